@@ -1,0 +1,258 @@
+"""Convolution, forwards and backwards: the public functions.
+
+They read and check their arguments, choose a method, and hand over: to `loops`, the sums as the
+book writes them, or to `gemm`, the same sums as matrix products.
+"""
+
+from types import ModuleType
+
+import numpy as np
+
+from . import gemm, loops
+from .errors import InputError
+from .geometry import Window, per_axis
+from .layout import check_deltas, check_images, check_shape, float_arrays, spatial
+
+
+def conv(
+    x, w, b=None, *, stride=1, dilation=1, padding=None, center=None, flip=False, method="auto"
+) -> np.ndarray:
+    """Convolve images with a kernel: the forward pass (chapter 1, "The formula").
+
+    Every output collects the inputs its window lies on, each times its weight:
+
+        z[n,i,k] = b[k] + sum_u sum_c w[k,u,c] * x[n,p,c],   p = s*i + o - g*d*(u - u0)
+
+    for samples `n = 0..N-1`, outputs `i = 0..I-1` and filters `k = 0..K-1`, over weights
+    `u = 0..U-1` and channels `c = 0..C-1`, leaving out each `p` outside `0..P-1` (one rule per
+    spatial axis, see `cnnlib.connections`).
+
+    Parameters
+    ----------
+    x : array (N, *P, C)
+        Images: batch, one or more spatial axes, channels.
+    w : array (K, *U, C)
+        One kernel for each of `K` filters.
+    b : array (K,), optional
+        One bias for each filter.
+    stride, dilation : int or one int per axis
+        `s` and `d`, at least 1.
+    padding : None, 'valid', 'same', 'full', int, one int per axis, or one pair per axis
+        Zeros around the input, see `cnnlib.Window`. None is 'valid', unless a centre is given.
+    center : int or one int per axis, optional
+        The weight `u0` on the output's own place. Instead of `padding`.
+    flip : bool
+        True for a convolution (`g = +1`), False for a cross-correlation (`g = -1`), which is what
+        the field calls a convolution.
+    method : {'auto', 'gemm', 'loops', 'fft'}
+        'loops' is the specification, 'gemm' the same by matrix products, 'auto' the faster one.
+
+    Returns
+    -------
+    array (N, *I, K)
+        Float arrays keep their type; integers are computed in float64.
+
+    Raises
+    ------
+    InputError
+        A shape, a type or the geometry is wrong.
+
+    Examples
+    --------
+    A kernel of two weights slides over three numbers: 1*10 + 2*20 and 1*20 + 2*30.
+
+    >>> x = np.array([10, 20, 30]).reshape(1, 3, 1)
+    >>> w = np.array([1, 2]).reshape(1, 2, 1)
+    >>> conv(x, w).ravel().tolist()
+    [50.0, 80.0]
+
+    Flipped, the weights change places: 2*10 + 1*20 and 2*20 + 1*30.
+
+    >>> conv(x, w, flip=True).ravel().tolist()
+    [40.0, 70.0]
+    """
+    x, w = float_arrays(x=x, w=w)
+    if b is not None:
+        x, w, b = float_arrays(x=x, w=w, b=b)
+    _check_kernel(w)
+    window = Window(spatial(w.shape), stride, dilation, padding, center, flip)
+    check_images("x", x, len(window.kernel))
+    if x.shape[-1] != w.shape[-1]:
+        first = x.shape[1] == w.shape[-1]
+        cure = "; did you pass channels first? np.moveaxis(x, 1, -1)" if first else ""
+        raise InputError(
+            f"x has {x.shape[-1]} channels (shape {x.shape}) but w was made for {w.shape[-1]} "
+            f"(shape {w.shape}){cure}"
+        )
+    if b is not None and b.shape != (len(w),):
+        raise InputError(
+            f"b has shape {b.shape}; expected ({len(w)},): one bias for each filter of w, whose "
+            f"shape is {w.shape}"
+        )
+    return _engine(method).conv(x, w, b, window)
+
+
+def conv_delta(
+    dz,
+    w,
+    input_shape,
+    *,
+    stride=1,
+    dilation=1,
+    padding=None,
+    center=None,
+    flip=False,
+    method="auto",
+) -> np.ndarray:
+    """Carry the deltas of a convolution back to its input (chapter 3, "The convolution").
+
+    Every input collects the deltas of the outputs it went into, each times the same weight:
+
+        dx[n,p,c] = sum_i sum_u sum_k w[k,u,c] * dz[n,i,k]   over i, u with s*i + o - g*d*(u-u0) = p
+
+    for samples `n`, inputs `p = 0..P-1` and channels `c = 0..C-1`. An input that no window met
+    gets 0.
+
+    Parameters
+    ----------
+    dz : array (N, *I, K)
+        The deltas: derivatives of the loss by the outputs of `conv`.
+    w : array (K, *U, C)
+        The kernel of the forward pass.
+    input_shape : tuple (N, *P, C)
+        Shape of the forward pass's `x`. The deltas alone do not determine it: with a stride, the
+        last cells of the input may be left over.
+    stride, dilation, padding, center, flip, method
+        As in the forward pass, see `conv`.
+
+    Returns
+    -------
+    array (N, *P, C)
+        Derivatives of the loss by the inputs.
+
+    Raises
+    ------
+    InputError
+        A shape, a type or the geometry is wrong, or `dz` is not of the forward pass's shape.
+
+    Examples
+    --------
+    Input 1 went into output 0 through weight 2 and into output 1 through weight 1: 2*5 + 1*7 = 17.
+
+    >>> dz = np.array([5, 7]).reshape(1, 2, 1)
+    >>> w = np.array([1, 2]).reshape(1, 2, 1)
+    >>> conv_delta(dz, w, (1, 3, 1)).ravel().tolist()
+    [5.0, 17.0, 14.0]
+    """
+    dz, w = float_arrays(dz=dz, w=w)
+    _check_kernel(w)
+    window = Window(spatial(w.shape), stride, dilation, padding, center, flip)
+    input_shape = check_shape(input_shape, len(window.kernel))
+    if input_shape[-1] != w.shape[-1]:
+        raise InputError(
+            f"input_shape is {input_shape}, with {input_shape[-1]} channels, but w was made for "
+            f"{w.shape[-1]} (shape {w.shape})"
+        )
+    check_deltas("dz", dz, (input_shape[0], *window.output_shape(spatial(input_shape)), len(w)))
+    return _engine(method).conv_delta(dz, w, input_shape, window)
+
+
+def conv_weight_gradient(
+    x, dz, kernel, *, stride=1, dilation=1, padding=None, center=None, flip=False, method="auto"
+) -> np.ndarray:
+    """Derivative of the loss by the weights of a convolution (chapter 4, "Who used this weight?").
+
+    Every weight collects the pairs it joined, the input on one side times the delta on the other:
+
+        dw[k,u,c] = sum_n sum_i x[n,p,c] * dz[n,i,k],   p = s*i + o - g*d*(u - u0)
+
+    for filters `k`, weights `u = 0..U-1` and channels `c`, leaving out each `p` outside `0..P-1`.
+    The sum runs over all images; the mean over the batch belongs to the loss (chapter 4).
+
+    Parameters
+    ----------
+    x : array (N, *P, C)
+        The input of the forward pass.
+    dz : array (N, *I, K)
+        The deltas: derivatives of the loss by the outputs of `conv`.
+    kernel : int or one int per axis
+        Spatial shape `U` of the kernel.
+    stride, dilation, padding, center, flip, method
+        As in the forward pass, see `conv`.
+
+    Returns
+    -------
+    array (K, *U, C)
+        Derivatives of the loss by the weights.
+
+    Raises
+    ------
+    InputError
+        A shape, a type or the geometry is wrong, or `dz` is not of the forward pass's shape.
+
+    Examples
+    --------
+    Weight 0 joined input 10 to delta 5 and input 20 to delta 7: 10*5 + 20*7 = 190.
+
+    >>> x = np.array([10, 20, 30]).reshape(1, 3, 1)
+    >>> dz = np.array([5, 7]).reshape(1, 2, 1)
+    >>> conv_weight_gradient(x, dz, 2).ravel().tolist()
+    [190.0, 310.0]
+    """
+    x, dz = float_arrays(x=x, dz=dz)
+    check_images("x", x)
+    kernel = per_axis("kernel", kernel, x.ndim - 2, 1)
+    window = Window(kernel, stride, dilation, padding, center, flip)
+    check_images("dz", dz, len(kernel))
+    check_deltas("dz", dz, (len(x), *window.output_shape(spatial(x.shape)), dz.shape[-1]))
+    return _engine(method).conv_weight_gradient(x, dz, window)
+
+
+def conv_bias_gradient(dz) -> np.ndarray:
+    """Derivative of the loss by the biases (chapter 4, "The bias").
+
+    A filter's bias went into each of its outputs:
+
+        db[k] = sum_n sum_i dz[n,i,k]
+
+    Parameters
+    ----------
+    dz : array (N, *I, K)
+        The deltas: derivatives of the loss by the outputs of `conv`.
+
+    Returns
+    -------
+    array (K,)
+        One number for each filter.
+
+    Raises
+    ------
+    InputError
+        `dz` is no batch of images.
+
+    Examples
+    --------
+    >>> conv_bias_gradient(np.array([5, 7]).reshape(1, 2, 1)).tolist()
+    [12.0]
+    """
+    (dz,) = float_arrays(dz=dz)
+    check_images("dz", dz)
+    return dz.sum(axis=tuple(range(dz.ndim - 1)))
+
+
+def _check_kernel(w: np.ndarray) -> None:
+    if w.ndim < 3 or 0 in w.shape:
+        raise InputError(
+            f"w has shape {w.shape}; expected (K, *U, C): filters, one or more spatial axes, "
+            "channels, each at least 1"
+        )
+
+
+def _engine(method: str) -> ModuleType:
+    if method == "fft":
+        raise NotImplementedError("method='fft' is not there yet; use 'auto', 'gemm' or 'loops'")
+    if method in ("auto", "gemm"):
+        return gemm
+    if method == "loops":
+        return loops
+    raise InputError(f"method is {method!r}; expected 'auto', 'gemm', 'loops' or 'fft'")

@@ -1,0 +1,304 @@
+"""The index rule: which input cell meets which weight for which output.
+
+An index's range is its capital. Along one axis, output `i = 0..I-1` meets, through weight
+`u = 0..U-1`, the input
+
+    p = s*i + o - g*d*(u - u0)            if 0 <= p < P; otherwise that row does not exist
+
+with stride `s`, dilation `d`, offset `o`, centre `u0`, and the sign `g`: +1 for a true convolution
+(`flip=True`), -1 for cross-correlation. Several axes are one such rule each. The rule stands in
+`Axis.input` and nowhere else; whatever the library computes, it asks there (chapter 2).
+"""
+
+import math
+import operator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from .errors import InputError
+
+Shape = tuple[int, ...]
+Pads = tuple[tuple[int, int], ...]  # (before, after) for each axis
+Spans = Sequence[tuple[int, int]]  # (start, stop) for each axis
+
+ROW = np.dtype([("output", np.int64), ("weight", np.int64), ("input", np.int64)])
+
+
+@dataclass(frozen=True)
+class Axis:
+    """One axis of a window laid on an input: the index rule with all its numbers."""
+
+    inputs: int  # P
+    outputs: int  # I
+    kernel: int  # U
+    stride: int  # s
+    dilation: int  # d
+    offset: int  # o
+    center: int  # u0
+    sign: int  # g
+
+    def input(self, i: Any, u: Any) -> Any:
+        """Input cell `p` that output `i` meets through weight `u`; perhaps outside `0..P-1`.
+
+        `i` and `u` are integers, or arrays of integers.
+        """
+        s, o, g, d, u0 = self.stride, self.offset, self.sign, self.dilation, self.center
+        return s * i + o - g * d * (u - u0)
+
+    @property
+    def before(self) -> int:
+        """Cells of padding that the first output's window needs before input 0."""
+        return -min(self.input(0, 0), self.input(0, self.kernel - 1))
+
+    @property
+    def after(self) -> int:
+        """Cells of padding that the last output's window needs after input `P-1`."""
+        i, U = self.outputs - 1, self.kernel
+        return max(0, max(self.input(i, 0), self.input(i, U - 1)) - (self.inputs - 1))
+
+    def rows(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """All triples `(i, u, p)` of this axis with `0 <= p < P`, as three arrays."""
+        i, u = np.indices((self.outputs, self.kernel)).reshape(2, -1)
+        p = self.input(i, u)
+        met = (0 <= p) & (p < self.inputs)
+        return i[met], u[met], p[met]
+
+    def meets(self) -> np.ndarray:
+        """Number of inputs that each output meets along this axis."""
+        return np.bincount(self.rows()[0], minlength=self.outputs)
+
+    def reach(self, u: int, start: int, stop: int) -> tuple[slice, slice]:
+        """Outputs in `start..stop-1` that weight `u` connects, and the inputs they meet.
+
+        Both come as slices of equal length, so that `a[outputs]` and `x[inputs]` are partners.
+        The outputs count from `start`.
+        """
+        s, p0 = self.stride, self.input(0, u)  # p = p0 + s*i
+        first = max(start, -(p0 // s))  # smallest i with p >= 0: ceil(-p0 / s)
+        end = min(stop, (self.inputs - 1 - p0) // s + 1)  # one past the largest with p < P
+        if end <= first:
+            return slice(0, 0), slice(0, 0)
+        inputs = slice(p0 + s * first, p0 + s * (end - 1) + 1, s)
+        return slice(first - start, end - start), inputs
+
+
+class Window:
+    """A kernel's shape and how it is laid on an input (chapter 2, "The index rule").
+
+    Parameters
+    ----------
+    kernel : int or tuple of int
+        Spatial shape `U` of the kernel, one integer per axis. An integer means one axis.
+    stride, dilation : int or one int per axis
+        `s` and `d`, at least 1.
+    padding : None, 'valid', 'same', 'full', int, one int per axis, or one pair per axis
+        Zeros around the input. 'same' is TensorFlow's rule: `I = ceil(P/s)` outputs, an odd cell
+        goes after. 'full' is `d*(U-1)` on both sides. None is 'valid', unless a centre is given.
+    center : None, int or one int per axis
+        The weight `u0` that lies on the output's own place. Instead of `padding`, never with it.
+    flip : bool
+        True for a convolution, False for a cross-correlation.
+
+    Raises
+    ------
+    InputError
+        An argument is outside the ranges above, or both padding and center are given.
+
+    Examples
+    --------
+    >>> Window(3, center=1).output_shape((3,))
+    (3,)
+    >>> Window((2, 2), stride=2, padding="same").output_shape((5, 4))
+    (3, 2)
+    """
+
+    def __init__(
+        self, kernel, stride=1, dilation=1, padding=None, center=None, flip: bool = False
+    ) -> None:
+        n = max(1, np.size(kernel))
+        self.kernel: Shape = per_axis("kernel", kernel, n, 1)
+        self.stride = per_axis("stride", stride, n, 1)
+        self.dilation = per_axis("dilation", dilation, n, 1)
+        self.flip = bool(flip)
+        self.center: Shape | None = None
+        self.padding: str | Pads | None = None
+        if center is None:
+            self.padding = read_padding(padding, n)
+            return
+        if padding is not None:
+            raise InputError(
+                f"padding is {padding!r} and center is {center!r}; give one of them: a centre says "
+                "how much padding there is (chapter 2)"
+            )
+        self.center = per_axis("center", center, n, 0)
+        if any(u0 >= U for u0, U in zip(self.center, self.kernel, strict=True)):
+            raise InputError(
+                f"center is {center!r}, outside the kernel of shape {self.kernel}; it counts from "
+                "0, so the last weight of an axis is its size minus 1"
+            )
+
+    def axes(self, input_shape: Shape) -> tuple[Axis, ...]:
+        """Lay the window on an input of spatial shape `P`; one `Axis` each."""
+        if len(input_shape) != len(self.kernel):
+            raise InputError(
+                f"the input has spatial shape {tuple(input_shape)}, the kernel {self.kernel}; "
+                "both need the same number of axes"
+            )
+        return tuple(self._axis(n, P) for n, P in enumerate(input_shape))
+
+    def _axis(self, n: int, P: int) -> Axis:
+        U, s, d, g = self.kernel[n], self.stride[n], self.dilation[n], 1 if self.flip else -1
+        span = d * (U - 1) + 1  # cells from the first weight to the last
+        if P < 1:
+            raise InputError(f"spatial axis {n} of the input has {P} cells; expected at least 1")
+        if self.center is not None:
+            u0 = self.center[n]
+            lo = -d * (U - 1 - u0) if self.flip else -d * u0  # the smallest -g*d*(u - u0)
+            I = min(P, (P - 1 - lo) // s + 1)
+            return Axis(P, I, U, s, d, offset=0, center=u0, sign=g)
+        before, after = self._pads(n, P, s, span)
+        if P + before + after < span:
+            raise InputError(
+                f"the kernel spans {span} cells on spatial axis {n} (size {U}, dilation {d}), the "
+                f"padded input has {before} + {P} + {after}; use a smaller kernel, more padding, "
+                "or a center"
+            )
+        I = (P + before + after - span) // s + 1
+        o = -before + (span - 1 if self.flip else 0)  # with u0 = 0: -before - min(-g*d*u)
+        return Axis(P, I, U, s, d, offset=o, center=0, sign=g)
+
+    def _pads(self, n: int, P: int, s: int, span: int) -> tuple[int, int]:
+        if self.padding == "same":
+            total = max(0, (math.ceil(P / s) - 1) * s + span - P)
+            return total // 2, total - total // 2
+        if isinstance(self.padding, tuple):
+            return self.padding[n]
+        return (span - 1, span - 1) if self.padding == "full" else (0, 0)
+
+    def output_shape(self, input_shape: Shape) -> Shape:
+        """Spatial shape `I` of the output over an input of spatial shape `P`."""
+        return tuple(axis.outputs for axis in self.axes(input_shape))
+
+    def connections(self, input_shape: Shape) -> np.ndarray:
+        """Connection table over an input of spatial shape `P`; see `cnnlib.connections`."""
+        output = weight = input = np.zeros(1, np.int64)
+        for axis in self.axes(input_shape):  # flat index in C order, one axis at a time
+            i, u, p = axis.rows()
+            output = np.add.outer(output * axis.outputs, i).ravel()
+            weight = np.add.outer(weight * axis.kernel, u).ravel()
+            input = np.add.outer(input * axis.inputs, p).ravel()
+        order = np.lexsort((weight, output))
+        table = np.empty(len(order), ROW)
+        table["output"], table["weight"] = output[order], weight[order]
+        table["input"] = input[order]
+        return table
+
+
+def connections(
+    input_shape, kernel, *, stride=1, dilation=1, padding=None, center=None, flip=False
+) -> np.ndarray:
+    """List the connections of a convolution or a pooling (chapter 1, "The connection table").
+
+    A row `(i, u, p)` says that output `i` meets input `p` through weight `u`. It exists where
+
+        p = s*i + o - g*d*(u - u0),   i = 0..I-1,  u = 0..U-1,   and  0 <= p < P
+
+    on every axis. Three sums over the rows are the whole layer: `z[i] += w[u]*x[p]`,
+    `dx[p] += w[u]*dz[i]`, `dw[u] += x[p]*dz[i]`.
+
+    Parameters
+    ----------
+    input_shape, kernel : int or tuple of int
+        Spatial shapes `P` and `U`, without batch and channels.
+    stride, dilation, padding, center, flip
+        The geometry, as for `Window`.
+
+    Returns
+    -------
+    structured array
+        Fields `output`, `weight`, `input` (int64): flat indices in C order, sorted by output, then
+        weight.
+
+    Raises
+    ------
+    InputError
+        The geometry is impossible; see `Window`.
+
+    Examples
+    --------
+    Three inputs, a kernel of two weights: output 0 meets inputs 0 and 1, output 1 meets 1 and 2.
+
+    >>> connections(3, 2).tolist()
+    [(0, 0, 0), (0, 1, 1), (1, 0, 1), (1, 1, 2)]
+
+    A kernel of three with its centre in the middle: the rows that would leave the axis are missing.
+
+    >>> connections(2, 3, center=1).tolist()
+    [(0, 1, 0), (0, 2, 1), (1, 0, 0), (1, 1, 1)]
+    """
+    shape = per_axis("input_shape", input_shape, max(1, np.size(input_shape)), 1)
+    return Window(kernel, stride, dilation, padding, center, flip).connections(shape)
+
+
+def partners(
+    axes: Sequence[Axis], spans: Spans | None = None
+) -> Iterator[tuple[Shape, list[slice], list[slice]]]:
+    """Read the connection table weight by weight instead of row by row.
+
+    Yields `(u, outputs, inputs)`: for each weight the outputs that have a row through it, and the
+    inputs they meet. Both are lists of one slice per axis, of equal lengths, because the inputs
+    that one weight meets along an axis lie a stride apart. `spans` limits the outputs to one
+    `(start, stop)` per axis, and counts them from `start`.
+    """
+    spans = spans or [(0, axis.outputs) for axis in axes]
+    reach = [
+        [axis.reach(u, *span) for u in range(axis.kernel)]
+        for axis, span in zip(axes, spans, strict=True)
+    ]
+    for u in np.ndindex(*(axis.kernel for axis in axes)):
+        met = [line[k] for line, k in zip(reach, u, strict=True)]
+        yield u, [outputs for outputs, _ in met], [inputs for _, inputs in met]
+
+
+def per_axis(name: str, value: Any, axes: int, least: int) -> Shape:
+    """Read one integer for all axes, or a sequence of one integer per axis, each >= `least`."""
+    value = value.tolist() if isinstance(value, np.ndarray) else value
+    try:
+        numbers = tuple(map(operator.index, [value] * axes if np.isscalar(value) else value))
+    except TypeError:
+        raise InputError(
+            f"{name} is {value!r}; expected an integer, or a sequence of {axes} integers"
+        ) from None
+    if len(numbers) != axes:
+        raise InputError(
+            f"{name} is {value!r}, with {len(numbers)} entries; expected one integer, or {axes}: "
+            "one for each axis"
+        )
+    if any(number < least for number in numbers):
+        raise InputError(f"{name} is {value!r}; each entry must be at least {least}")
+    return numbers
+
+
+def read_padding(padding: Any, axes: int) -> str | Pads:
+    """Bring `padding` to 'valid', 'same', 'full' or one pair `(before, after)` per axis."""
+    if padding is None or (isinstance(padding, str) and padding in ("valid", "same", "full")):
+        return padding or "valid"
+    if isinstance(padding, str):
+        raise InputError(f"padding is {padding!r}; the words are 'valid', 'same' and 'full'")
+    padding = padding.tolist() if isinstance(padding, np.ndarray) else padding
+    if np.isscalar(padding) or all(map(np.isscalar, padding)):
+        if axes == 1 and np.size(padding) == 2:
+            raise InputError(
+                f"padding is {padding!r}, but there is one spatial axis; for {padding[0]} cells "
+                f"before and {padding[1]} after write (({padding[0]}, {padding[1]}),)"
+            )
+        return tuple((n, n) for n in per_axis("padding", padding, axes, 0))
+    if len(padding) != axes or any(np.isscalar(pair) or len(pair) != 2 for pair in padding):
+        raise InputError(
+            f"padding is {padding!r}; expected {axes} pairs (before, after), one per spatial axis"
+        )
+    before, after = (per_axis("padding", side, axes, 0) for side in zip(*padding, strict=True))
+    return tuple(zip(before, after, strict=True))

@@ -1,0 +1,430 @@
+"""The index rule: literal tables, brute force over all small axes, errors; it stands once."""
+
+import re
+from itertools import pairwise, product
+
+import brute
+import grid
+import numpy as np
+import pytest
+from hypothesis import given, settings
+
+from cnnlib import convolution, gemm, pooling
+from cnnlib.errors import InputError
+from cnnlib.geometry import Axis, Window, connections, partners
+
+EVERY_CASE = pytest.mark.parametrize("case", grid.CASES, ids=lambda case: case.name)
+
+
+def table(P, U, **geometry):
+    """The connection table by brute force: flat indices, sorted by output, then weight."""
+    axes = brute.lay(P, U, **geometry)
+    return sorted(
+        (brute.flat(i, brute.outputs(axes)), brute.flat(u, U), brute.flat(p, P))
+        for i, u, p in brute.rows(axes, P)
+    )
+
+
+def small_axes(cells=9, weights=5, centers=True, paddings=True):
+    """Every axis of at most so many cells under every kernel of at most so many weights."""
+    sizes = product(range(1, cells + 1), range(1, weights + 1))
+    for (P, U), s, d, flip in product(sizes, (1, 2, 3, 4), (1, 2, 3), (False, True)):
+        ways = [("center", u0) for u0 in range(U)] if centers else []
+        if paddings:
+            words = [None, "valid", "same", "full", 0, 2]
+            ways += [("padding", pads) for pads in words + [((a, b),) for a, b in PAIRS]]
+        for name, value in ways:
+            yield P, U, {"stride": s, "dilation": d, "flip": flip, name: value}
+
+
+PAIRS = [(0, 1), (1, 0), (1, 1), (1, 3), (2, 0), (3, 2), (0, 4), (5, 5)]
+
+
+def one_axis(P, U, stride, dilation, flip, padding=None, center=None):
+    """The cells of one axis by brute force."""
+    padding = padding[0] if isinstance(padding, tuple) else padding
+    return brute.axis(P, U, stride, dilation, padding, center, flip)
+
+
+# Literal numbers
+
+
+def test_axis_of_length_3_with_centre_1_has_indices_minus_1_0_1():
+    (axis,) = Window(3, center=1).axes((3,))
+    assert [axis.input(0, u) for u in range(3)] == [-1, 0, 1]
+    (axis,) = Window(3, center=1, flip=True).axes((3,))
+    assert [axis.input(0, u) for u in range(3)] == [1, 0, -1]
+
+
+def test_rule_by_hand():
+    # p = s*i + o - g*d*(u - u0)
+    axis = Axis(inputs=99, outputs=9, kernel=4, stride=3, dilation=2, offset=5, center=1, sign=-1)
+    assert axis.input(4, 3) == 3 * 4 + 5 + 2 * (3 - 1)
+    axis = Axis(inputs=99, outputs=9, kernel=4, stride=3, dilation=2, offset=5, center=1, sign=1)
+    assert axis.input(4, 3) == 3 * 4 + 5 - 2 * (3 - 1)
+
+
+# A kernel [[a, b], [c, d]] with centre (0, 0) over a 3x3 image, one drawing for each (i, j).
+UNFLIPPED = """
+    ab. .ab ..a
+    cd. .cd ..c
+    ... ... ...
+
+    ... ... ...
+    ab. .ab ..a
+    cd. .cd ..c
+
+    ... ... ...
+    ... ... ...
+    ab. .ab ..a
+"""
+FLIPPED = """
+    a.. ba. .ba
+    ... ... ...
+    ... ... ...
+
+    c.. dc. .dc
+    a.. ba. .ba
+    ... ... ...
+
+    ... ... ...
+    c.. dc. .dc
+    a.. ba. .ba
+"""
+
+
+@pytest.mark.parametrize("flip, drawing", [(False, UNFLIPPED), (True, FLIPPED)])
+def test_kernel_2x2_with_centre_0_0_over_3x3(flip, drawing):
+    lines = [line.split() for line in drawing.splitlines() if line.strip()]
+    expected = sorted(
+        (3 * i + j, "abcd".index(lines[3 * i + p][j][q]), 3 * p + q)
+        for i, j, p, q in np.ndindex(3, 3, 3, 3)
+        if lines[3 * i + p][j][q] != "."
+    )
+    rows = connections((3, 3), (2, 2), center=(0, 0), flip=flip)
+    assert rows.tolist() == expected
+
+
+def test_one_output_of_that_kernel_as_numbers():
+    # Output (1, 1) is flat 4. Weight (u, v) meets (1 + u, 1 + v); flipped, (1 - u, 1 - v).
+    unflipped = connections((3, 3), (2, 2), center=(0, 0))
+    assert unflipped[unflipped["output"] == 4].tolist() == [
+        (4, 0, 4),
+        (4, 1, 5),
+        (4, 2, 7),
+        (4, 3, 8),
+    ]
+    flipped = connections((3, 3), (2, 2), center=(0, 0), flip=True)
+    assert flipped[flipped["output"] == 4].tolist() == [(4, 0, 4), (4, 1, 3), (4, 2, 1), (4, 3, 0)]
+
+
+def test_tensorflows_same_moves_the_centre():
+    # A kernel of 3 at stride 2. Five inputs need 2 zeros, one on each side; six need one, after.
+    odd = [(0, 1, 0), (0, 2, 1), (1, 0, 1), (1, 1, 2), (1, 2, 3), (2, 0, 3), (2, 1, 4)]
+    even = [(0, 0, 0), (0, 1, 1), (0, 2, 2), (1, 0, 2), (1, 1, 3), (1, 2, 4), (2, 0, 4), (2, 1, 5)]
+    assert connections(5, 3, stride=2, padding="same").tolist() == odd
+    assert connections(6, 3, stride=2, padding="same").tolist() == even
+
+
+@pytest.mark.parametrize("P", range(1, 12))
+def test_same_is_centre_1_for_odd_inputs_and_centre_0_for_even_ones(P):
+    same = connections(P, 3, stride=2, padding="same")
+    assert same.tolist() == connections(P, 3, stride=2, center=P % 2).tolist()
+
+
+@pytest.mark.parametrize("stride", [1, 2, 3])
+@pytest.mark.parametrize("U", [1, 2, 3, 4, 5])
+def test_symmetric_padding_of_half_the_kernel_is_a_centre(U, stride):
+    padded = connections(6, U, stride=stride, padding=U // 2)
+    centered = connections(6, U, stride=stride, center=U // 2)
+    # One of them may have another output at the end; those that both have lie on the same cells.
+    last = min(padded["output"].max(), centered["output"].max())
+    padded, centered = (rows[rows["output"] <= last].tolist() for rows in (padded, centered))
+    assert padded == centered
+    assert last >= 1
+
+
+def test_words_are_these_pads():
+    def pads(words, P=7, U=3, d=1, s=1):
+        (axis,) = Window(U, s, d, words).axes((P,))
+        return axis.before, axis.after, axis.outputs
+
+    assert pads("valid") == (0, 0, 5)
+    assert pads(None) == (0, 0, 5)
+    assert pads("same") == (1, 1, 7)
+    assert pads("same", U=4) == (1, 2, 7)  # the odd cell goes after
+    assert pads("full") == (2, 2, 9)
+    assert pads("full", d=2) == (4, 4, 11)
+    assert pads("same", d=2) == (2, 2, 7)
+    assert pads("same", P=8, s=3) == (0, 1, 3)
+
+
+# Brute force
+
+
+def test_number_of_outputs_and_their_cells_against_brute_force():
+    tried = refused = 0
+    for P, U, geometry in small_axes():
+        cells = one_axis(P, U, **geometry)
+        if not cells:
+            with pytest.raises(InputError, match="kernel spans"):
+                Window(U, **geometry).axes((P,))
+            refused += 1
+            continue
+        (axis,) = Window(U, **geometry).axes((P,))
+        assert axis.outputs == len(cells), (P, U, geometry)
+        found = [[axis.input(i, u) for u in range(U)] for i in range(axis.outputs)]
+        assert found == cells, (P, U, geometry)
+        tried += 1
+    assert tried > 15_000
+    assert refused > 1_000
+
+
+def test_pads_and_meetings_against_brute_force():
+    for P, U, geometry in small_axes():
+        cells = one_axis(P, U, **geometry)
+        if not cells:
+            continue
+        (axis,) = Window(U, **geometry).axes((P,))
+        assert axis.before == -min(cells[0])
+        assert axis.after == max(0, max(cells[-1]) - (P - 1))
+        assert axis.meets().tolist() == [sum(0 <= p < P for p in window) for window in cells]
+
+
+def test_centre_is_a_padding():
+    for P, U, geometry in small_axes(paddings=False):
+        (axis,) = Window(U, **geometry).axes((P,))
+        del geometry["center"]
+        (padded,) = Window(U, **geometry, padding=((axis.before, axis.after),)).axes((P,))
+        assert padded.outputs == axis.outputs >= 1
+        assert all(
+            padded.input(i, u) == axis.input(i, u) for i in range(axis.outputs) for u in range(U)
+        )
+
+
+def test_flipping_reverses_the_kernel():
+    # A padding fixes where the window lies, so the flip only renames its weights.
+    for P, U, geometry in small_axes(centers=False):
+        if geometry["flip"] or not one_axis(P, U, **geometry):
+            continue
+        (axis,) = Window(U, **geometry).axes((P,))
+        (turned,) = Window(U, **{**geometry, "flip": True}).axes((P,))
+        assert turned.outputs == axis.outputs
+        assert [turned.input(0, u) for u in range(U)] == [
+            axis.input(0, U - 1 - u) for u in range(U)
+        ]
+
+
+@EVERY_CASE
+def test_connections_against_brute_force(case):
+    rows = connections(case.P, case.U, **case.geometry)
+    assert rows.tolist() == table(case.P, case.U, **case.geometry)
+    assert Window(case.U, **case.geometry).output_shape(case.P) == brute.outputs(case.axes)
+
+
+@settings(grid.STEADY, max_examples=150)
+@given(grid.drawn())
+def test_connections_of_any_geometry(case):
+    rows = connections(case.P, case.U, **case.geometry)
+    assert rows.tolist() == table(case.P, case.U, **case.geometry)
+
+
+def test_connections_has_int64_fields_in_order():
+    rows = connections((7, 6), (3, 2), stride=2, padding=1, flip=True)
+    assert rows.dtype.names == ("output", "weight", "input")
+    assert all(rows.dtype[name] == np.int64 for name in rows.dtype.names)
+    assert all(
+        one < other for one, other in pairwise(zip(rows["output"], rows["weight"], strict=True))
+    )
+
+
+def test_table_may_be_empty():
+    # One output over two zeros of padding: it meets nothing.
+    assert connections(1, 1, stride=9, padding=((2, 0),)).tolist() == []
+
+
+@pytest.mark.parametrize("span", [None, (0, 1), (0, 2), (1, 3), (2, 4), (1, 99)])
+def test_reach_against_brute_force(span):
+    for P, U, geometry in small_axes(cells=6, weights=4):
+        cells = one_axis(P, U, **geometry)
+        if not cells:
+            continue
+        (axis,) = Window(U, **geometry).axes((P,))
+        start, stop = span or (0, len(cells))
+        stop = min(stop, len(cells))
+        if start >= stop:
+            continue
+        for u in range(U):
+            outputs, inputs = axis.reach(u, start, stop)
+            found = zip(range(stop - start)[outputs], range(P)[inputs], strict=True)
+            met = [(i - start, cells[i][u]) for i in range(start, stop) if 0 <= cells[i][u] < P]
+            assert list(found) == met, (P, U, geometry, u)
+
+
+@EVERY_CASE
+@pytest.mark.parametrize("part", [False, True], ids=["all outputs", "some outputs"])
+def test_partners_are_the_table_read_weight_by_weight(case, part):
+    axes = Window(case.U, **case.geometry).axes(case.P)
+    I = brute.outputs(case.axes)
+    spans = [(k // 3, k - k // 4) for k in I] if part else None
+    found = []
+    for u, outputs, inputs in partners(axes, spans):
+        i = np.indices(I if not part else [b - a for a, b in spans])[:, *outputs]
+        p = np.indices(case.P)[:, *inputs]
+        assert i.shape == p.shape
+        if part:
+            i += np.reshape([a for a, _ in spans], (-1, *(1,) * len(I)))
+        rows = zip(i.reshape(len(I), -1).T.tolist(), p.reshape(len(I), -1).T.tolist(), strict=True)
+        found += [(tuple(a), u, tuple(b)) for a, b in rows]
+    expected = [
+        (i, u, p)
+        for i, u, p in brute.rows(case.axes, case.P)
+        if not part or all(a <= k < b for k, (a, b) in zip(i, spans, strict=True))
+    ]
+    assert sorted(found) == sorted(expected)
+
+
+# The ways to write one geometry
+
+
+def test_equal_geometries_may_be_written_in_many_ways():
+    rows = connections((7, 6), (3, 2), stride=(2, 2), dilation=(1, 1), padding=((1, 1), (1, 1)))
+    for geometry in [
+        {"stride": 2, "padding": 1},
+        {"stride": [2, 2], "padding": [1, 1]},
+        {"stride": np.array([2, 2]), "padding": np.array([[1, 1], [1, 1]])},
+        {"stride": np.int32(2), "dilation": np.int8(1), "padding": np.int64(1)},
+        {"stride": (2, 2), "padding": [[1, 1], (1, 1)]},
+    ]:
+        np.testing.assert_array_equal(connections([7, 6], np.array([3, 2]), **geometry), rows)
+    assert connections(5, 3).tolist() == connections((5,), (3,)).tolist()
+    assert Window(3, center=1).axes((4,)) == Window((3,), 1, (1,), None, (1,)).axes([4])
+
+
+# Errors
+
+WRONG = [
+    (5, 3, {"padding": 1, "center": 1}, "padding is 1 and center is 1; give one of them"),
+    (5, 3, {"padding": 0, "center": 0}, "padding is 0 and center is 0; give one of them"),
+    (5, 3, {"padding": "valid", "center": 0}, "padding is 'valid' and center is 0; give one"),
+    (5, 3, {"center": 3}, "center is 3, outside the kernel of shape (3,)"),
+    ((5, 5), (3, 2), {"center": (1, 2)}, "center is (1, 2), outside the kernel of shape (3, 2)"),
+    (5, 3, {"center": -1}, "center is -1; each entry must be at least 0"),
+    (5, 3, {"center": 1.0}, "center is 1.0; expected an intege"),
+    ((5, 5), (3, 3), {"center": (1,)}, "center is (1,)...expected one integer, or 2"),
+    (5, 3, {"stride": 0}, "stride is 0; each entry must be at least 1"),
+    (5, 3, {"stride": -2}, "stride is -2; each entry must be at least 1"),
+    ((5, 5), (3, 3), {"stride": (1, 0)}, "stride is (1, 0); each entry must be at least 1"),
+    ((5, 5), (3, 3), {"stride": (1, 1, 1)}, "stride is (1, 1, 1), with 3 entries; ... or 2"),
+    (5, 3, {"stride": 1.0}, "stride is 1.0; expected an intege"),
+    (5, 3, {"stride": "2"}, "stride is '2'; expected an intege"),
+    (5, 3, {"stride": None}, "stride is None; expected an intege"),
+    ((5, 5), (3, 3), {"stride": ()}, "stride is (), with 0 entries"),
+    (5, 3, {"dilation": 0}, "dilation is 0; each entry must be at least 1"),
+    ((5, 5), (3, 3), {"dilation": (1, 1.5)}, "dilation is (1, 1.5); expected an integer"),
+    (5, 3, {"padding": (1, 2)}, "padding is (1, 2), ...write ((1, 2),)"),
+    (5, 3, {"padding": [1, 2]}, "padding is [1, 2], ...write ((1, 2),)"),
+    (5, 3, {"padding": (1, 2, 3)}, "padding is (1, 2, 3), with 3 entries"),
+    (5, 3, {"padding": -1}, "padding is -1; each entry must be at least 0"),
+    (5, 3, {"padding": ((0, -1),)}, "padding is ...each entry must be at least 0"),
+    (5, 3, {"padding": 1.5}, "padding is 1.5; expected an intege"),
+    (5, 3, {"padding": ((1, 1.5),)}, "padding is ...expected an intege"),
+    (5, 3, {"padding": "half"}, "padding is 'half'; the words are 'valid', 'same' and 'full'"),
+    ((5, 5), (3, 3), {"padding": ((1, 2),)}, "padding is ((1, 2),); expected 2 pairs"),
+    ((5, 5), (3, 3), {"padding": ((1, 2, 3), (1, 2, 3))}, "padding is ...expected 2 pairs"),
+    ((5, 5), (3, 3), {"padding": (1, 2, 3)}, "padding is (1, 2, 3), with 3 entries"),
+    (2, 3, {}, "kernel spans 3 cells on spatial axis 0 ...the padded input has 0 + 2 + 0"),
+    (
+        (9, 4),
+        (3, 3),
+        {"dilation": 3, "padding": ((0, 0), (1, 1))},
+        "spans 7 ...axis 1... 1 + 4 + 1",
+    ),
+    (0, 3, {"center": 1}, "input_shape is 0; each entry must be at least 1"),
+    ((5, 0), (3, 3), {"center": 1}, "input_shape is (5, 0); each entry must be at least 1"),
+    (5.0, 3, {}, "input_shape is 5.0; expected an intege"),
+    (5, 0, {}, "kernel is 0; each entry must be at least 1"),
+    (5, "3", {}, "kernel is '3'; expected an intege"),
+    (5, 2.0, {}, "kernel is 2.0; expected an intege"),
+    ((), (), {}, "input_shape is ()"),
+    ((5, 5), (3, 3), {"padding": (1, (1, 2))}, "padding is (1, (1, 2)); expected"),
+    ((5, 5), 3, {}, "spatial shape (5, 5), the kernel (3,)...the same number of axes"),
+    (5, (3, 3), {}, "spatial shape (5,), the kernel (3, 3)...the same number of axes"),
+]
+
+
+@pytest.mark.parametrize("P, U, geometry, message", WRONG, ids=lambda value: str(value)[:40])
+def test_wrong_geometry_is_named(P, U, geometry, message):
+    with pytest.raises(InputError, match=grid.says(message)):
+        connections(P, U, **geometry)
+
+
+def test_window_refuses_an_axis_without_cells():
+    with pytest.raises(InputError, match="spatial axis 1 of the input has 0 cells"):
+        Window((3, 3), padding=2).axes((4, 0))
+
+
+def test_cure_of_a_pair_on_one_axis_is_right():
+    with pytest.raises(InputError) as caught:
+        connections(5, 3, padding=(1, 2))
+    cure = re.search(r"write (.*)$", str(caught.value)).group(1)
+    assert cure == "((1, 2),)"
+    assert connections(5, 3, padding=((1, 2),)).tolist() == table((5,), (3,), padding=((1, 2),))
+
+
+# The rule stands in one place
+
+
+@pytest.mark.parametrize("flip", [False, True])
+@pytest.mark.parametrize("columns", [4, 1 << 20], ids=["shared bands", "no shared bands"])
+def test_one_shifted_offset_changes_everything_alike(monkeypatch, columns, flip):
+    """If any part of the library had its own copy of the rule, it would stay where it was."""
+    case = grid.Case("shift", 2, (7, 6), 3, 3, (3, 4), (2, 1), center=(1, 2), flip=flip)
+    monkeypatch.setattr(gemm, "COLUMNS", columns)
+    unshifted = everything(case, case.axes)
+
+    rule = Axis.input
+
+    def one_further(axis, i, u):
+        # `gemm` may put an axis of one cell in front of those of the window; it is no part of them.
+        return rule(axis, i, u) + (axis is not gemm.SINGLE)
+
+    monkeypatch.setattr(Axis, "input", one_further)
+    shifted = everything(
+        case, [[[p + 1 for p in window] for window in cells] for cells in case.axes]
+    )
+    for name in unshifted:
+        assert not np.array_equal(unshifted[name], shifted[name]), f"{name} did not change"
+
+
+def everything(case, axes):
+    """All that the library computes for a case; asserts that it is what brute force says."""
+    x, w, b, dz = case.arrays()
+    da = dz  # the window of the pools lies like that of the convolution, and C = K
+    pool = {k: v for k, v in case.geometry.items() if k != "dilation"}
+    found = {"connections": connections(case.P, case.U, **case.geometry).tolist()}
+    expected = {
+        "connections": sorted(
+            (brute.flat(i, brute.outputs(axes)), brute.flat(u, case.U), brute.flat(p, case.P))
+            for i, u, p in brute.rows(axes, case.P)
+        )
+    }
+    for method in ("loops", "gemm"):
+        keywords = {**case.geometry, "method": method}
+        found[f"{method} conv"] = convolution.conv(x, w, b, **keywords)
+        expected[f"{method} conv"] = brute.conv(x, w, b, axes)
+        found[f"{method} delta"] = convolution.conv_delta(dz, w, x.shape, **keywords)
+        expected[f"{method} delta"] = brute.conv_delta(dz, w, case.P, axes)
+        found[f"{method} dw"] = convolution.conv_weight_gradient(x, dz, case.U, **keywords)
+        expected[f"{method} dw"] = brute.conv_weight_gradient(x, dz, case.U, axes)
+    found["max"], found["winners"] = pooling.max_pool(x, case.U, **pool)
+    expected["max"], expected["winners"] = brute.max_pool(x, axes)
+    found["max delta"] = pooling.max_pool_delta(da, found["winners"], x.shape)
+    expected["max delta"] = brute.max_pool_delta(da, expected["winners"], case.P)
+    found["mean"] = pooling.avg_pool(x, case.U, **pool)
+    expected["mean"] = brute.avg_pool(x, axes, False)
+    found["mean delta"] = pooling.avg_pool_delta(da, x.shape, case.U, **pool)
+    expected["mean delta"] = brute.avg_pool_delta(da, case.P, axes, False)
+    for name in found:
+        np.testing.assert_allclose(found[name], expected[name], atol=1e-11, err_msg=name)
+    return found
