@@ -1,0 +1,117 @@
+"""The committed notebooks: executed from top to bottom, small cells, nothing hidden from nbval."""
+
+import configparser
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PATHS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+
+# Every tag that a cell may bear. An error that a cell is meant to raise is shown and compared.
+# No tag that skips a cell or its comparison belongs here.
+TAGS = {"raises-exception"}
+# Every rule of sanitize.cfg, with its reason. Only timings may be ignored.
+RULES = {"seconds": "how long a cell took differs from machine to machine"}
+
+LONGEST_CELL = 15
+VIEW = "application/vnd.jupyter.widget-view+json"
+
+
+def load(path):
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def code_cells(path):
+    """Each code cell with its number and its source as one string."""
+    cells = [cell for cell in load(path)["cells"] if cell["cell_type"] == "code"]
+    return [(number, cell, "".join(cell["source"])) for number, cell in enumerate(cells, 1)]
+
+
+each_notebook = pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
+
+
+def test_the_book_starts_and_trains():
+    assert {"00_start_here", "05_training"} <= {path.stem for path in PATHS}
+
+
+@each_notebook
+def test_executed_once_from_top_to_bottom(path):
+    counts = [cell["execution_count"] for _, cell, _ in code_cells(path)]
+    # A null would also be a silent pass: nbval does not compare a cell that never ran.
+    assert counts == list(range(1, len(counts) + 1)), "run make notebooks"
+
+
+@each_notebook
+def test_errors_are_meant_and_meant_errors_happen(path):
+    for number, cell, _ in code_cells(path):
+        raised = any(output["output_type"] == "error" for output in cell["outputs"])
+        meant = "raises-exception" in cell["metadata"].get("tags", [])
+        assert raised == meant, f"code cell {number}: raised {raised}, tagged {meant}"
+
+
+@each_notebook
+def test_no_warnings_in_the_outputs(path):
+    for number, cell, _ in code_cells(path):
+        texts = [output["text"] for output in cell["outputs"] if output.get("name") == "stderr"]
+        assert texts == [], f"code cell {number}"
+
+
+@each_notebook
+def test_cells_are_short_and_not_empty(path):
+    for number, _, source in code_cells(path):
+        size = len(source.splitlines())
+        assert source.strip() and size <= LONGEST_CELL, f"code cell {number} has {size} lines"
+
+
+@each_notebook
+def test_cells_bear_only_listed_tags_and_no_nbval_comments(path):
+    used = {tag for cell in load(path)["cells"] for tag in cell["metadata"].get("tags", [])}
+    assert used <= TAGS
+    assert not [number for number, _, source in code_cells(path) if "NBVAL" in source.upper()]
+
+
+def test_sanitising_rules_are_listed():
+    rules = configparser.ConfigParser()
+    rules.read(ROOT / "tests" / "sanitize.cfg", encoding="utf-8")
+    assert set(rules.sections()) == set(RULES)
+
+
+@pytest.mark.parametrize("text", ["0.31 s", "12 ms", "4.5 µs", "61s", "3 min"])
+def test_a_timing_is_ignored(text):
+    assert sanitised(f"took {text}.") == "took TIME."
+
+
+@pytest.mark.parametrize("text", ["95.3 %", "3 steps", "s = 2", "loss 0.31", "5 maps", "1e-3"])
+def test_a_result_is_compared(text):
+    assert sanitised(text) == text
+
+
+def sanitised(text):
+    rules = configparser.ConfigParser()
+    rules.read(ROOT / "tests" / "sanitize.cfg", encoding="utf-8")
+    for name in rules.sections():
+        text = re.sub(rules[name]["regex"], rules[name]["replace"], text)
+    return text
+
+
+@each_notebook
+def test_same_bytes_on_another_machine(path):
+    notebook = load(path)
+    assert (notebook["nbformat"], notebook["nbformat_minor"]) == (4, 5)
+    assert "widgets" not in notebook["metadata"]
+    assert notebook["metadata"]["kernelspec"]["name"] == "python3"
+    assert "version" not in notebook["metadata"]["language_info"]
+    for number, cell, _ in code_cells(path):
+        assert "execution" not in cell["metadata"], f"code cell {number}"
+        for output in cell["outputs"]:
+            view = output.get("data", {}).get(VIEW, {"model_id": ""})
+            assert view["model_id"] == "", f"code cell {number}: run make notebooks"
+
+
+@each_notebook
+def test_no_path_of_a_machine(path):
+    text = path.read_text(encoding="utf-8")
+    assert re.findall(r"/(?:home|root|tmp|work|Users)/\w[^\"\s]*|[A-Z]:\\\\Users", text) == []
