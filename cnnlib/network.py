@@ -1,0 +1,146 @@
+"""A network: layers one after another, and a loss at the end."""
+
+import math
+from collections import Counter
+from collections.abc import Sequence
+
+import numpy as np
+
+from .errors import InputError
+from .geometry import Shape
+from .layers import Layer
+from .losses import Loss
+
+
+class Network:
+    """A list of layers and a loss (chapter 1, "The whole network").
+
+    Parameters
+    ----------
+    layers : sequence of Layer
+        In the order of the forward pass. Their first weights are drawn here.
+    loss : Loss
+        Compares the last layer's outputs with the targets.
+    input_shape : tuple
+        Shape of one sample, `(*P, C)` for images.
+    rng : numpy.random.Generator
+        Source of the first weights.
+    dtype : float type
+        Type of parameters and activations.
+
+    Raises
+    ------
+    InputError
+        Two neighbours do not fit; the message names the layer.
+
+    Examples
+    --------
+    >>> from cnnlib.layers import Conv, Dense, Flatten, MaxPool, ReLU
+    >>> from cnnlib.losses import SoftmaxCrossEntropy
+    >>> rng = np.random.default_rng(0)
+    >>> layers = [Conv(8, 5), ReLU(), MaxPool(2), Flatten(), Dense(10)]
+    >>> network = Network(layers, SoftmaxCrossEntropy(), input_shape=(28, 28, 1), rng=rng)
+    >>> print(network.summary())
+    layer       output shape   parameters
+    conv1       24 x 24 x 8           208
+    relu1       24 x 24 x 8             0
+    maxpool1    12 x 12 x 8             0
+    flatten1    1152                    0
+    dense1      10                  11530
+    total                           11738
+    """
+
+    def __init__(
+        self,
+        layers: Sequence[Layer],
+        loss: Loss,
+        *,
+        input_shape: Shape,
+        rng: np.random.Generator,
+        dtype=np.float32,
+    ) -> None:
+        self.loss, self.input_shape, self.dtype = loss, tuple(input_shape), np.dtype(dtype)
+        self.layers: dict[str, Layer] = {}
+        self.shapes: dict[str, Shape] = {}
+        shape, count = self.input_shape, Counter[str]()
+        for layer in layers:
+            kind = type(layer).__name__.lower()
+            count[kind] += 1
+            name = f"{kind}{count[kind]}"
+            try:
+                shape = layer.build(shape, rng, self.dtype)
+            except InputError as error:
+                raise InputError(f"layer {name}, input {shape}: {error}") from None
+            self.layers[name], self.shapes[name] = layer, shape
+
+    @property
+    def params(self) -> dict[str, np.ndarray]:
+        """All parameters, named like `conv1.w`; the arrays themselves, not copies."""
+        return {f"{n}.{p}": a for n, layer in self.layers.items() for p, a in layer.params.items()}
+
+    def forward(self, x: np.ndarray) -> np.ndarray:
+        """Outputs `y` of the last layer for the batch `x`."""
+        y = self.read(x)
+        for layer in self.layers.values():
+            y = layer.forward(y)
+        return y
+
+    def gradients(self, x: np.ndarray, t: np.ndarray) -> tuple[float, dict[str, np.ndarray]]:
+        """Mean loss of a batch, and its derivative by every parameter, named like `params`."""
+        return self.backward(self.forward(x), t)
+
+    def backward(self, y: np.ndarray, t: np.ndarray) -> tuple[float, dict[str, np.ndarray]]:
+        """As `gradients`, after `y = forward(x)`: deltas go from the loss through all layers."""
+        loss, dz = self.loss.value(y, t), self.loss.delta(y, t)
+        learns = [name for name, layer in self.layers.items() if layer.params]
+        for name, layer in reversed(self.layers.items()):
+            if name in learns[:1]:  # nothing before it learns: nobody reads the delta of its input
+                layer.gradients(dz)
+                break
+            dz = layer.backward(dz)
+        grads = {f"{n}.{p}": a for n, layer in self.layers.items() for p, a in layer.grads.items()}
+        return loss, grads
+
+    def read(self, x: np.ndarray) -> np.ndarray:
+        """Check a batch and bring it to the network's type."""
+        x = np.asarray(x)
+        if x.dtype.kind != "f":
+            raise InputError(
+                f"x has dtype {x.dtype}; a network wants floats of about unit size: divide by 255, "
+                "x.astype(np.float32) / 255"
+            )
+        if x.shape[1:] != self.input_shape or len(x) == 0:
+            raise InputError(
+                f"x has shape {x.shape}; expected (N, {', '.join(map(str, self.input_shape))}) "
+                "with N at least 1"
+                + (
+                    "; add the channel axis, x[..., None]"
+                    if (*x.shape[1:], 1) == self.input_shape
+                    else ""
+                )
+            )
+        return x.astype(self.dtype, copy=False)
+
+    def first_broken(self, x: np.ndarray) -> str:
+        """Name of the first place in the forward pass with a number that is not finite."""
+        y = self.read(x)
+        if not np.isfinite(y).all():
+            return "the input x"
+        for name, layer in self.layers.items():
+            y = layer.forward(y)
+            if not np.isfinite(y).all():
+                return name
+        return "the loss"
+
+    def summary(self) -> str:
+        """A table of layers, shapes and numbers of parameters."""
+        rows = [("layer", "output shape", "parameters")]
+        for name, layer in self.layers.items():
+            count = sum(a.size for a in layer.params.values())
+            rows.append((name, " x ".join(map(str, self.shapes[name])), str(count)))
+        total = sum(math.prod(a.shape) for a in self.params.values())
+        rows.append(("total", "", str(total)))
+        widths = [max(len(row[n]) for row in rows) for n in range(3)]
+        return "\n".join(
+            f"{a:<{widths[0] + 4}}{b:<{widths[1] + 3}}{c:>{widths[2]}}" for a, b, c in rows
+        )
