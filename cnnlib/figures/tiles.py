@@ -1,0 +1,56 @@
+"""Images and kernels as small pictures in rows."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib import style
+from matplotlib.axes import Axes
+
+from .style import STYLE, Figure, new_figure
+
+
+SIZE = 0.85  # inches: the width of a picture
+
+
+def kernels(w: np.ndarray, channel: int = 0) -> Figure:
+    """Draw one channel of every kernel `(K, kh, kw, C)`: blue negative, white 0, red positive."""
+    limit = float(np.abs(w[..., channel]).max()) or 1.0
+    with style.context(STYLE):
+        figure, axes = _tiles(w.shape, room=0.6)
+        for k, ax in enumerate(axes[: len(w)]):
+            picture = ax.imshow(w[k, ..., channel], cmap="RdBu_r", vmin=-limit, vmax=limit)
+            ax.set_title(f"filter {k}")
+        figure.colorbar(picture, ax=axes, label="weight", shrink=0.8)
+    return figure
+
+
+def images(
+    x: np.ndarray, titles: Sequence[str] | None = None, *, columns: int = 8, size: float = SIZE
+) -> Figure:
+    """Draw images `(N, H, W, 1)` or `(N, H, W, 3)` with values 0 to 1, each with its title.
+
+    `columns` is the number of images in a row, `size` the width of each in inches.
+    """
+    with style.context(STYLE):
+        figure, axes = _tiles(x.shape, columns, size)
+        for n, ax in enumerate(axes[: len(x)]):
+            ax.imshow(x[n].squeeze(axis=-1) if x.shape[-1] == 1 else x[n], vmin=0, vmax=1)
+            if titles is not None:
+                ax.set_title(titles[n])
+    return figure
+
+
+def _tiles(
+    shape: Sequence[int], columns: int = 8, size: float = SIZE, room: float = 0
+) -> tuple[Figure, list[Axes]]:
+    """A figure with axes for pictures of this shape `(N, H, W, C)`, in rows of up to `columns`.
+
+    `room` is left free at the right.
+    """
+    N, H, W, _ = shape
+    rows, columns = -(-N // columns), min(N, columns)
+    figure = new_figure(size * columns + room, (size * H / W + 0.25) * rows)
+    axes = figure.subplots(rows, columns, squeeze=False)
+    for ax in axes.flat:
+        ax.set_axis_off()
+    return figure, list(axes.flat)

@@ -1,0 +1,178 @@
+"""Training: batches, the loop, evaluation, and the record of what happened."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from .errors import DivergenceError, InputError
+from .network import Network
+from .optimizers import Optimizer
+
+
+@dataclass
+class History:
+    """What a training recorded.
+
+    `loss` and `accuracy` have one entry a step, measured on that step's batch before its update;
+    `validation` has one `(loss, accuracy)` an epoch, and an epoch has `epoch_steps` steps.
+    An accuracy is NaN where the loss is no choice between classes.
+    """
+
+    epoch_steps: int
+    loss: list[float] = field(default_factory=list)
+    accuracy: list[float] = field(default_factory=list)
+    validation: list[tuple[float, float]] = field(default_factory=list)
+
+    def plot(self):
+        """Draw loss and accuracy over the epochs; returns the matplotlib figure."""
+        from . import figures
+
+        return figures.training_curves(self)
+
+
+def batches(count: int, size: int, rng: np.random.Generator) -> Iterator[np.ndarray]:
+    """Cut `0..count-1`, shuffled, into index arrays of `size`; the last one may be shorter.
+
+    Examples
+    --------
+    >>> parts = list(batches(5, 2, np.random.default_rng(0)))
+    >>> [len(part) for part in parts], sorted(np.concatenate(parts).tolist())
+    ([2, 2, 1], [0, 1, 2, 3, 4])
+    """
+    order = rng.permutation(count)
+    for start in range(0, count, size):
+        yield order[start : start + size]
+
+
+def evaluate(network: Network, x: np.ndarray, t: np.ndarray, *, batch: int = 500):
+    """Mean loss and accuracy over a whole set, computed in batches: `(loss, accuracy)`.
+
+    The mean is over samples, so a short last batch counts by its size. The accuracy is the share
+    of samples whose class is right, NaN where the loss is no choice between classes.
+    """
+    _check_set(x, t)
+    loss = hits = 0.0
+    for start in range(0, len(x), batch):
+        part = slice(start, start + batch)
+        y = network.forward(x[part])
+        loss += network.loss.value(y, t[part]) * len(y)
+        hits += network.loss.accuracy(y, t[part]) * len(y)
+    return loss / len(x), hits / len(x)
+
+
+def fit(
+    network: Network,
+    x: np.ndarray,
+    t: np.ndarray,
+    *,
+    optimizer: Optimizer,
+    epochs: int,
+    rng: np.random.Generator,
+    batch: int = 64,
+    validation: tuple[np.ndarray, np.ndarray] | None = None,
+    progress: bool = True,
+) -> History:
+    """Train a network: shuffle, and for each batch go forwards, backwards, and take a step.
+
+    Parameters
+    ----------
+    network : Network
+        Its parameters change in place.
+    x, t : array
+        Samples (N, *P, C) and their targets, as the network's loss reads them.
+    optimizer : Optimizer
+        Takes the steps.
+    epochs : int
+        How often every sample is used.
+    rng : numpy.random.Generator
+        Shuffles.
+    batch : int
+        Samples in a step.
+    validation : pair of arrays, optional
+        Samples and targets that are evaluated after each epoch.
+    progress : bool
+        Whether to show a bar with loss and accuracy.
+
+    Returns
+    -------
+    History
+
+    Raises
+    ------
+    InputError
+        `x` and `t` do not fit each other or the network.
+    DivergenceError
+        The loss or a parameter is no longer finite. The message names the step, the layer whose
+        activations broke first, and the last good loss; the parameters are those that gave it, and
+        the error's `history` is what was recorded until then.
+    """
+    _check_set(x, t)
+    for name, value in (("epochs", epochs), ("batch", batch)):
+        if value < 1:
+            raise InputError(f"{name} is {value}; expected at least 1")
+    from threadpoolctl import threadpool_limits
+    from tqdm.auto import tqdm
+
+    history = History(epoch_steps=-(-len(x) // batch))
+    good = {name: p.copy() for name, p in network.params.items()}
+    with (
+        tqdm(total=epochs * history.epoch_steps, disable=not progress) as bar,
+        # On a busy machine two threads wait for each other (chapter 8).
+        threadpool_limits(1, "blas"),
+        # `_take_step` looks for numbers that are not finite, and says more than a warning.
+        np.errstate(over="ignore", invalid="ignore", divide="ignore"),
+    ):
+        for epoch in range(epochs):
+            for index in batches(len(x), batch, rng):
+                _take_step(network, x[index], t[index], optimizer, history, good)
+                bar.update()
+                if len(history.loss) % 10 == 0 or bar.n == bar.total:
+                    bar.set_postfix(
+                        epoch=epoch + 1,
+                        loss=f"{np.mean(history.loss[-50:]):.3f}",
+                        accuracy=f"{np.mean(history.accuracy[-50:]):.3f}",
+                    )
+            if validation is not None:
+                history.validation.append(evaluate(network, *validation))
+    return history
+
+
+def _take_step(network, x, t, optimizer, history: History, good: dict[str, np.ndarray]) -> None:
+    """One step on one batch. `good` holds the last parameters whose loss was finite."""
+    y = network.forward(x)
+    loss, grads = network.backward(y, t)
+    step = len(history.loss) + 1
+    if not np.isfinite(loss):
+        _stop(network, x, history, good, f"at step {step}: the loss is {loss}")
+    for name, p in network.params.items():
+        np.copyto(good[name], p)
+    history.loss.append(loss)
+    history.accuracy.append(network.loss.accuracy(y, t))
+    optimizer.step(network.params, grads)
+    for name, p in network.params.items():
+        if not np.isfinite(p).all():
+            _stop(network, x, history, good, f"at step {step}: the update of {name} overflows")
+
+
+def _stop(network, x, history: History, good: dict[str, np.ndarray], what: str) -> None:
+    """Say where the numbers broke, put the good parameters back, and raise."""
+    place = network.first_broken(x)
+    for name, p in network.params.items():
+        np.copyto(p, good[name])
+    last = f"{history.loss[-1]:.4g}" if history.loss else "none, it was the first step"
+    error = DivergenceError(
+        f"training stopped {what}. First broken: {place}. Last good loss: {last}. The parameters "
+        "are those that gave it. Try a smaller learning rate or smaller first weights, and look "
+        "for inputs that are not finite"
+    )
+    error.history = history  # type: ignore[assignment]  # errors knows no History
+    raise error
+
+
+def _check_set(x: np.ndarray, t: np.ndarray) -> None:
+    """Refuse an empty set, or targets of another number than samples."""
+    if len(x) == 0 or len(x) != len(t):
+        raise InputError(
+            f"x has {len(x)} samples and t {len(t)} targets; expected equal numbers, at least 1"
+        )
