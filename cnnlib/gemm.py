@@ -26,7 +26,9 @@ from .geometry import Axis, Shape, Window, partners
 from .layout import batch_last, channels_last, spatial
 
 BUFFER = 2 << 20  # bytes of a buffer: about a core's own cache, and 2 MB pages fit it
-COLUMNS = 512  # a matrix product of fewer columns is hardly worth its start
+COLUMNS = 512  # outputs of a row that share bands: with fewer, a row is hardly worth its start
+SMALL = 10**6  # multiplications of a product that BLAS does at once ...
+NARROW = 128  # ... unless it would have fewer columns than this
 SINGLE = Axis(inputs=1, outputs=1, kernel=1, stride=1, dilation=1, offset=0, center=0, sign=-1)
 
 
@@ -36,7 +38,7 @@ def conv(x: np.ndarray, w: np.ndarray, b: np.ndarray | None, window: Window) -> 
     w2 = in_input_order(w, window).reshape(len(w), -1)  # (K, UC)
     z = np.empty((len(w), *(axis.outputs for axis in axes), len(x)), x.dtype)
     rows = z.reshape(len(w), axes[0].outputs, -1)
-    for i, columns, col in window_matrices(xt, axes):
+    for i, columns, col in window_matrices(xt, axes, len(w)):
         z_i = rows[:, i, columns]
         np.matmul(w2, col, out=z_i)
         if b is not None:
@@ -50,7 +52,7 @@ def conv_weight_gradient(x: np.ndarray, dz: np.ndarray, window: Window) -> np.nd
     K, C = dz.shape[-1], x.shape[-1]
     rows = batch_last(dz).reshape(K, axes[0].outputs, -1)
     dwT = np.zeros((math.prod(window.kernel) * C, K), x.dtype)
-    for i, columns, col in window_matrices(xt, axes):
+    for i, columns, col in window_matrices(xt, axes, K):
         dwT += col @ rows[:, i, columns].T  # this way round BLAS need not turn the large matrix
     return np.ascontiguousarray(in_input_order(dwT.T.reshape(K, *window.kernel, C), window))
 
@@ -68,7 +70,8 @@ def conv_delta(dz: np.ndarray, w: np.ndarray, input_shape: Shape, window: Window
         if buffer is None:  # no later block is larger than the first
             buffer = np.empty(len(wT) * stop, dz.dtype)
         dcol = buffer[: len(wT) * (stop - start)].reshape(len(wT), -1)
-        np.matmul(wT, dz2[:, start:stop], out=dcol)
+        for part in pieces(wT.size, stop - start):
+            np.matmul(wT, dz2[:, start:stop][:, part], out=dcol[:, part])
         dcol = dcol.reshape(*window.kernel, w.shape[-1], *size)
         *spans, batch = cells
         for u, outputs, inputs in partners(axes, spans):
@@ -97,7 +100,7 @@ def in_input_order(w: np.ndarray, window: Window) -> np.ndarray:
     return np.flip(w, tuple(range(1, w.ndim - 1))) if window.flip else w
 
 
-def window_matrices(xt: np.ndarray, axes: tuple[Axis, ...]) -> Iterator:
+def window_matrices(xt: np.ndarray, axes: tuple[Axis, ...], filters: int) -> Iterator:
     """Yield `(i, columns, col)` for every output row `i` and slice of its columns `(j, n)`."""
     first, rest = axes[0], axes[1:]
     C, N = len(xt), xt.shape[-1]
@@ -117,8 +120,9 @@ def window_matrices(xt: np.ndarray, axes: tuple[Axis, ...]) -> Iterator:
             band = buffer[: bands * height * (stop - start)].reshape(bands, height, -1)
             write_bands(band, xt, axes, s * i0 - first.before, cells)
             for i in range(i0, i1):
-                t = s * (i - i0)
-                yield i, slice(start, stop), band[t : t + U].reshape(U * height, -1)
+                col = band[s * (i - i0) :][:U].reshape(U * height, -1)
+                for part in pieces(filters * len(col), stop - start):
+                    yield i, slice(start + part.start, start + part.stop), col[:, part]
 
 
 def write_bands(band: np.ndarray, xt: np.ndarray, axes: tuple[Axis, ...], p0: int, cells) -> None:
@@ -138,6 +142,21 @@ def write_bands(band: np.ndarray, xt: np.ndarray, axes: tuple[Axis, ...], p0: in
         if target[:, :, *outputs].size < target.size:
             target.fill(0)
         target[:, :, *outputs] = x[:, :, *inputs, slice(*batch)]
+
+
+def pieces(lines: int, columns: int) -> Iterator[slice]:
+    """Cut the columns of a matrix product, so that BLAS takes each piece as a small one.
+
+    Before a large product, BLAS copies its arguments into an order of its own. With the few
+    filters of a small layer those copies cost as much as the product, so it is better done in
+    pieces that need none. `lines` is the number of multiplications for one column. Where a piece
+    would be too narrow, nothing is cut.
+    """
+    step = SMALL // lines // 16 * 16  # whole vectors of the processor
+    if step < NARROW:
+        step = columns
+    for start in range(0, columns, step):
+        yield slice(start, min(start + step, columns))
 
 
 def blocks(shape: Shape, limit: int) -> Iterator[tuple[tuple[int, int], ...]]:

@@ -12,7 +12,7 @@ import numpy as np
 from .errors import InputError
 from .geometry import Shape, per_axis
 
-STAGE = 1 << 18  # bytes that are turned at a time: a part of the second-level cache
+STAGE = 1 << 17  # bytes that are turned at a time: they stay in the second-level cache
 ODD = 16  # numbers by which a row of the stage is longer than it must be
 
 

@@ -63,24 +63,26 @@ def max_pool(x, window, *, stride=None, padding=None, center=None, flip=False) -
     ([8.0, 5.0], [1, 2])
     """
     xt, axes = _read(x, window, stride, padding, center, flip)
-    P = xt.shape[1:-1]
-    cell = np.arange(math.prod(P)).reshape(*P, 1)  # flat index of every input
     a = np.full((len(xt), *(axis.outputs for axis in axes), xt.shape[-1]), -np.inf, xt.dtype)
-    winners = np.zeros(a.shape, np.int64)
-    meetings = [(outputs, inputs) for _, outputs, inputs in partners(axes)]
-    for outputs, inputs in meetings:
+    # In the order of the inputs: it grows with each step in `u`, unless the window is flipped.
+    meetings = [(outputs, xt[:, *inputs]) for _, outputs, inputs in partners(axes)]
+    meetings = meetings[:: -1 if flip else 1]
+    for outputs, new in meetings:
         best = a[:, *outputs]
-        np.maximum(best, xt[:, *inputs], out=best)
+        np.maximum(best, new, out=best)
+    # The winner is the first cell of a window that equals its best. Count the cells before it:
+    # bytes, which the processor compares and adds many at a time.
     has_nan = bool(np.isnan(a).any())
-    # What is written last stays, so the smallest input must come last. With each step in `u` the
-    # input grows, unless the window is flipped.
-    for outputs, inputs in meetings if flip else reversed(meetings):
-        new = xt[:, *inputs]
-        wins = new == a[:, *outputs]
+    searching = np.ones(a.shape, bool)
+    passed = np.zeros(a.shape, np.uint8 if len(meetings) <= 256 else np.int64)
+    for outputs, new in meetings[:-1]:
+        loses = new != a[:, *outputs]
         if has_nan:
-            wins |= np.isnan(new)
-        np.copyto(winners[:, *outputs], cell[*inputs], where=wins)
-    return channels_last(a), channels_last(winners)
+            loses &= ~np.isnan(new)
+        searching[:, *outputs] &= loses
+        passed += searching
+    first, steps = _cells(axes)
+    return channels_last(a), channels_last(first + steps[passed])
 
 
 def max_pool_delta(da, winners, input_shape) -> np.ndarray:
@@ -137,8 +139,9 @@ def max_pool_delta(da, winners, input_shape) -> np.ndarray:
     C, N = len(dat), dat.shape[-1]
     c = np.arange(C).reshape(C, *(1,) * (dat.ndim - 1))
     place = (winners + c * cells) * N + np.arange(N)  # flat, in (C, *P, N)
-    dx = np.bincount(place.ravel(), dat.ravel(), C * cells * N)  # adds up where places repeat
-    return channels_last(dx.astype(da.dtype, copy=False).reshape(C, *spatial(input_shape), N))
+    dx = np.zeros(C * cells * N, da.dtype)
+    np.add.at(dx, place.ravel(), dat.ravel())  # adds up where places repeat, unlike dx[place] +=
+    return channels_last(dx.reshape(C, *spatial(input_shape), N))
 
 
 def avg_pool(
@@ -258,6 +261,18 @@ def _lay(P: Shape, window, stride, padding, center, flip) -> tuple[Axis, ...]:
                 "use less padding"
             )
     return axes
+
+
+def _cells(axes: tuple[Axis, ...]) -> tuple[np.ndarray, np.ndarray]:
+    """Flat input position of each window's first cell, `(*I, 1)`, and the steps to its others."""
+    first = steps = np.zeros((), np.int64)
+    for axis in axes:  # flat index in C order, one axis at a time
+        i, U = np.arange(axis.outputs), axis.kernel
+        first = np.add.outer(
+            first * axis.inputs, np.minimum(axis.input(i, 0), axis.input(i, U - 1))
+        )
+        steps = np.add.outer(steps * axis.inputs, np.arange(U))  # a pool has no dilation
+    return first[..., None], steps.ravel()
 
 
 def _count(axes: tuple[Axis, ...], count_padding: bool, dtype) -> np.ndarray:

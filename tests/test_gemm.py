@@ -15,21 +15,23 @@ from cnnlib.geometry import Window
 
 EVERY_CASE = pytest.mark.parametrize("case", grid.CASES, ids=lambda case: case.name)
 
-# (BUFFER, COLUMNS, STAGE): how the work is cut. With few COLUMNS all windows that overlap share
+# (BUFFER, COLUMNS, STAGE, SMALL): how the work is cut. With few COLUMNS all windows that overlap share
 # bands; with many, none do.
 TINY = "one row and 4 columns at a time"
 CUTS = {
-    "as it is": (gemm.BUFFER, gemm.COLUMNS, layout.STAGE),
-    TINY: (1, 4, 1),
-    "some bands": (3000, 12, 200),
-    "all bands": (2 << 20, 4, 1000),
-    "no shared bands": (2000, 1 << 20, 500),
+    "as it is": (gemm.BUFFER, gemm.COLUMNS, layout.STAGE, gemm.SMALL),
+    TINY: (1, 4, 1, 1),
+    "some bands": (3000, 12, 200, 2000),
+    "all bands": (2 << 20, 4, 1000, 10_000),
+    "no shared bands": (2000, 1 << 20, 500, 5000),
 }
 
 
-def cut(monkeypatch, buffer, columns, stage):
+def cut(monkeypatch, buffer, columns, stage, small):
     monkeypatch.setattr(gemm, "BUFFER", buffer)
     monkeypatch.setattr(gemm, "COLUMNS", columns)
+    monkeypatch.setattr(gemm, "SMALL", small)
+    monkeypatch.setattr(gemm, "NARROW", 16)
     monkeypatch.setattr(layout, "STAGE", stage)
 
 
@@ -85,7 +87,7 @@ def test_any_geometry_and_cut_against_loops(case, buffer, columns):
     x, w, b, dz = case.arrays()
     window = Window(case.U, **case.geometry)
     with pytest.MonkeyPatch.context() as monkeypatch:
-        cut(monkeypatch, buffer, columns, 100)
+        cut(monkeypatch, buffer, columns, 100, 20 * buffer)
         z = gemm.conv(x, w, b, window)
         dx = gemm.conv_delta(dz, w, x.shape, window)
         dw = gemm.conv_weight_gradient(x, dz, window)
@@ -113,7 +115,7 @@ def test_window_matrix_by_hand():
     # Three cells, two images (1, 2, 3) and (10, 20, 30), a kernel of 2 with padding before.
     x = np.array([[1.0, 2, 3], [10, 20, 30]])[..., None]
     xt, axes = gemm.lay(x, Window(2, padding=((1, 0),)))
-    ((i, columns, col),) = gemm.window_matrices(xt, axes)
+    ((i, columns, col),) = gemm.window_matrices(xt, axes, filters=1)
     assert (i, columns) == (0, slice(0, 6))
     assert col.tolist() == [
         [0, 0, 1, 10, 2, 20],  # weight 0 meets inputs -1, 0, 1
@@ -130,7 +132,7 @@ def test_window_matrices_against_brute_force(monkeypatch, case, how):
     xt, axes = gemm.lay(x, Window(case.U, **case.geometry))
     I, J = axes[0].outputs, prod(axis.outputs for axis in axes[1:])
     whole = np.full((I, prod(case.U) * case.C, J * case.N), np.nan)
-    for i, columns, col in gemm.window_matrices(xt, axes):
+    for i, columns, col in gemm.window_matrices(xt, axes, filters=1):
         assert np.isnan(whole[i, :, columns]).all()  # no column comes twice
         whole[i, :, columns] = col
     expected = np.zeros((*case.U, case.C, *brute.outputs(case.axes), case.N))
@@ -174,6 +176,16 @@ def test_blocks_by_hand():
     assert list(gemm.blocks((3, 4), 12)) == [((0, 3), (0, 4))]
 
 
+def test_pieces_by_hand(monkeypatch):
+    monkeypatch.setattr(gemm, "SMALL", 1000)
+    monkeypatch.setattr(gemm, "NARROW", 16)
+    # 10 multiplications a column: 100 columns fit, 96 of them are whole vectors of 16.
+    assert list(gemm.pieces(10, 250)) == [slice(0, 96), slice(96, 192), slice(192, 250)]
+    assert list(gemm.pieces(10, 96)) == [slice(0, 96)]
+    # 100 multiplications a column: 10 columns would be too narrow, so nothing is cut.
+    assert list(gemm.pieces(100, 250)) == [slice(0, 250)]
+
+
 def test_cuts_are_many(monkeypatch):
     """The small buffers do cut: else the tests above would see one block only."""
     case = next(case for case in grid.CASES if case.name == "many, off-centre, stride 2 and 3")
@@ -181,7 +193,9 @@ def test_cuts_are_many(monkeypatch):
     counts = {}
     for how, numbers in CUTS.items():
         cut(monkeypatch, *numbers)
-        matrices = gemm.window_matrices(*gemm.lay(x, Window(case.U, **case.geometry)))
+        matrices = gemm.window_matrices(
+            *gemm.lay(x, Window(case.U, **case.geometry)), filters=case.K
+        )
         counts[how] = len({(columns.start, columns.stop) for _, columns, _ in matrices})
     assert counts["as it is"] == 1
     assert counts["some bands"] > 3
@@ -190,7 +204,7 @@ def test_cuts_are_many(monkeypatch):
 
 def test_a_block_that_lies_in_the_padding(monkeypatch):
     # Windows of 3 with 8 cells of padding, one row of bands at a time: most bands meet no input.
-    cut(monkeypatch, 1, 4, 1)
+    cut(monkeypatch, 1, 4, 1, 1)
     x, w, b, _ = grid.SHARPEST.arrays()
     for padding in [((8, 0), (1, 1)), ((0, 8), (1, 1)), 8]:
         z = brute.conv(x, w, b, brute.lay((7, 6), (3, 3), padding=padding))
