@@ -1,0 +1,90 @@
+"""The README says what is there: targets, modules, the picture of the imports, the example."""
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
+
+
+def modules():
+    return {p.stem for p in (ROOT / "cnnlib").iterdir() if not p.name.startswith(("_", "py.typed"))}
+
+
+def uses(module):
+    """Modules of the library that `module` imports, at its top or inside a function."""
+    path = ROOT / "cnnlib" / module
+    files = path.rglob("*.py") if path.is_dir() else [path.with_suffix(".py")]
+    found = set()
+    for file in files:
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ImportFrom) and node.level:
+                found |= {(node.module or "").split(".")[0], *(alias.name for alias in node.names)}
+    return found
+
+
+def test_every_target_exists():
+    for target in set(re.findall(r"\bmake ([a-z-]+)", README)):
+        assert re.search(rf"^{target}:", MAKEFILE, re.MULTILINE), target
+
+
+def test_the_plain_test_command_is_that_of_make():
+    command = re.search(r"^TEST := ((?:.*\\\n)*.*)", MAKEFILE, re.MULTILINE)[1]
+    assert ".venv/bin/python " + " ".join(command.replace("\\", "").split()) in README
+
+
+def test_every_module_has_its_row():
+    table = README.split("| module | one purpose |")[1].split("\n\n")[0]
+    firsts = re.findall(r"^\|([^|]*)\|", table, re.MULTILINE)
+    named = {name for first in firsts for name in re.findall(r"`(\w+)`", first)}
+    assert named == modules() - {"errors"}
+
+
+@pytest.mark.parametrize("edge", re.findall(r"^    (\w+) --> (\w+)$", README, re.MULTILINE))
+def test_every_arrow_is_an_import(edge):
+    below, above = edge
+    assert below in uses(above)
+
+
+def test_the_links_lead_somewhere():
+    for target in re.findall(r"\]\(([^)#:]+)\)", README):
+        assert (ROOT / target).exists(), target
+
+
+def test_the_example_runs(monkeypatch):
+    """With one epoch instead of ten; chapter 5 trains the whole length."""
+    from cnnlib import training
+
+    example = re.search(r"```python\n(import numpy.*?)```", README, re.DOTALL)[1]
+    whole = training.fit
+    monkeypatch.setattr(
+        training, "fit", lambda *a, **k: whole(*a, **k | {"epochs": 1, "progress": False})
+    )
+    space = {}
+    exec(example, space)
+    assert space["accuracy"] > 0.85
+
+
+def test_the_idea_is_three_sums():
+    """The loop at the top of the README, on the numbers of chapter 0."""
+    import numpy as np
+
+    idea = re.search(r"```python\n(import cnnlib\n.*?)```", README, re.DOTALL)[1]
+    space = {
+        "input_shape": 3,
+        "kernel": 2,
+        "x": [10, 20, 30],
+        "w": [1, 2],
+        "dz": [5, 7],
+        "z": np.zeros(2),
+        "dx": np.zeros(3),
+        "dw": np.zeros(2),
+    }
+    exec(idea, space)
+    assert space["z"].tolist() == [1 * 10 + 2 * 20, 1 * 20 + 2 * 30]
+    assert space["dx"].tolist() == [1 * 5, 2 * 5 + 1 * 7, 2 * 7]
+    assert space["dw"].tolist() == [10 * 5 + 20 * 7, 20 * 5 + 30 * 7]
