@@ -95,16 +95,16 @@ def check_gradients(
     _, grads = network.gradients(x, t)
     errors = {}
     for name, p in network.params.items():
-        flat, kept = p.reshape(-1), p.copy()
+        kept = p.copy()
         chosen = rng.choice(p.size, min(entries, p.size), replace=False)
 
-        def loss(values, flat=flat, chosen=chosen):
-            flat[chosen] = values
+        def loss(values, p=p, chosen=chosen):
+            p.flat[chosen] = values
             return network.loss.value(network.forward(x), t)
 
-        numerical = numerical_gradient(loss, flat[chosen], step)
+        numerical = numerical_gradient(loss, p.flat[chosen], step)
         np.copyto(p, kept)
-        errors[name] = relative_error(grads[name].reshape(-1)[chosen], numerical)
+        errors[name] = relative_error(grads[name].flat[chosen], numerical)
     return errors
 
 

@@ -104,7 +104,7 @@ def conv_delta(
     flip=False,
     method="auto",
 ) -> np.ndarray:
-    """Carry the deltas of a convolution back to its input (chapter 3, "The convolution").
+    """Carry deltas back to the input (chapter 3, "From the table to the gather form").
 
     Every input collects the deltas of the outputs it went into, each times the same weight:
 

@@ -86,7 +86,7 @@ class Axis:
 
 
 class Window:
-    """A kernel's shape and how it is laid on an input (chapter 2, "The index rule").
+    """A kernel's shape and how it is laid on an input (chapter 2, "Old and new coordinates").
 
     Parameters
     ----------
@@ -278,7 +278,7 @@ def per_axis(name: str, value: Any, axes: int, least: int) -> Shape:
             "one for each axis"
         )
     if any(number < least for number in numbers):
-        raise InputError(f"{name} is {value!r}; each entry must be at least {least}")
+        raise InputError(f"{name} is {value!r}; expected at least {least}")
     return numbers
 
 

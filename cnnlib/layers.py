@@ -271,7 +271,10 @@ def first_weights(
     given. `fan_in` inputs go into an output, `fan_out` outputs come from an input (chapter 5).
     """
     known = {"he": math.sqrt(2 / fan_in), "glorot": math.sqrt(2 / (fan_in + fan_out))}
-    if isinstance(init, str) and init not in known:
-        raise InputError(f"init is {init!r}; expected 'he', 'glorot' or a number")
-    deviation = known[init] if isinstance(init, str) else init
+    try:
+        deviation = known[init] if isinstance(init, str) else float(init)
+    except (KeyError, TypeError):
+        deviation = math.nan
+    if not 0 <= deviation < math.inf:  # NaN is not in the range
+        raise InputError(f"init is {init!r}; expected 'he', 'glorot' or a number from 0 up")
     return (deviation * rng.standard_normal(shape)).astype(dtype)

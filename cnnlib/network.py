@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from .errors import InputError
-from .geometry import Shape
+from .geometry import Shape, per_axis
 from .layers import Layer
 from .losses import Loss
 
@@ -59,7 +59,12 @@ class Network:
         rng: np.random.Generator,
         dtype=np.float32,
     ) -> None:
-        self.loss, self.input_shape, self.dtype = loss, tuple(input_shape), np.dtype(dtype)
+        if dtype not in (np.float32, np.float64):
+            raise InputError(f"dtype is {dtype}; expected np.float32 or np.float64")
+        if len(set(map(id, layers))) < len(layers):
+            raise InputError("a layer occurs twice in layers; each remembers one pass, so make two")
+        self.loss, self.dtype = loss, np.dtype(dtype)
+        self.input_shape = per_axis("input_shape", input_shape, np.size(input_shape), 1)
         self.layers: dict[str, Layer] = {}
         self.shapes: dict[str, Shape] = {}
         shape, count = self.input_shape, Counter[str]()
@@ -72,6 +77,7 @@ class Network:
             except InputError as error:
                 raise InputError(f"layer {name}, input {shape}: {error}") from None
             self.layers[name], self.shapes[name] = layer, shape
+        self.output_shape = shape
 
     @property
     def params(self) -> dict[str, np.ndarray]:
@@ -110,14 +116,14 @@ class Network:
                 "x.astype(np.float32) / 255"
             )
         if x.shape[1:] != self.input_shape or len(x) == 0:
+            cure = ""
+            if x.shape == self.input_shape:
+                cure = "; add the batch axis, x[None]"
+            elif (*x.shape[1:], 1) == self.input_shape:
+                cure = "; add the channel axis, x[..., None]"
             raise InputError(
                 f"x has shape {x.shape}; expected (N, {', '.join(map(str, self.input_shape))}) "
-                "with N at least 1"
-                + (
-                    "; add the channel axis, x[..., None]"
-                    if (*x.shape[1:], 1) == self.input_shape
-                    else ""
-                )
+                f"with N at least 1{cure}"
             )
         return x.astype(self.dtype, copy=False)
 

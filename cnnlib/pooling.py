@@ -79,8 +79,9 @@ def max_pool(x, window, *, stride=None, padding=None, center=None, flip=False) -
         loses = new != a[:, *outputs]
         if has_nan:
             loses &= ~np.isnan(new)
-        searching[:, *outputs] &= loses
-        passed += searching
+        still = searching[:, *outputs]
+        np.logical_and(still, loses, out=still)
+        np.add(passed, searching, out=passed)
     first, steps = _cells(axes)
     return channels_last(a), channels_last(first + steps[passed])
 

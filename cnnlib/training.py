@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from .errors import DivergenceError, InputError
+from .geometry import per_axis
 from .network import Network
 from .optimizers import Optimizer
 
@@ -40,6 +41,7 @@ def batches(count: int, size: int, rng: np.random.Generator) -> Iterator[np.ndar
     >>> [len(part) for part in parts], sorted(np.concatenate(parts).tolist())
     ([2, 2, 1], [0, 1, 2, 3, 4])
     """
+    (size,) = per_axis("batch", size, 1, 1)
     order = rng.permutation(count)
     for start in range(0, count, size):
         yield order[start : start + size]
@@ -51,7 +53,8 @@ def evaluate(network: Network, x: np.ndarray, t: np.ndarray, *, batch: int = 500
     The mean is over samples, so a short last batch counts by its size. The accuracy is the share
     of samples whose class is right, NaN where the loss is no choice between classes.
     """
-    _check_set(x, t)
+    x, t = _read_set(network, x, t)
+    (batch,) = per_axis("batch", batch, 1, 1)
     loss = hits = 0.0
     for start in range(0, len(x), batch):
         part = slice(start, start + batch)
@@ -107,10 +110,10 @@ def fit(
         activations broke first, and the last good loss; the parameters are those that gave it, and
         the error's `history` is what was recorded until then.
     """
-    _check_set(x, t)
-    for name, value in (("epochs", epochs), ("batch", batch)):
-        if value < 1:
-            raise InputError(f"{name} is {value}; expected at least 1")
+    x, t = _read_set(network, x, t)
+    if validation is not None:
+        validation = _read_set(network, *validation)
+    (epochs,), (batch,) = per_axis("epochs", epochs, 1, 1), per_axis("batch", batch, 1, 1)
     from threadpoolctl import threadpool_limits
     from tqdm.auto import tqdm
 
@@ -170,9 +173,15 @@ def _stop(network, x, history: History, good: dict[str, np.ndarray], what: str) 
     raise error
 
 
-def _check_set(x: np.ndarray, t: np.ndarray) -> None:
-    """Refuse an empty set, or targets of another number than samples."""
-    if len(x) == 0 or len(x) != len(t):
+def _read_set(network: Network, x, t) -> tuple[np.ndarray, np.ndarray]:
+    """Refuse a set that does not fit the network before anything is computed."""
+    x, t = np.asarray(x), np.asarray(t)
+    samples, targets = len(np.atleast_1d(x)), len(np.atleast_1d(t))
+    if samples == 0 or samples != targets:
         raise InputError(
-            f"x has {len(x)} samples and t {len(t)} targets; expected equal numbers, at least 1"
+            f"x has {samples} samples and t {targets} targets; expected equal numbers, at least 1"
         )
+    network.read(x[:1])
+    y = np.zeros((len(x), *network.output_shape), network.dtype)
+    network.loss.value(y, t)  # reads every target, and says which one is wrong
+    return x, t

@@ -13,7 +13,7 @@ from cnnlib import checks
 from cnnlib.checks import adjoint_test, check_gradients, explain, numerical_gradient, relative_error
 from cnnlib.errors import InputError
 from cnnlib.layers import AvgPool, Conv, Dense, Flatten, MaxPool, ReLU, Sigmoid, Tanh
-from cnnlib.losses import SoftmaxCrossEntropy
+from cnnlib.losses import HalfSquaredError, SoftmaxCrossEntropy
 from cnnlib.network import Network
 
 # Numerical gradient
@@ -476,3 +476,12 @@ def test_explain_passes_the_errors_of_geometry_on():
         explain("z", (0, 0, 0), x=image(1, 2), w=image(1), padding=1, center=0)
     with pytest.raises(InputError, match="channels"):
         explain("z", (0, 0, 0), x=np.ones((1, 3, 2)), w=image(1))
+
+
+def test_check_gradients_of_parameters_in_any_memory_order():
+    rng = np.random.default_rng(0)
+    network = Network([Dense(3)], HalfSquaredError(), input_shape=(4,), rng=rng, dtype=np.float64)
+    layer = network.layers["dense1"]
+    layer.params["w"] = np.asfortranarray(layer.params["w"])
+    x, t = rng.normal(size=(5, 4)), rng.normal(size=(5, 3))
+    assert max(check_gradients(network, x, t, rng=rng).values()) < 1e-8

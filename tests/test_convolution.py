@@ -9,6 +9,7 @@ import pytest
 from scipy import signal
 
 import cnnlib
+from cnnlib import gemm, loops
 from cnnlib.convolution import conv, conv_bias_gradient, conv_delta, conv_weight_gradient
 from cnnlib.errors import InputError
 
@@ -418,6 +419,16 @@ def test_auto_is_the_default_and_one_of_the_others():
     np.testing.assert_array_equal(dw, expected["dw"])
 
 
+@pytest.mark.parametrize("method, other", [("loops", gemm), ("gemm", loops)])
+def test_each_method_runs_its_own_code(monkeypatch, method, other):
+    def refuse(*arguments):
+        raise AssertionError(f"{method} called {other.__name__}")
+
+    for name in ("conv", "conv_delta", "conv_weight_gradient"):
+        monkeypatch.setattr(other, name, refuse)
+    results(*grid.SHARPEST.arrays(), grid.SHARPEST, method)
+
+
 def test_public_names_are_these_functions():
     assert cnnlib.conv is conv
     assert cnnlib.conv_delta is conv_delta
@@ -455,7 +466,7 @@ WRONG = [
     (lambda: conv(X, W, 1.0), "b has shape (); expected (4,)"),
     (lambda: conv(X, W, images(4, 1)), "b has shape (4, 1); expected (4,)"),
     (lambda: conv(images(2, 2, 6, 1), W), "kernel spans 3 cells on spatial axis 0"),
-    (lambda: conv(X, W, stride=0), "stride is 0; each entry must be at least 1"),
+    (lambda: conv(X, W, stride=0), "stride is 0; expected at least 1"),
     (lambda: conv(X, W, stride="2"), "stride is '2'; expected an intege"),
     (lambda: conv(X, W, padding=1, center=1), "padding is 1 and center is"),
     (lambda: conv(X, W, center=3), "center is ...outside the kernel"),

@@ -140,6 +140,8 @@ def test_kernels_blue_negative_white_zero_red_positive():
 def test_kernels_of_zeros():
     figure = figures.kernels(np.zeros((2, 3, 3, 1)))
     assert len(tiles(figure)) == 2 and draws(figure)
+    for _, picture in tiles(figure):
+        assert min(picture.to_rgba(0.0)[:3]) > 0.9  # white is 0, also where nothing else is
 
 
 # Images
@@ -159,6 +161,26 @@ def test_images_draws_every_image(count):
         assert ax.get_title() == titles[n]
         assert not ax.axison
     assert not any(ax.axison for ax in figure.axes)  # also where no image is left
+
+
+@pytest.mark.parametrize(
+    ("columns", "places"), [(1, (5, 1)), (2, (3, 2)), (5, (1, 5)), (9, (1, 5))]
+)
+def test_images_in_rows(columns, places):
+    figure = figures.images(np.zeros((5, 3, 3, 1)), columns=columns)
+    rows, across = places
+    assert figure.axes[0].get_gridspec().get_geometry() == (rows, across)
+    for n, (ax, _) in enumerate(tiles(figure)):
+        place = ax.get_subplotspec()
+        assert (place.rowspan.start, place.colspan.start) == divmod(n, across)
+    assert len(tiles(figure)) == 5
+
+
+def test_images_of_one_row_or_column():
+    for shape in ((2, 1, 4, 1), (2, 4, 1, 1), (1, 1, 1, 1)):
+        x = np.random.default_rng(0).random(shape)
+        for n, (_, picture) in enumerate(tiles(figures.images(x))):
+            assert np.array_equal(picture.get_array(), x[n, ..., 0])
 
 
 def test_images_in_grey_and_in_colour():

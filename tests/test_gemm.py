@@ -15,8 +15,8 @@ from cnnlib.geometry import Window
 
 EVERY_CASE = pytest.mark.parametrize("case", grid.CASES, ids=lambda case: case.name)
 
-# (BUFFER, COLUMNS, STAGE, SMALL): how the work is cut. With few COLUMNS all windows that overlap share
-# bands; with many, none do.
+# (BUFFER, COLUMNS, STAGE, SMALL): how the work is cut. With few COLUMNS all windows that overlap
+# share bands; with many, none do.
 TINY = "one row and 4 columns at a time"
 CUTS = {
     "as it is": (gemm.BUFFER, gemm.COLUMNS, layout.STAGE, gemm.SMALL),

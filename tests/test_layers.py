@@ -154,9 +154,16 @@ def test_flatten_puts_channels_fastest():
     rows = layer.forward(x)
     assert rows.tolist() == [[111, 112, 121, 122, 211, 212, 221, 222]]
     assert layer.backward(rows).tolist() == x.tolist()
-    # The same by index where the array lies batch-last in memory, as a convolution leaves it.
-    turned = np.moveaxis(np.ascontiguousarray(np.moveaxis(x, 0, -1)), -1, 0)
-    assert layer.forward(turned).tolist() == rows.tolist()
+
+
+def test_flatten_reads_by_index_whatever_lies_in_memory():
+    # Batch last in memory, as a convolution leaves it; on one axis that is Fortran's order.
+    for shape in ((2, 3, 2), (2, 2, 3, 2)):
+        x = np.arange(np.prod(shape), dtype=float).reshape(shape)
+        axes = (len(shape) - 1, *range(1, len(shape) - 1), 0)
+        turned = np.ascontiguousarray(x.transpose(axes)).transpose(axes)
+        assert not turned.flags.c_contiguous
+        assert Flatten().forward(turned).tolist() == x.reshape(2, -1).tolist()
 
 
 # Geometry keywords
@@ -384,10 +391,10 @@ def test_layers_of_one_kind_share_nothing(case):
         (lambda: Dense(3), (4, 4, 2), "samples have shape .4, 4, 2.; put a Flatten before Dense"),
         (lambda: Conv(3, 2), (4,), "samples have shape .4,.; expected images"),
         (lambda: Conv(3, 2, init="xavier"), (4, 4, 1), "init is 'xavier'; expected 'he', 'glorot'"),
-        (lambda: Dense(3, init="zeros"), (4,), "init is 'zeros'; .* or a number"),
-        (lambda: Conv(0, 2), (4, 4, 1), "filters is 0; each entry must be at least 1"),
+        (lambda: Dense(3, init="zeros"), (4,), "init is 'zeros'; .* or a number from 0 up"),
+        (lambda: Conv(0, 2), (4, 4, 1), "filters is 0; expected at least 1"),
         (lambda: Conv(2.5, 2), (4, 4, 1), "filters is 2.5; expected an integer"),
-        (lambda: Dense(0), (4,), "outputs is 0; each entry must be at least 1"),
+        (lambda: Dense(0), (4,), "outputs is 0; expected at least 1"),
         (lambda: Conv(3, (2, 2, 2)), (4, 4, 1), "kernel is .2, 2, 2., with 3 entries"),
         (lambda: Conv(3, 0), (4, 4, 1), "kernel is 0"),
         (lambda: Conv(3, 5), (4, 6, 1), "kernel spans 5 cells on spatial axis 0"),

@@ -151,7 +151,7 @@ def test_input_shape_is_read():
         (7, "input_shape is 7; expected all 4 numbers"),
         (None, "input_shape is None; expected all 4 numbers"),
         ((2, 7.0, 6, 3), "input_shape is (2, 7.0, 6, 3); expected an integer"),
-        ((0, 7, 6, 3), "input_shape is (0, 7, 6, 3); each entry must be at least 1"),
+        ((0, 7, 6, 3), "input_shape is (0, 7, 6, 3); expected at least 1"),
     ],
     ids=str,
 )

@@ -398,3 +398,25 @@ def test_missing_channel_axis_is_named():
 def test_neighbours_that_do_not_fit(sequence, message):
     with pytest.raises(InputError, match=message):
         Network(sequence, CrossEntropy(), input_shape=(6, 6, 1), rng=np.random.default_rng(0))
+
+
+def test_what_would_give_wrong_numbers_is_refused():
+    rng = np.random.default_rng(0)
+    twice = ReLU()
+    with pytest.raises(InputError, match="a layer occurs twice"):
+        Network([Dense(4), twice, Dense(4), twice], HalfSquaredError(), input_shape=(2,), rng=rng)
+    for dtype in (int, np.float16):
+        with pytest.raises(InputError, match="dtype is"):
+            Network([Dense(4)], HalfSquaredError(), input_shape=(2,), rng=rng, dtype=dtype)
+    with pytest.raises(InputError, match="input_shape is"):
+        Network([Dense(4)], HalfSquaredError(), input_shape=(0,), rng=rng)
+    for init in (float("nan"), -1, None, "zeros"):
+        with pytest.raises(InputError, match="init is"):
+            Network([Dense(4, init=init)], HalfSquaredError(), input_shape=(2,), rng=rng)
+
+
+def test_one_image_without_its_batch_axis_is_told_how_to_get_one():
+    rng = np.random.default_rng(0)
+    network = Network([Conv(2, 2)], HalfSquaredError(), input_shape=(4, 4, 1), rng=rng)
+    with pytest.raises(InputError, match=r"add the batch axis, x\[None\]"):
+        network.forward(np.ones((4, 4, 1)))

@@ -104,6 +104,22 @@ def test_infinities_and_nan(flip):
     assert winners.ravel().tolist() == [1, 3, 4]
 
 
+@pytest.mark.parametrize("flip", [False, True])
+@pytest.mark.parametrize("cells", [255, 256, 257, 300])
+def test_windows_of_many_cells(cells, flip):
+    # More than a byte counts: rising inputs, where the last cell wins, and falling ones.
+    x = np.arange(cells + 2).reshape(1, -1, 1)
+    _, winners = max_pool(x, cells, stride=1, flip=flip)
+    assert winners.ravel().tolist() == [cells - 1, cells, cells + 1]
+    _, winners = max_pool(-x, cells, stride=1, flip=flip)
+    assert winners.ravel().tolist() == [0, 1, 2]
+    _, winners = max_pool(x[:, None], (1, cells), flip=flip)  # an image of one row
+    assert winners.ravel().tolist() == [cells - 1]
+    # Padding before the inputs: the window's cells count from outside.
+    _, winners = max_pool(x, cells, stride=1, padding=((cells - 1, 0),), flip=flip)
+    assert winners.ravel().tolist() == list(range(cells + 2))
+
+
 def test_mean_of_what_the_window_meets():
     x = np.array([6, 9]).reshape(1, 2, 1)
     da = np.array([12, 24]).reshape(1, 2, 1)
@@ -457,18 +473,18 @@ BOTH = [
     ((X[:0], 2), {}, "x has shape (0, 7, 6, 3): the batch is empty"),
     ((X[..., :0], 2), {}, "x has shape (2, 7, 6, 0); every axis needs"),
     ((X, (2, 2, 2)), {}, "window is (2, 2, 2), with 3 entries; ... 2"),
-    ((X, 0), {}, "window is 0; each entry must be at least 1"),
+    ((X, 0), {}, "window is 0; expected at least 1"),
     ((X, "2"), {}, "window is '2'; expected an intege"),
     ((X, None), {}, "window is None; expected an intege"),
     ((X, 2.0), {}, "window is 2.0; expected an intege"),
     ((X, 8), {}, "kernel spans 8 cells on spatial axis 0"),
     ((X, (2, 7)), {}, "kernel spans 7 cells on spatial axis 1"),
-    ((X, 2), {"stride": 0}, "stride is 0; each entry must be at least 1"),
+    ((X, 2), {"stride": 0}, "stride is 0; expected at least 1"),
     ((X, 2), {"stride": (1, 2, 3)}, "stride is (1, 2, 3), with 3 entries"),
     ((X, 2), {"padding": 1, "center": 0}, "give one of them"),
     ((X, 2), {"center": 2}, "center is ...outside the kernel"),
     ((X, 2), {"padding": "half"}, "padding is 'half'; the words are"),
-    ((X, 2), {"padding": -1}, "padding is -1; each entry must be at least 0"),
+    ((X, 2), {"padding": -1}, "padding is -1; expected at least 0"),
     ((1j * X, 2), {}, "x has dtype complex128"),
     ((X.astype(object), 2), {}, "x has dtype object"),
     ((np.ma.array(X), 2), {}, "x is a masked array"),
@@ -527,7 +543,7 @@ WRONG = [
     (lambda: avg_delta(A, (2, 9, 6, 3), 2), "da has shape (2, 3, 3, 3); expected (2, 4, 3, 3)"),
     (lambda: avg_delta(A, (2, 7, 6, 1), 2), "da has shape (2, 3, 3, 3); expected (2, 3, 3, 1)"),
     (lambda: avg_delta(A, X.shape, 2, stride=1), "da has shape ... expected (2, 6, 5, 3)"),
-    (lambda: avg_delta(A, X.shape, 0), "window is 0; each entry must be at least 1"),
+    (lambda: avg_delta(A, X.shape, 0), "window is 0; expected at least 1"),
     (lambda: avg_delta(A, X.shape, 2, padding=2), "window 0 on spatial axis 0 meets no input"),
     (lambda: avg_delta(A[:0], X.shape, 2), "the batch is empty"),
 ]

@@ -469,3 +469,39 @@ def test_targets_that_are_not_finite_are_refused():
     t[2] = np.nan
     with pytest.raises(InputError, match="is not finite"):
         quiet(network, x, t)
+
+
+# Sets and numbers that do not fit are refused before the first step
+
+
+def test_sizes_below_one_are_refused_everywhere():
+    network = four_to_three(np.random.default_rng(0))
+    x, t = np.ones((5, 4)), np.zeros(5, int)
+    for size in (0, -1, 2.5):
+        with pytest.raises(InputError, match="batch is"):
+            list(batches(5, size, np.random.default_rng(0)))
+        with pytest.raises(InputError, match="batch is"):
+            evaluate(network, x, t, batch=size)
+
+
+def test_a_wrong_label_is_named_by_its_place_in_the_set_and_nothing_is_trained():
+    network = four_to_three(np.random.default_rng(0))
+    x, t = np.ones((50, 4)), np.zeros(50, int)
+    t[37] = 9
+    before = {name: p.copy() for name, p in network.params.items()}
+    run = {"optimizer": SGD(0.1), "epochs": 1, "rng": np.random.default_rng(0), "progress": False}
+    with pytest.raises(InputError, match=r"t\[37\] is 9"):
+        fit(network, x, t, **run)
+    with pytest.raises(InputError, match=r"t\[37\] is 9"):
+        fit(network, x, np.zeros(50, int), validation=(x, t), **run)
+    for name, p in network.params.items():
+        np.testing.assert_array_equal(p, before[name])
+
+
+def test_a_history_without_a_step_can_be_drawn():
+    assert History(epoch_steps=1).plot() is not None
+
+
+def four_to_three(rng):
+    layers = [Dense(3)]
+    return Network(layers, Fused(), input_shape=(4,), rng=rng, dtype=np.float64)

@@ -90,6 +90,8 @@ def training_curves(histories: History | dict[str, History]) -> Figure:
 
 def _smooth(t: np.ndarray, values: Sequence[float], width: int = 20):
     """Means of `width` neighbours; the ends are left out."""
+    if not len(values):  # a training that stopped at its first step
+        return t, np.zeros(0)
     width = min(width, len(values))
     ones = np.full(width, 1 / width)
     return np.convolve(t, ones, "valid"), np.convolve(values, ones, "valid")
