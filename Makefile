@@ -16,11 +16,11 @@ STAMP := $(VENV)/.cnnlib
 TEST := -m pytest cnnlib tests notebooks --nbval --nbval-current-env \
 	--nbval-sanitize-with tests/sanitize.cfg --nbval-cell-timeout 600
 
-.PHONY: help install book html test lab notebooks lint bench clean
+.PHONY: help install book html test test-frameworks lab notebooks lint bench clean
 .DEFAULT_GOAL := help
 
 help:
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 install: $(STAMP)  ## create the environment (.venv) with all that the book and its tests need
 
@@ -33,6 +33,10 @@ html: $(STAMP)  ## render the committed outputs to build/html, without executing
 
 test: $(STAMP)  ## run the tests, the doctests and every notebook against its committed outputs
 	@$(RUN) $(TEST)
+
+# PyTorch as pip finds it brings several GB of GPU libraries; a CPU build that is there is kept.
+test-frameworks: $(STAMP)-frameworks  ## compute the numbers of TensorFlow and PyTorch again
+	@$(RUN) -m pytest tests/frameworks
 
 lab: $(STAMP)  ## open the first chapter in JupyterLab
 	@$(RUN) -m jupyterlab notebooks/00_start_here.ipynb
@@ -102,6 +106,9 @@ $(STAMP): pyproject.toml | $(RUN)
 
 $(STAMP)-dev: $(STAMP)
 	$(call pip,dev)
+
+$(STAMP)-frameworks: $(STAMP)
+	$(call pip,frameworks)
 
 # An environment that several clones share runs the clone that was installed last: the stamp names
 # it, and where it names another one the installation is due again.

@@ -501,7 +501,7 @@ WRONG = [
     (lambda: dw(X, images(2, 5, 4, 0), 3), "dz has shape ...at least one"),
     (lambda: dw(images(7, 6), DZ, 3), "x has shape (7, 6)"),
     (lambda: dw(X, DZ, (3,)), "kernel is (3,), with 1 entries"),
-    (lambda: dw(X, DZ, 0), "kernel is 0; each"),
+    (lambda: dw(X, DZ, 0), "kernel is 0; expected at least 1"),
     (lambda: dw(X, DZ, 3, method=0), "method is 0"),
     (lambda: db(images(5, 4)), "dz has shape (5, 4); expected at least 3 axes"),
     (lambda: db(images(0, 5, 4)), "the batch is empty"),

@@ -211,6 +211,15 @@ def test_a_block_that_lies_in_the_padding(monkeypatch):
         close(gemm.conv(x, w, b, Window((3, 3), padding=padding)), z)
 
 
+@pytest.mark.parametrize("buffer", [13_000, 16_000, 20_000, 40_000, 500_000])
+def test_bands_stay_within_the_buffer(monkeypatch, buffer):
+    for case in [case for case in grid.CASES if case.large]:
+        cut(monkeypatch, buffer, 64, 1000, 10_000)
+        x, *_ = case.arrays()
+        matrices = gemm.window_matrices(*gemm.lay(x, Window(case.U, **case.geometry)), case.K)
+        assert all(col.base.nbytes <= buffer for _, _, col in matrices), case.name
+
+
 def test_memory_does_not_grow_with_the_batch():
     """A few MB of buffers, where the window matrix of the whole batch would have 29 MB."""
     import tracemalloc

@@ -165,7 +165,7 @@ def test_make_test_compares_every_notebook():
 def test_make_alone_lists_every_target_with_one_line():
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     phony = re.search(r"^\.PHONY: (.*)", makefile, re.MULTILINE)[1].split()
-    listed = re.findall(r"^([a-z]+):.*  ## \S", makefile, re.MULTILINE)
+    listed = re.findall(r"^([a-z-]+):.*  ## \S", makefile, re.MULTILINE)
     assert listed == [target for target in phony if target != "help"]
 
 
@@ -177,6 +177,8 @@ def test_a_module_imports_only_modules_above_it(name, path):
     own = {
         full[1] if len(full) > 1 else "the whole of cnnlib" for full in found if full[0] == "cnnlib"
     }
+    if name not in NUMPY_ONLY:  # what stands on the public functions may say cnnlib.conv
+        own -= {"the whole of cnnlib"}
     above = ORDER[: ORDER.index(name)] + ([name] if package != "cnnlib" else [])
     assert own - set(above) - LATE.get(name, set()) == set()
     early = {full for node in module_level(parse(path)) for full in imported(node, package)}

@@ -13,7 +13,8 @@ from matplotlib.transforms import Bbox
 from ..errors import InputError
 from .style import GREY, INK, KINDS, STYLE, Figure, new_figure, tint
 
-CELL = 0.42  # inches
+PIXELS = 46  # of a cell: whole ones, so that all cells look alike and the file stays small
+CELL = PIXELS / 110  # inches; the style has 110 pixels to the inch
 WIDEST = 7.2  # inches: a wider figure is scaled down
 SIDE = 0.9  # of a cell's square, in cells
 MARGIN = 0.12  # around everything, in cells
@@ -45,6 +46,8 @@ class Canvas:
 
         `tag` is the number of another grid that lies on this cell, to be multiplied with it.
         """
+        if kind not in KINDS:
+            raise InputError(f"kind is {kind!r}; expected one of {', '.join(KINDS)}")
         look = KINDS[kind]
         x, y = at[0] - SIDE / 2, at[1] - SIDE / 2
         empty = kind in ("padding", "zero", "cut", "plain")
@@ -71,7 +74,7 @@ class Canvas:
         self.text(
             (at[0], at[1] - (0.15 if tag else 0)),
             text,
-            size=min(10, 34 / max(1, len(text))),
+            size=min(10, (28 if look.double else 34) / max(1, len(text))),
             color=GREY if empty and not lit else INK,
             weight="bold" if lit else "normal",
         )
@@ -134,8 +137,8 @@ class Canvas:
 
     def dot(self, at: Point) -> None:
         """The mark of a kernel's centre, in the corner of its cell."""
-        place = [at[0] - 0.31], [at[1] - 0.31]
-        self.axes.add_line(Line2D(*place, marker="o", markersize=4.5, color=INK))
+        place = [at[0] - 0.36], [at[1] - 0.36]
+        self.axes.add_line(Line2D(*place, marker="o", markersize=4, color=INK))
 
     def finish(self) -> Figure:
         """Cut the figure to what was drawn, and scale it down if it is too wide."""
@@ -147,7 +150,7 @@ class Canvas:
         )
         top, bottom = min(top, bottom) - MARGIN, max(top, bottom) + MARGIN
         left, right = left - MARGIN, right + MARGIN
-        scale = min(1.0, WIDEST / (CELL * (right - left)))
+        scale = min(PIXELS, WIDEST / CELL * PIXELS // (right - left)) / PIXELS
         self.axes.set(xlim=(left, right), ylim=(bottom, top))
         self.figure.set_size_inches(scale * CELL * (right - left), scale * CELL * (bottom - top))
         for text in self.axes.findobj(Text):
@@ -159,7 +162,8 @@ def number(value) -> str:
     """A number as short as it can be told; words pass, None is an empty cell."""
     if value is None or isinstance(value, str):
         return value or ""
-    text = f"{value:.3g}" if abs(value) < 1000 else f"{value:.4g}"
+    whole = abs(value) < 1e6 and value == int(value)
+    text = str(int(value)) if whole else f"{value:.3g}"
     return text.replace("-", "\N{MINUS SIGN}")
 
 

@@ -87,8 +87,9 @@ def grids(*items: Grid | str) -> Figure:
             canvas.text((left, 0), item, size=14)
             left += GAP
         else:
+            rows = len(read_cells("values", item.values))
             (above, below), _ = read_pads(item.padding, np.ndim(item.values))
-            height = above + len(read_cells("values", item.values)) + below
+            height = above + rows + below
             left = draw(canvas, item, (left, -height / 2)).right + GAP
     return canvas.finish()
 
@@ -107,9 +108,6 @@ def draw(
     tags = {((0, *cell)[-2], cell[-1]): text for cell, text in (tags or {}).items()}
     cells = read_cells("values", item.values)
     kinds = np.broadcast_to(np.asarray(item.kind, dtype=object), cells.shape)
-    unknown = set(kinds.ravel()) - set(KINDS)
-    if unknown:
-        raise InputError(f"kind is {sorted(unknown)[0]!r}; expected one of {', '.join(KINDS)}")
     one_row = np.ndim(item.values) == 1
     rows, columns = cells.shape
     (above, below), (before, after) = read_pads(item.padding, np.ndim(item.values))

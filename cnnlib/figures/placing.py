@@ -5,33 +5,18 @@ Three lenses on one table. `placement` lays the kernel on the input for one outp
 input for one weight. Where a cell lies is asked of `geometry.Axis.input` each time.
 """
 
-import textwrap
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
 from ..convolution import conv, conv_delta, conv_weight_gradient
 from ..errors import InputError
 from ..geometry import Axis, Window
-from .cells import CELL, WIDEST, Canvas, Point, number, read_index
-from .grids import GAP, HEAD, Grid, draw
+from .cells import read_index
+from .grids import Grid
 from .lattices import spread
+from .lenses import Cell, Lens, draw_lenses, total
 from .style import Figure
-
-Cell = tuple[int, ...]
-
-
-@dataclass(frozen=True)
-class Lens:
-    """What one picture says: a grid, what lies on it, the grids beside it, and the sum."""
-
-    base: Grid
-    tags: dict[Cell, str]
-    tag_kind: str
-    mark: Cell | None
-    sides: tuple[Grid, ...]
-    total: str
 
 
 def placement(x, w, output, *, b: float = 0, mark_center: bool = False, **geometry) -> Figure:
@@ -50,16 +35,19 @@ def placement(x, w, output, *, b: float = 0, mark_center: bool = False, **geomet
     geometry
         stride, dilation, padding, center, flip: as in `cnnlib.conv`.
     """
-    return _figure([_forward(x, w, output, b, mark_center, geometry)])
+    base, kernel, z = _forward(x, w, b, mark_center, geometry)
+    return draw_lenses([_at_output(base, kernel, z, output, b, geometry)])
 
 
 def placements(
     x, w, outputs: Sequence, *, b: float = 0, mark_center: bool = False, **geometry
 ) -> Figure:
-    """Draw `placement` for several outputs, one after the other, without repeating the kernel."""
-    lenses = [_forward(x, w, output, b, mark_center, geometry) for output in outputs]
-    short = [Lens(a.base, a.tags, a.tag_kind, a.mark, a.sides[1:], a.total) for a in lenses]
-    return _figure(short)
+    """Draw `placement` for several outputs, one after the other, without the kernel's grid."""
+    base, kernel, z = _forward(x, w, b, mark_center, geometry)
+    lenses = [_at_output(base, kernel, z, output, b, geometry) for output in outputs]
+    return draw_lenses(
+        [Lens(a.base, a.tags, a.tag_kind, a.sides[1:], a.total, a.mark) for a in lenses]
+    )
 
 
 def delta_placement(dz, w, input_shape, cell, **geometry) -> Figure:
@@ -77,38 +65,38 @@ def delta_placement(dz, w, input_shape, cell, **geometry) -> Figure:
         stride, dilation, padding, center, flip: as in the forward pass.
     """
     dz, w = np.asarray(dz), np.asarray(w)
-    window, axes, p = _lay(w.shape, np.atleast_1d(input_shape), cell, "cell", geometry)
-    P = tuple(axis.inputs for axis in axes)
+    P = tuple(int(size) for size in np.atleast_1d(input_shape))
+    window = Window(w.shape, **geometry)
+    axes = window.axes(P)
     dx = conv_delta(_wide(dz), _wide(w), (1, *P, 1), **geometry)[0, ..., 0]
+    p = _index("cell", cell, P)
     values, kinds = spread(dz, window.stride)
-    # s*i = p - input(0, u): the place of output i among the zeros.
-    lying = {
+    # Output i, which stands at s*i among the zeros, meets p through u where p = s*i + input(0, u).
+    places = {
         tuple(q - axis.input(0, v) for axis, q, v in zip(axes, p, u, strict=True)): u
         for u in np.ndindex(w.shape)
     }
+    terms = [
+        (w[u], values[place])
+        for place, u in places.items()
+        if _inside(place, values.shape) and kinds[place] == "delta"
+    ]
     pads = []
     for axis, size in zip(axes, values.shape, strict=True):
-        ends = [axis.input(0, 0), axis.input(0, axis.kernel - 1)]
+        ends = axis.input(0, 0), axis.input(0, axis.kernel - 1)
         pads.append((max(0, max(ends)), max(0, axis.inputs - min(ends) - size)))
-    s = np.array(window.stride)
-    terms = [
-        (w[u], dz[tuple(np.array(q) // s)])
-        for q, u in sorted(lying.items(), key=lambda pair: pair[1])
-        if _inside(q, values.shape) and kinds[q] == "delta"
-    ]
-    turned = w[(slice(None, None, -1 if not window.flip else 1),) * w.ndim]
-    return _figure(
+    turned = w if window.flip else np.flip(w)
+    return draw_lenses(
         [
             Lens(
                 Grid(values, kinds, "deltas dz", padding=tuple(pads)),
-                {q: number(w[u]) for q, u in lying.items()},
+                {place: w[u] for place, u in places.items()},
                 "weight",
-                None,
                 (
                     Grid(turned, "weight", "w" if window.flip else "w, rotated", indices=False),
                     Grid(dx, "delta", "dx", highlight=[p]),
                 ),
-                _total("dx", p, terms),
+                total("dx", p, terms),
             )
         ]
     )
@@ -131,62 +119,55 @@ def weight_placement(x, dz, kernel, weight, **geometry) -> Figure:
     x, dz = np.asarray(x), np.asarray(dz)
     U = tuple(int(size) for size in np.atleast_1d(kernel))
     axes = Window(U, **geometry).axes(x.shape)
-    u = _index("weight", weight, U)
     dw = conv_weight_gradient(_wide(x), _wide(dz), U, **geometry)[0, ..., 0]
-    lying = {
-        tuple(axis.input(j, v) for axis, j, v in zip(axes, i, u, strict=True)): i
-        for i in np.ndindex(dz.shape)
-    }
-    terms = [(x[p], dz[i]) for p, i in lying.items() if _inside(p, x.shape)]
-    return _figure(
+    u = _index("weight", weight, U)
+    places = {_met(axes, i, u): i for i in np.ndindex(dz.shape)}
+    return draw_lenses(
         [
             Lens(
                 Grid(x, "input", padding=_pads(axes)),
-                {p: number(dz[i]) for p, i in lying.items()},
+                {p: dz[i] for p, i in places.items()},
                 "delta",
-                None,
-                (Grid(dz, "delta", indices=False), Grid(dw, "weight", "dw", highlight=[u])),
-                _total("dw", u, terms),
+                (Grid(dz, "delta"), Grid(dw, "weight", "dw", highlight=[u])),
+                total("dw", u, [(x[p], dz[i]) for p, i in places.items() if _inside(p, x.shape)]),
             )
         ]
     )
 
 
-def _forward(x, w, output, b: float, mark_center: bool, geometry: dict) -> Lens:
+def _forward(x, w, b: float, mark_center: bool, geometry: dict) -> tuple[Grid, Grid, np.ndarray]:
+    """The grids of the input and the kernel, and the outputs."""
     x, w = np.asarray(x), np.asarray(w)
-    window, axes, _ = _lay(w.shape, x.shape, None, "", geometry)
+    window = Window(w.shape, **geometry)
+    axes = window.axes(x.shape)
     z = conv(_wide(x), _wide(w), [b], **geometry)[0, ..., 0]
+    center = window.center
+    if mark_center and center is None:
+        # A padding is a centre too: the weight that lies on the output's own place, s*i.
+        own = [[u for u in range(axis.kernel) if axis.input(0, u) == 0] for axis in axes]
+        center = tuple(u[0] for u in own) if all(own) else None
+    return Grid(x, "input", padding=_pads(axes)), Grid(w, "weight", center=center), z
+
+
+def _at_output(base: Grid, kernel: Grid, z: np.ndarray, output, b: float, geometry: dict) -> Lens:
+    """The kernel on the input for one output."""
+    x, w = base.values, kernel.values
+    axes = Window(w.shape, **geometry).axes(x.shape)
     i = _index("output", output, z.shape)
-    lying = {
-        tuple(axis.input(j, v) for axis, j, v in zip(axes, i, u, strict=True)): u
-        for u in np.ndindex(w.shape)
-    }
-    terms = [(w[u], x[p]) for p, u in lying.items() if _inside(p, x.shape)]
-    center = _center(window, axes) if mark_center or window.center is not None else None
-    at_center = [p for p, u in lying.items() if u == center]
+    places = {_met(axes, i, u): u for u in np.ndindex(w.shape)}
     return Lens(
-        Grid(x, "input", padding=_pads(axes)),
-        {p: number(w[u]) for p, u in lying.items()},
+        base,
+        {p: w[u] for p, u in places.items()},
         "weight",
-        at_center[0] if at_center else None,
-        (Grid(w, "weight", center=center), Grid(z, "output", highlight=[i])),
-        _total("z", i, terms, b),
+        (kernel, Grid(z, "output", highlight=[i])),
+        total("z", i, [(w[u], x[p]) for p, u in places.items() if _inside(p, x.shape)], b),
+        None if kernel.center is None else _met(axes, i, kernel.center),
     )
 
 
-def _lay(U, P, cell, name: str, geometry: dict) -> tuple[Window, tuple[Axis, ...], Cell]:
-    """The window, its axes on an input of shape `P`, and a cell of that input."""
-    window = Window(U, **geometry)
-    axes = window.axes(tuple(int(size) for size in P))
-    return window, axes, () if cell is None else _index(name, cell, tuple(P))
-
-
-def _center(window: Window, axes: Sequence[Axis]) -> Cell | None:
-    """The weight on the output's own place, also where a padding was given (chapter 2)."""
-    if window.center is not None:
-        return window.center
-    own = [[u for u in range(axis.kernel) if axis.input(0, u) == 0] for axis in axes]
-    return tuple(u[0] for u in own) if all(own) else None
+def _met(axes: Sequence[Axis], i: Cell, u: Cell) -> Cell:
+    """The input that output `i` meets through weight `u`, perhaps in the padding."""
+    return tuple(axis.input(j, v) for axis, j, v in zip(axes, i, u, strict=True))
 
 
 def _pads(axes: Sequence[Axis]) -> tuple[tuple[int, int], ...]:
@@ -207,45 +188,3 @@ def _index(name: str, index, shape: Cell) -> Cell:
 def _wide(a: np.ndarray) -> np.ndarray:
     """The array with the axes of a single sample or filter, and of a single channel."""
     return a[None, ..., None]
-
-
-def _total(name: str, cell: Cell, terms: Sequence[tuple], b: float = 0) -> str:
-    parts = [f"{_factor(m)}×{_factor(n)}" for m, n in terms] + ([_factor(b)] if b else [])
-    value = sum(m * n for m, n in terms) + b
-    at = ",".join(map(str, cell))
-    middle = f" = {' + '.join(parts)}" if parts else ""
-    return f"{name}[{at}]{middle} = {number(value)}"
-
-
-def _factor(value) -> str:
-    return f"({number(value)})" if value < 0 else number(value)
-
-
-def _figure(lenses: Sequence[Lens]) -> Figure:
-    """All lenses from left to right, in as many rows as they need."""
-    canvas, widest = Canvas(), WIDEST / CELL
-    left = top = bottom = 0.0
-    for lens in lenses:
-        right, low = _draw(canvas, lens, (left, top))
-        bottom, width = max(bottom, low), right - left
-        left = right + 1.5 * GAP
-        if left + width > widest:  # the next one is as wide as this one
-            left, top = 0.0, bottom + HEAD + 0.7
-    return canvas.finish()
-
-
-def _draw(canvas: Canvas, lens: Lens, corner: Point) -> tuple[float, float]:
-    """Draw one lens; returns its right and its lower end."""
-    placed = draw(canvas, lens.base, corner, lens.tags, lens.tag_kind)
-    if lens.mark is not None:
-        canvas.dot(placed.at(lens.mark))
-    right, bottom = placed.right, placed.bottom
-    for side in lens.sides:
-        placed = draw(canvas, side, (right + GAP, corner[1]))
-        right, bottom = placed.right, max(bottom, placed.bottom)
-    width = int((right - corner[0]) * CELL / 0.075)
-    lines = textwrap.wrap(lens.total, width, subsequent_indent="   ")
-    for line in lines:
-        bottom += 0.5
-        canvas.text((corner[0], bottom), line, align="left", size=9)
-    return right, bottom

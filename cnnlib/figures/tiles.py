@@ -8,7 +8,6 @@ from matplotlib.axes import Axes
 
 from .style import STYLE, Figure, new_figure
 
-
 SIZE = 0.85  # inches: the width of a picture
 
 

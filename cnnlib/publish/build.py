@@ -34,7 +34,8 @@ def execute(notebooks: Path, build: Path) -> None:
     Beside each result stands the fingerprint of what it was made from. A failure leaves the old
     result in place.
     """
-    marks = {path: fingerprint(_read(path)) for path in chapters(notebooks)}
+    read = (LIBRARY, notebooks / "results")  # what a notebook reads besides itself
+    marks = {path: fingerprint(_read(path), *read) for path in chapters(notebooks)}
     stale = [path for path, mark in marks.items() if not _is_fresh(build / path.name, mark)]
     for path, notebook in _executed(stale):
         _write(build / path.name, nbformat.writes(notebook) + "\n")
@@ -92,16 +93,17 @@ def chapters(notebooks: Path) -> list[Path]:
     return found
 
 
-def fingerprint(notebook: NotebookNode, library: Path = LIBRARY) -> str:
-    """Hash what an executed notebook depends on: its cells without outputs, and the library."""
+def fingerprint(notebook: NotebookNode, *folders: Path) -> str:
+    """Hash what an executed notebook depends on: its cells without outputs, and these folders."""
     digest = hashlib.sha256()
     for cell in notebook.cells:
         digest.update(repr((cell.cell_type, cell.source, cell.metadata.get("tags"))).encode())
-    for file in sorted(path for path in library.rglob("*") if path.is_file()):
-        name = file.relative_to(library)
-        # No notebook imports the builder, and bytecode is made from the sources.
-        if not {"publish", "__pycache__"} & set(name.parts):
-            digest.update(name.as_posix().encode() + b"\0" + file.read_bytes())
+    for folder in folders:
+        for file in sorted(path for path in folder.rglob("*") if path.is_file()):
+            name = file.relative_to(folder)
+            # No notebook imports the builder, and bytecode is made from the sources.
+            if not {"publish", "__pycache__"} & set(name.parts):
+                digest.update(name.as_posix().encode() + b"\0" + file.read_bytes())
     return digest.hexdigest()
 
 

@@ -68,9 +68,20 @@ def test_execute_runs_only_what_changed(book, monkeypatch):
     Path("build/00_start_here.ipynb").unlink()
     main(["execute"])
     assert names[3:] == ["00_start_here"]
-    monkeypatch.setattr(build, "fingerprint", lambda notebook: "another library")
+    monkeypatch.setattr(build, "fingerprint", lambda notebook, *folders: "another library")
     main(["execute"])
     assert names[4:] == ["00_start_here", "05_training"]
+
+
+def test_execute_sees_new_results_that_the_chapters_quote(book, monkeypatch):
+    results = Path("notebooks/results")
+    results.mkdir()
+    (results / "numbers.json").write_text("[1]")
+    names = executed_names(monkeypatch)
+    main(["execute"])
+    (results / "numbers.json").write_text("[2]")
+    main(["execute"])
+    assert names == ["00_start_here", "00_start_here"]
 
 
 def test_fingerprint_sees_cells_tags_and_library_but_no_outputs(tmp_path):

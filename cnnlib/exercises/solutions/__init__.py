@@ -1,0 +1,1 @@
+"""The tested solutions, one file a chapter. A handout leaves the chapters' files out."""

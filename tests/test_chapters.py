@@ -1,0 +1,144 @@
+"""The chapters as a book: sections, equations, links, pictures, and references to them."""
+
+import re
+from pathlib import Path
+from urllib.parse import unquote
+
+import nbformat
+import pytest
+
+from cnnlib import mistakes
+
+ROOT = Path(__file__).parents[1]
+BOOKS = {
+    p.stem: nbformat.read(p, as_version=4) for p in sorted((ROOT / "notebooks").glob("*.ipynb"))
+}
+CHAPTERS = {int(name[:2]): name for name in BOOKS if re.match(r"0[1-9]_", name)}
+EQUATION = re.compile(r"\\qquad \((L?\d[\d.]*)\)")
+QUESTIONS = 14  # what readers ask again and again; 00_start_here answers each with a link
+
+each_book = pytest.mark.parametrize("name", BOOKS)
+each_chapter = pytest.mark.parametrize("number", CHAPTERS)
+
+
+def prose(name):
+    cells = [cell.source for cell in BOOKS[name].cells if cell.cell_type == "markdown"]
+    return re.sub(r"```.*?```", "", "\n\n".join(cells), flags=re.DOTALL)
+
+
+def code(name):
+    return [cell.source for cell in BOOKS[name].cells if cell.cell_type == "code"]
+
+
+def headings(name):
+    return re.findall(r"^#+ +(.+?) *$", prose(name), re.MULTILINE)
+
+
+def sections(number):
+    """The numbered sections of a chapter: '3.11 The kernel turns'."""
+    return [title for title in headings(CHAPTERS[number]) if re.match(rf"{number}\.\d+ ", title)]
+
+
+def anchor(title):
+    """Jupyter's rule for the anchor of a heading."""
+    return title.replace(" ", "-")
+
+
+@each_chapter
+def test_sections_are_numbered_in_order(number):
+    numbers = [title.split()[0] for title in sections(number)]
+    assert numbers == [f"{number}.{n}" for n in range(1, len(numbers) + 1)]
+
+
+@each_chapter
+def test_a_chapter_says_what_it_gives_and_needs(number):
+    opening = prose(CHAPTERS[number])[:4000]
+    for word in ("After this chapter", "You need", "min"):
+        assert word in opening, word
+
+
+@each_chapter
+def test_equations_are_numbered_in_order_and_each_is_asserted_by_code(number):
+    name = CHAPTERS[number]
+    equations = EQUATION.findall(prose(name))
+    assert equations == [f"{number}.{n}" for n in range(1, len(equations) + 1)]
+    asserted = "\n".join(source for source in code(name) if "assert" in source)
+    missing = [e for e in equations if f"({e})" not in asserted]
+    assert missing == []
+
+
+@each_book
+def test_every_displayed_formula_is_well_formed(name):
+    for formula in re.findall(r"\$\$(.*?)\$\$", prose(name), re.DOTALL):
+        assert formula.count("{") == formula.count("}"), formula
+        assert formula.count(r"\left") - formula.count(r"\leftarrow") == formula.count(
+            r"\right"
+        ) - formula.count(r"\rightarrow"), formula
+        assert not re.search(r"\\(substack|tag|label)\b", formula), formula
+
+
+@each_book
+def test_every_link_inside_the_book_leads_to_a_heading(name):
+    for target in re.findall(r"\]\(([^)\s]+)\)", prose(name)):
+        if re.match(r"[a-z]+:", target):
+            continue
+        file, _, place = unquote(target).partition("#")
+        other = file.removesuffix(".ipynb") or name
+        if file and not file.endswith(".ipynb"):
+            assert (ROOT / "notebooks" / file).exists(), target
+            continue
+        assert other in BOOKS, target
+        if place:
+            assert place in map(anchor, headings(other)), target
+
+
+@each_book
+def test_every_picture_has_alternative_text(name):
+    for cell in BOOKS[name].cells:
+        for output in cell.get("outputs", []):
+            if "image/png" in output.get("data", {}):
+                alt = output.metadata.get("image/png", {}).get("alt", "")
+                assert len(alt) > 20, cell.source
+    assert not re.search(r"!\[\]\(|<img(?![^>]*alt=)", prose(name))
+
+
+@each_book
+def test_pictures_are_small(name):
+    for cell in BOOKS[name].cells:
+        for output in cell.get("outputs", []):
+            size = len(output.get("data", {}).get("image/png", "")) * 3 / 4
+            assert size < 60_000, (size, cell.source)
+
+
+@each_chapter
+def test_the_start_page_links_every_section(number):
+    start = prose("00_start_here")
+    for title in sections(number):
+        assert f"]({CHAPTERS[number]}.ipynb#{anchor(title)})" in start, title
+
+
+def test_the_start_page_answers_the_questions_that_readers_ask():
+    block = prose("00_start_here").split("## Readers' questions")[1].split("\n## ")[0]
+    rows = re.findall(r"^(\d+)\. .+", block, re.MULTILINE)
+    assert [int(row) for row in rows] == list(range(1, QUESTIONS + 1))
+    for line in block.splitlines():
+        if re.match(r"\d+\. ", line):
+            assert "](0" in line, line
+
+
+def test_every_mistake_is_explained_in_the_section_it_names():
+    for mistake in mistakes.every():
+        if not mistake.section:
+            continue
+        number = int(mistake.section.split(".")[0])
+        assert mistake.section in [title.split()[0] for title in sections(number)], mistake.id
+        shown = [source for source in code(CHAPTERS[number]) if f'"{mistake.id}"' in source]
+        assert shown, mistake.id
+
+
+def test_the_sections_that_docstrings_name_exist():
+    for path in (ROOT / "cnnlib").rglob("*.py"):
+        text = re.sub(r"\s+", " ", path.read_text(encoding="utf-8"))
+        for number, title in re.findall(r'\(chapter (\d), "([^"]+)"\)', text):
+            titles = [section.split(" ", 1)[1] for section in sections(int(number))]
+            assert title in titles, (path.name, title)
