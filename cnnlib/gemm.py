@@ -118,7 +118,8 @@ def window_matrices(xt: np.ndarray, axes: tuple[Axis, ...], filters: int) -> Ite
             i1 = min(i0 + rows, first.outputs)
             bands = s * (i1 - i0 - 1) + U
             band = buffer[: bands * height * (stop - start)].reshape(bands, height, -1)
-            write_bands(band, xt, axes, s * i0 - first.before, cells)
+            p0 = 0 if first is SINGLE else s * i0 - first.before
+            write_bands(band, xt, axes, p0, cells)
             for i in range(i0, i1):
                 col = band[s * (i - i0) :][:U].reshape(U * height, -1)
                 for part in pieces(filters * len(col), stop - start):
@@ -169,8 +170,8 @@ def blocks(shape: Shape, limit: int) -> Iterator[tuple[tuple[int, int], ...]]:
     while cut > 0 and whole * shape[cut] <= limit:
         whole *= shape[cut]
         cut -= 1
-    pieces = math.ceil(shape[cut] / max(1, limit // whole))
-    step = math.ceil(shape[cut] / pieces)
+    parts = math.ceil(shape[cut] / max(1, limit // whole))
+    step = math.ceil(shape[cut] / parts)
     for lead in np.ndindex(*shape[:cut]):
         for start in range(0, shape[cut], step):
             yield (

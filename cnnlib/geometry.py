@@ -122,6 +122,8 @@ class Window:
         self.kernel: Shape = per_axis("kernel", kernel, n, 1)
         self.stride = per_axis("stride", stride, n, 1)
         self.dilation = per_axis("dilation", dilation, n, 1)
+        if not np.isscalar(flip) or flip not in (True, False):
+            raise InputError(f"flip is {flip!r}; expected True for a convolution, or False")
         self.flip = bool(flip)
         self.center: Shape | None = None
         self.padding: str | Pads | None = None
@@ -289,8 +291,15 @@ def read_padding(padding: Any, axes: int) -> str | Pads:
     if isinstance(padding, str):
         raise InputError(f"padding is {padding!r}; the words are 'valid', 'same' and 'full'")
     padding = padding.tolist() if isinstance(padding, np.ndarray) else padding
-    if np.isscalar(padding) or all(map(np.isscalar, padding)):
-        if axes == 1 and np.size(padding) == 2:
+    if np.isscalar(padding):
+        return tuple((n, n) for n in per_axis("padding", padding, axes, 0))
+    if not isinstance(padding, tuple | list):
+        raise InputError(
+            f"padding is {padding!r}; expected a word, an integer, one integer per axis, or one "
+            "pair (before, after) per axis"
+        )
+    if all(map(np.isscalar, padding)):
+        if axes == 1 and len(padding) == 2:
             raise InputError(
                 f"padding is {padding!r}, but there is one spatial axis; for {padding[0]} cells "
                 f"before and {padding[1]} after write (({padding[0]}, {padding[1]}),)"

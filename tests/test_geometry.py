@@ -312,6 +312,9 @@ WRONG = [
     (5, 3, {"center": -1}, "center is -1; expected at least 0"),
     (5, 3, {"center": 1.0}, "center is 1.0; expected an intege"),
     ((5, 5), (3, 3), {"center": (1,)}, "center is (1,)...expected one integer, or 2"),
+    (5, 3, {"flip": "no"}, "flip is 'no'; expected True"),
+    (5, 3, {"flip": 2}, "flip is 2; expected True"),
+    (5, 3, {"padding": {0, 1}}, "padding is {0, 1}; expected a word"),
     (5, 3, {"stride": 0}, "stride is 0; expected at least 1"),
     (5, 3, {"stride": -2}, "stride is -2; expected at least 1"),
     ((5, 5), (3, 3), {"stride": (1, 0)}, "stride is (1, 0); expected at least 1"),
@@ -386,8 +389,7 @@ def test_one_shifted_offset_changes_everything_alike(monkeypatch, columns, flip)
     rule = Axis.input
 
     def one_further(axis, i, u):
-        # `gemm` may put an axis of one cell in front of those of the window; it is no part of them.
-        return rule(axis, i, u) + (axis is not gemm.SINGLE)
+        return rule(axis, i, u) + 1
 
     monkeypatch.setattr(Axis, "input", one_further)
     shifted = everything(
