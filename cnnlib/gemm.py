@@ -118,6 +118,7 @@ def window_matrices(xt: np.ndarray, axes: tuple[Axis, ...], filters: int) -> Ite
             i1 = min(i0 + rows, first.outputs)
             bands = s * (i1 - i0 - 1) + U
             band = buffer[: bands * height * (stop - start)].reshape(bands, height, -1)
+            # The axis that `lay` puts in front is not the window's, so the rule does not place it.
             p0 = 0 if first is SINGLE else s * i0 - first.before
             write_bands(band, xt, axes, p0, cells)
             for i in range(i0, i1):
