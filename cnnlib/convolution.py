@@ -1,17 +1,23 @@
 """Convolution, forwards and backwards: the public functions.
 
 They read and check their arguments, choose a method, and hand over: to `loops`, the sums as the
-book writes them, or to `gemm`, the same sums as matrix products.
+book writes them, to `gemm`, the same sums as matrix products, or to `fourier`, the same as products
+of Fourier transforms.
 """
 
-from types import ModuleType
+import math
+from typing import Any
 
 import numpy as np
 
-from . import gemm, loops
+from . import fourier, gemm, loops
 from .errors import InputError
-from .geometry import Window, per_axis
+from .geometry import Shape, Window, per_axis
 from .layout import check_deltas, check_images, check_shape, float_arrays, spatial
+
+# Nanoseconds of each thing that `counts` counts, fitted to measurements by
+# `python benchmarks/fourier.py --fit`. Only the ratio of the two sums matters.
+COSTS = {"gemm": (0.02, 0.63, 5800.0), "fft": (0.68, 0.24, 0.93, 103000.0)}
 
 
 def conv(
@@ -45,7 +51,9 @@ def conv(
         True for a convolution (`g = +1`), False for a cross-correlation (`g = -1`), which is what
         the field calls a convolution.
     method : {'auto', 'gemm', 'loops', 'fft'}
-        'loops' is the specification, 'gemm' the same by matrix products, 'auto' the faster one.
+        'loops' is the specification, 'gemm' the same by matrix products, 'fft' by Fourier
+        transforms, up to rounding (see `cnnlib.fourier`). 'auto' is 'gemm' or 'fft', whichever
+        should be faster: 'fft' for large kernels.
 
     Returns
     -------
@@ -71,6 +79,7 @@ def conv(
     >>> conv(x, w, flip=True).ravel().tolist()
     [40.0, 70.0]
     """
+    given = (x, w)
     x, w = float_arrays(x=x, w=w)
     if b is not None:
         x, w, b = float_arrays(x=x, w=w, b=b)
@@ -89,7 +98,8 @@ def conv(
             f"b has shape {b.shape}; expected ({len(w)},): one bias for each filter of w, whose "
             f"shape is {w.shape}"
         )
-    return _engine(method).conv(x, w, b, window)
+    sums = engine(exact(method, given), x.shape, len(w), window)
+    return sums.conv(x, w, b, window)
 
 
 def conv_delta(
@@ -144,6 +154,7 @@ def conv_delta(
     >>> conv_delta(dz, w, (1, 3, 1)).ravel().tolist()
     [5.0, 17.0, 14.0]
     """
+    given = (dz, w)
     dz, w = float_arrays(dz=dz, w=w)
     _check_kernel(w)
     window = Window(spatial(w.shape), stride, dilation, padding, center, flip)
@@ -154,7 +165,8 @@ def conv_delta(
             f"{w.shape[-1]} (shape {w.shape})"
         )
     check_deltas("dz", dz, (input_shape[0], *window.output_shape(spatial(input_shape)), len(w)))
-    return _engine(method).conv_delta(dz, w, input_shape, window)
+    sums = engine(exact(method, given), input_shape, len(w), window)
+    return sums.conv_delta(dz, w, input_shape, window)
 
 
 def conv_weight_gradient(
@@ -199,13 +211,15 @@ def conv_weight_gradient(
     >>> conv_weight_gradient(x, dz, 2).ravel().tolist()
     [190.0, 310.0]
     """
+    given = (x, dz)
     x, dz = float_arrays(x=x, dz=dz)
     check_images("x", x)
     kernel = per_axis("kernel", kernel, x.ndim - 2, 1)
     window = Window(kernel, stride, dilation, padding, center, flip)
     check_images("dz", dz, len(kernel))
     check_deltas("dz", dz, (len(x), *window.output_shape(spatial(x.shape)), dz.shape[-1]))
-    return _engine(method).conv_weight_gradient(x, dz, window)
+    sums = engine(exact(method, given), x.shape, dz.shape[-1], window)
+    return sums.conv_weight_gradient(x, dz, window)
 
 
 def conv_bias_gradient(dz) -> np.ndarray:
@@ -248,11 +262,54 @@ def _check_kernel(w: np.ndarray) -> None:
         )
 
 
-def _engine(method: str) -> ModuleType:
-    if method == "fft":
-        raise NotImplementedError("method='fft' is not there yet; use 'auto', 'gemm' or 'loops'")
-    if method in ("auto", "gemm"):
-        return gemm
-    if method == "loops":
-        return loops
-    raise InputError(f"method is {method!r}; expected 'auto', 'gemm', 'loops' or 'fft'")
+def exact(method: Any, given: tuple) -> Any:
+    """'gemm' in place of 'auto' where all is integer: its sums are exact, transforms round."""
+    integers = all(np.asarray(array).dtype.kind in "iub" for array in given)
+    return "gemm" if integers and isinstance(method, str) and method == "auto" else method
+
+
+def engine(method: Any, x_shape: Shape, filters: int, window: Window) -> Any:
+    """What computes the sums: `loops`, `gemm`, `fourier`, or the `fourier.Transforms` given."""
+    if isinstance(method, fourier.Transforms):
+        return method
+    engines = {"loops": loops, "gemm": gemm, "fft": fourier}
+    if isinstance(method, str) and method == "auto":
+        method = faster(x_shape, filters, window)
+    if not isinstance(method, str) or method not in engines:
+        raise InputError(f"method is {method!r}; expected 'auto', 'gemm', 'loops' or 'fft'")
+    return engines[method]
+
+
+def shared(x_shape: Shape, w_shape: Shape, *, method: Any = "auto", **geometry: Any) -> dict:
+    """Keywords for the three passes of one layer, which then share what they transform."""
+    window = Window(spatial(w_shape), **geometry)
+    if engine(method, x_shape, w_shape[0], window) is fourier:
+        method = fourier.Transforms()
+    return {"method": method, **geometry}
+
+
+def faster(x_shape: Shape, filters: int, window: Window) -> str:
+    """'gemm' or 'fft', whichever should take less time for these sizes (chapter 7).
+
+    The three sums do about the same work, so one answer serves all of them.
+    """
+    work = counts(x_shape, filters, window)
+    return min(work, key=lambda method: np.dot(COSTS[method], work[method]))
+
+
+def counts(x_shape: Shape, filters: int, window: Window) -> dict[str, tuple[float, ...]]:
+    """What each method does for one sum.
+
+    'gemm' multiplies, and copies the entries of its window matrix, weight by weight. 'fft'
+    multiplies transforms; a transform of `L` cells takes about `L*log2(L)` additions, and passes
+    over memory once an axis. Its last count is for what a call costs whatever the sizes.
+    """
+    N, *P, C = x_shape
+    axes = window.axes(tuple(P))
+    entries = N * math.prod(axis.outputs for axis in axes) * math.prod(window.kernel) * C
+    L = math.prod(fourier.least(axes))
+    cells = (N * C + filters * C + N * filters) * L
+    return {
+        "gemm": (entries * filters, entries, math.prod(window.kernel)),
+        "fft": (N * C * filters * L / 2, cells * math.log2(L + 1), cells * len(axes), 1),
+    }

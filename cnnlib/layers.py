@@ -10,7 +10,7 @@ import math
 import numpy as np
 
 from . import activations
-from .convolution import conv, conv_bias_gradient, conv_delta, conv_weight_gradient
+from .convolution import conv, conv_bias_gradient, conv_delta, conv_weight_gradient, shared
 from .errors import InputError
 from .geometry import Shape, per_axis
 from .layout import batch_last, channels_last
@@ -101,8 +101,10 @@ class Conv(Layer):
 
     def forward(self, x: np.ndarray) -> np.ndarray:
         """z[n,i,k] = b[k] + sum_u sum_c w[k,u,c] * x[n,p,c]."""
+        w = self.params["w"]
         self.x = channels_last(batch_last(x))  # turned in memory once, for both passes
-        return conv(self.x, self.params["w"], self.params.get("b"), **self.geometry)
+        self.how = shared(self.x.shape, w.shape, **self.geometry)  # so are Fourier transforms
+        return conv(self.x, w, self.params.get("b"), **self.how)
 
     def backward(self, dz: np.ndarray) -> np.ndarray:
         """Both sums read `dz`, so it is turned in memory once."""
@@ -111,13 +113,13 @@ class Conv(Layer):
     def gradients(self, dz: np.ndarray) -> None:
         """dw[k,u,c] = sum_n sum_i x[n,p,c] * dz[n,i,k];  db[k] = sum_n sum_i dz[n,i,k]."""
         U = self.params["w"].shape[1:-1]
-        self.grads["w"] = conv_weight_gradient(self.x, dz, U, **self.geometry)
+        self.grads["w"] = conv_weight_gradient(self.x, dz, U, **self.how)
         if "b" in self.params:
             self.grads["b"] = conv_bias_gradient(dz)
 
     def delta(self, dz: np.ndarray) -> np.ndarray:
         """dx[n,p,c] = sum over (i, u) at p, k of w[k,u,c] * dz[n,i,k]."""
-        return conv_delta(dz, self.params["w"], self.x.shape, **self.geometry)
+        return conv_delta(dz, self.params["w"], self.x.shape, **self.how)
 
 
 class Dense(Layer):

@@ -25,6 +25,15 @@ CASES = {
     ),
     "Conv 2-D, dilation": (lambda: Conv(2, 2, dilation=(1, 3), flip=True), (2, 4, 7, 3)),
     "Conv 2-D, 'loops'": (lambda: Conv(2, 2, padding=1, method="loops"), (2, 3, 4, 2)),
+    "Conv 1-D, 'fft', stride 2": (lambda: Conv(3, 4, stride=2, method="fft"), (2, 9, 2)),
+    "Conv 2-D, 'fft', centre, flipped": (
+        lambda: Conv(3, (2, 3), center=(0, 1), flip=True, method="fft"),
+        (3, 4, 5, 2),
+    ),
+    "Conv 3-D, 'fft'": (
+        lambda: Conv(2, (2, 3, 2), dilation=(1, 1, 2), padding=1, method="fft"),
+        (2, 3, 4, 3, 2),
+    ),
     "Conv 3-D": (lambda: Conv(2, (2, 3, 2), stride=(1, 2, 1), padding="full"), (2, 3, 4, 2, 2)),
     "Dense": (lambda: Dense(4), (3, 5)),
     "Dense, no bias": (lambda: Dense(2, bias=False), (4, 3)),

@@ -1,0 +1,143 @@
+"""Time Fourier transforms beside matrix products and PyTorch: `python benchmarks/fourier.py`.
+
+A row is a convolution's forward pass, deltas and weight gradient in float32, each on one thread;
+median milliseconds of all in turn in one process. "layer" is `layers.Conv(method='fft')`, which
+computes each transform once. "auto" is what `method='auto'` chooses, and "loss" the time of that
+over the time of the better one. Under the table stands the crossover: from which kernel on the
+Fourier transforms win. Nothing is timed before its results agree.
+
+With `--fit` it fits the costs in `cnnlib/convolution.py` to this machine: put the result there.
+"""
+
+import argparse
+import sys
+from dataclasses import replace
+
+import convolution  # first of all: it limits the libraries to one thread, before they are loaded
+import measure
+import numpy as np
+from convolution import Workload
+from measure import Times
+from scipy.optimize import nnls
+
+from cnnlib.convolution import counts, faster
+from cnnlib.geometry import Window
+
+# A family is one layer with kernels of several sizes, the same along every axis.
+FAMILIES: dict[str, tuple[Workload, tuple[int, ...]]] = {
+    "1-D": (Workload((4096,), 1, 1, (1,), batch=64), (3, 9, 33, 65, 129)),
+    "1-D, channels": (Workload((1024,), 16, 32, (1,), batch=16), (3, 9, 17, 33, 65)),
+    "1-D, short": (Workload((100,), 8, 8, (1,), batch=64), (3, 9, 17, 33)),
+    "2-D": (Workload((256, 256), 1, 1, (1,), batch=4), (3, 5, 7, 9, 15, 31)),
+    "2-D, first layer": (Workload((28, 28), 1, 8, (1,), batch=64), (3, 5, 9, 13)),
+    "2-D, inner layer": (Workload((14, 14), 16, 16, (1,), batch=64), (3, 5, 7, 9)),
+    "2-D, channels": (Workload((64, 64), 8, 8, (1,), batch=16), (3, 5, 7, 9, 15)),
+    "2-D, many channels": (Workload((32, 32), 32, 64, (1,), batch=16), (3, 5, 7, 9, 15)),
+    "2-D, one image": (Workload((64, 64), 32, 32, (1,), batch=1), (3, 5, 7, 9)),
+    "2-D, stride 2": (Workload((64, 64), 8, 8, (1,), stride=2, batch=16), (3, 5, 9, 15)),
+    "1-D, tiny": (Workload((40,), 1, 1, (1,), batch=1), (3, 9, 17, 33)),
+    "2-D, tiny": (Workload((12, 12), 1, 1, (1,), batch=1), (3, 5, 7, 11)),
+    "3-D": (Workload((16, 16, 16), 4, 8, (1,), batch=16), (3, 5, 7)),
+    "3-D, one channel": (Workload((32, 32, 32), 1, 4, (1,), batch=4), (3, 5, 7)),
+}
+
+
+def grid(names) -> dict[tuple[str, int], Workload]:
+    """Every layer of these families, by the family's name and the kernel's size."""
+    return {
+        (name, size): replace(layer, kernel=(size,) * len(layer.inputs), padding=size // 2)
+        for name in names
+        for layer, sizes in [FAMILIES[name]]
+        for size in sizes
+    }
+
+
+def timed(work: Workload, torch, count: int) -> Times:
+    """Milliseconds of each method in each round."""
+    rng = np.random.default_rng(0)
+    how = {"stride": work.stride, "padding": work.padding}
+    x = rng.standard_normal((work.batch, *work.inputs, work.channels), dtype=np.float32)
+    w = rng.standard_normal((work.filters, *work.kernel, work.channels), dtype=np.float32)
+    outputs = window(work).output_shape(work.inputs)
+    dz = rng.standard_normal((work.batch, *outputs, work.filters), dtype=np.float32)
+    runs = {
+        "gemm": convolution.functions_run(x, w, dz, how | {"method": "gemm"}),
+        "fft": convolution.functions_run(x, w, dz, how | {"method": "fft"}),
+        "layer": convolution.layer_run(x, w, dz, how | {"method": "fft"}),
+    }
+    if torch is not None:
+        runs["torch"] = convolution.torch_run(torch, x, w, dz, how, torch.contiguous_format)
+    expected = runs["gemm"]()
+    for name, run in runs.items():
+        for what, ours, theirs in zip(("z", "dx", "dw"), run(), expected, strict=True):
+            measure.agree(f"{work}: {what} of {name}", ours, theirs, 1e-4)
+    return measure.rounds(runs, count)
+
+
+def window(work: Workload) -> Window:
+    """The geometry of a layer."""
+    return Window(work.kernel, work.stride, padding=work.padding)
+
+
+def shape(work: Workload) -> tuple[int, ...]:
+    """The shape of its input."""
+    return work.batch, *work.inputs, work.channels
+
+
+def report(works: dict[tuple[str, int], Workload], times: dict[tuple[str, int], Times]) -> str:
+    """The table, the largest loss, and the crossovers."""
+    methods = list(next(iter(times.values())))
+    rows = [["", "batch, channels, kernel", *methods, "auto", "loss"]]
+    losses, crossings = [], {}
+    for key, work in works.items():
+        median = {method: float(np.median(times[key][method])) for method in methods}
+        auto = faster(shape(work), work.filters, window(work))
+        losses.append(median[auto] / min(median["gemm"], median["fft"]))
+        rows.append([key[0], str(work), *(f"{median[method]:.2f}" for method in methods)])
+        rows[-1] += [auto, f"{losses[-1]:.2f}"]
+        if median["fft"] < median["gemm"]:
+            crossings.setdefault(key[0], key[1])
+    ends = [f"largest loss of auto: {max(losses):.2f}"]
+    ends += [f"{name}: from size {size} on, fft wins" for name, size in crossings.items()]
+    if "torch" in methods:
+        key = max(works, key=lambda key: key[1] ** len(works[key].kernel))
+        ratio = measure.spread(measure.ratio(times[key]["torch"], times[key]["layer"]))
+        ends.append(f"torch / layer at {works[key]}: {ratio}")
+    return "\n".join([measure.table(rows), "", *ends])
+
+
+def fitted(works: dict[tuple[str, int], Workload], times: dict[tuple[str, int], Times]) -> str:
+    """The costs that make the smallest relative errors, above all where both methods are close."""
+    medians = {m: np.array([np.median(t[m]) for t in times.values()]) for m in ("gemm", "fft")}
+    near = 1 / (1 + np.log(medians["gemm"] / medians["fft"]) ** 2)
+    lines = []
+    for method, milliseconds in medians.items():
+        seconds = milliseconds / 3e3  # of one sum
+        work = [counts(shape(w), w.filters, window(w))[method] for w in works.values()]
+        each = np.array(work) / 1e9 / seconds[:, None]  # each count's share, if its cost were 1
+        costs, _ = nnls(each * near[:, None], near)
+        lines.append(f'    "{method}": ({", ".join(f"{cost:.2g}" for cost in costs)}),')
+        print(f"{method}: predicted over measured {(each @ costs).min():.2f} to ", end="")
+        print(f"{(each @ costs).max():.2f}")
+    return "\n".join(["COSTS = {", *lines, "}"])
+
+
+def main() -> None:
+    """Print the machine, then the table or the costs."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--rounds", type=int, default=7, help="rounds that count")
+    parser.add_argument("--fit", action="store_true", help="fit the costs of method='auto'")
+    parser.add_argument("--only", nargs="+", choices=FAMILIES, default=[*FAMILIES], metavar="NAME")
+    given = parser.parse_args()
+    torch = measure.import_torch()
+    facts = measure.machine(torch)
+    print(*(f"{name}: {fact}" for name, fact in facts.items()), sep="\n", end="\n\n", flush=True)
+    works, times = grid(given.only), {}
+    for key, work in works.items():
+        print(f"timing {key[0]}, {key[1]} ...", file=sys.stderr)
+        times[key] = timed(work, None if given.fit else torch, given.rounds)
+    print(fitted(works, times) if given.fit else report(works, times))
+
+
+if __name__ == "__main__":
+    main()
