@@ -3,9 +3,14 @@
 import math
 from collections import Counter
 from collections.abc import Sequence
+from inspect import signature
+from typing import Any
 
 import numpy as np
 
+from . import layers as layers_module
+from . import losses as losses_module
+from . import storage
 from .errors import InputError
 from .geometry import Shape, per_axis
 from .layers import Layer
@@ -137,6 +142,70 @@ class Network:
             if not np.isfinite(y).all():
                 return name
         return "the loss"
+
+    def save(self, path: storage.Place) -> None:
+        """Write architecture and parameters to a file; `Network.load` makes the network again.
+
+        The file is an npz archive without pickle, with the versions of the libraries and a
+        checksum. It is complete or not there at all, also if the program is killed meanwhile.
+
+        Raises
+        ------
+        InputError
+            A layer or the loss is of a class of your own, which `load` could not make.
+        DataError
+            The file cannot be written.
+
+        Examples
+        --------
+        >>> import os, tempfile
+        >>> from cnnlib.layers import Dense
+        >>> from cnnlib.losses import HalfSquaredError
+        >>> rng = np.random.default_rng(0)
+        >>> network = Network([Dense(2)], HalfSquaredError(), input_shape=(3,), rng=rng)
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     network.save(os.path.join(folder, "small.npz"))
+        ...     again = Network.load(os.path.join(folder, "small.npz"))
+        >>> np.array_equal(again.params["dense1.w"], network.params["dense1.w"])
+        True
+        """
+        storage.write(path, {"network": self.architecture(), "params": self.params})
+
+    @classmethod
+    def load(cls, path: storage.Place) -> "Network":
+        """Make the network that a file of `save`, or a checkpoint of `training.fit`, holds.
+
+        Its outputs are those of the saved network, bit for bit.
+
+        Raises
+        ------
+        DataError
+            There is no such file, or it is truncated, damaged, foreign or of a newer version.
+        """
+        tree, known = storage.read(path), vars(layers_module) | vars(losses_module)
+        made = tree["network"]
+        *sequence, loss = (known[kind](**given) for kind, given in made["parts"])
+        rng = np.random.default_rng(0)  # draws weights that the saved ones replace at once
+        dtype = np.dtype(made["dtype"])
+        network = cls(sequence, loss, input_shape=made["input_shape"], rng=rng, dtype=dtype)
+        for name, p in network.params.items():
+            p[...] = tree["params"][name]
+        return network
+
+    def architecture(self) -> dict[str, Any]:
+        """All but the parameters, as a file keeps it: layers and loss with their arguments."""
+        parts = []
+        for name, part in [*self.layers.items(), ("the loss", self.loss)]:
+            kind = type(part)
+            if kind.__module__ not in (layers_module.__name__, losses_module.__name__):
+                raise InputError(
+                    f"{name} is a {kind.__name__} of your own, which a file could not bring back; "
+                    "keep its parameters by yourself: np.savez(path, **network.params)"
+                )
+            kept = vars(part) | getattr(part, "geometry", {})
+            parts.append((kind.__name__, {name: kept[name] for name in signature(kind).parameters}))
+        made = {"parts": parts, "input_shape": self.input_shape, "dtype": self.dtype.name}
+        return storage.plain(made)
 
     def summary(self) -> str:
         """A table of layers, shapes and numbers of parameters."""

@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from . import storage
+from .checkpoint import Checkpoint
 from .errors import DivergenceError, InputError
 from .geometry import per_axis
 from .network import Network
@@ -75,6 +77,7 @@ def fit(
     batch: int = 64,
     validation: tuple[np.ndarray, np.ndarray] | None = None,
     progress: bool = True,
+    checkpoint: storage.Place | None = None,
 ) -> History:
     """Train a network: shuffle, and for each batch go forwards, backwards, and take a step.
 
@@ -96,15 +99,27 @@ def fit(
         Samples and targets that are evaluated after each epoch.
     progress : bool
         Whether to show a bar with loss and accuracy.
+    checkpoint : path, optional
+        A file for the state of the training. It is written every ten seconds and at the end, also
+        when the training is interrupted. If it is there already, the training goes on from it and
+        ends with the same bits as one that was never stopped, whatever stopped it. Network,
+        optimizer and rng take over their state from the file; delete it to begin anew.
 
     Returns
     -------
     History
+        Of all steps, those before a resumption too.
 
     Raises
     ------
     InputError
-        `x` and `t` do not fit each other or the network.
+        `x` and `t` do not fit each other or the network, or the checkpoint is of a training with
+        other data, batches, layers or settings.
+    DataError
+        The checkpoint cannot be read or written.
+    KeyboardInterrupt
+        You stopped it. Network and optimizer are as after the last finished step, and the
+        interrupt's `history` is what was recorded until then.
     DivergenceError
         The loss or a parameter is no longer finite. The message names the step, the layer whose
         activations broke first, and the last good loss; the parameters are those that gave it, and
@@ -118,17 +133,31 @@ def fit(
     from tqdm.auto import tqdm
 
     history = History(epoch_steps=-(-len(x) // batch))
-    good = {name: p.copy() for name, p in network.params.items()}
+    parts = [] if checkpoint is None else [x, t, *(validation or ())]
+    checksum = storage.digest({str(n): part for n, part in enumerate(parts)})
+    kept = Checkpoint(
+        checkpoint, network, optimizer, rng, history, batch=batch, checksum_of_the_data=checksum
+    )
+    total = epochs * history.epoch_steps
+    kept.resume(most=total)
+    done = len(history.loss)
     with (
-        tqdm(total=epochs * history.epoch_steps, disable=not progress) as bar,
+        tqdm(total=total, initial=done, disable=not progress) as bar,
         # On a busy machine two threads wait for each other (chapter 8).
         threadpool_limits(1, "blas"),
         # `_take_step` looks for numbers that are not finite, and says more than a warning.
         np.errstate(over="ignore", invalid="ignore", divide="ignore"),
+        kept,
     ):
-        for epoch in range(epochs):
-            for index in batches(len(x), batch, rng):
-                _take_step(network, x[index], t[index], optimizer, history, good)
+        for epoch in range(kept.state["epoch"], epochs):
+            kept.begin(epoch)
+            for number, index in enumerate(
+                batches(len(x), batch, rng), epoch * history.epoch_steps
+            ):
+                if number < done:
+                    continue  # taken before the training was resumed
+                _take_step(x[index], t[index], kept)
+                kept.write()
                 bar.update()
                 if len(history.loss) % 10 == 0 or bar.n == bar.total:
                     bar.set_postfix(
@@ -136,40 +165,41 @@ def fit(
                         loss=f"{np.mean(history.loss[-50:]):.3f}",
                         accuracy=f"{np.mean(history.accuracy[-50:]):.3f}",
                     )
-            if validation is not None:
+            if validation is not None and len(history.validation) == epoch:
                 history.validation.append(evaluate(network, *validation))
+                kept.keep("before")
     return history
 
 
-def _take_step(network, x, t, optimizer, history: History, good: dict[str, np.ndarray]) -> None:
-    """One step on one batch. `good` holds the last parameters whose loss was finite."""
+def _take_step(x, t, kept: Checkpoint) -> None:
+    """One step on one batch; `kept` holds the state before it, and after it the new one."""
+    network, history = kept.network, kept.history
     y = network.forward(x)
     loss, grads = network.backward(y, t)
     step = len(history.loss) + 1
     if not np.isfinite(loss):
-        _stop(network, x, history, good, f"at step {step}: the loss is {loss}")
-    for name, p in network.params.items():
-        np.copyto(good[name], p)
+        _stop(kept, "before", x, f"at step {step}: the loss is {loss}")
     history.loss.append(loss)
     history.accuracy.append(network.loss.accuracy(y, t))
-    optimizer.step(network.params, grads)
+    kept.optimizer.step(network.params, grads)
     for name, p in network.params.items():
         if not np.isfinite(p).all():
-            _stop(network, x, history, good, f"at step {step}: the update of {name} overflows")
+            _stop(kept, "params", x, f"at step {step}: the update of {name} overflows")
+    kept.keep()
 
 
-def _stop(network, x, history: History, good: dict[str, np.ndarray], what: str) -> None:
+def _stop(kept: Checkpoint, good: str, x, what: str) -> None:
     """Say where the numbers broke, put the good parameters back, and raise."""
+    network, history = kept.network, kept.history
     place = network.first_broken(x)
-    for name, p in network.params.items():
-        np.copyto(p, good[name])
+    kept.put(good)
     last = f"{history.loss[-1]:.4g}" if history.loss else "none, it was the first step"
     error = DivergenceError(
         f"training stopped {what}. First broken: {place}. Last good loss: {last}. The parameters "
         "are those that gave it. Try a smaller learning rate or smaller first weights, and look "
         "for inputs that are not finite"
     )
-    error.history = history  # type: ignore[assignment]  # errors knows no History
+    error.history = history
     raise error
 
 

@@ -6,9 +6,15 @@ import pytest
 from cnnlib import layers
 from cnnlib.checks import numerical_gradient
 from cnnlib.data import digits, mnist_5k
-from cnnlib.errors import InputError
-from cnnlib.layers import AvgPool, Conv, Dense, Flatten, MaxPool, ReLU, Sigmoid, Softmax
-from cnnlib.losses import CrossEntropy, HalfSquaredError, SoftmaxCrossEntropy
+from cnnlib.errors import DataError, InputError
+from cnnlib.layers import AvgPool, Conv, Dense, Flatten, MaxPool, ReLU, Sigmoid, Softmax, Tanh
+from cnnlib.losses import (
+    BinaryCrossEntropy,
+    CrossEntropy,
+    HalfSquaredError,
+    SigmoidBinaryCrossEntropy,
+    SoftmaxCrossEntropy,
+)
 from cnnlib.network import Network
 from cnnlib.optimizers import SGD
 
@@ -420,3 +426,82 @@ def test_one_image_without_its_batch_axis_is_told_how_to_get_one():
     network = Network([Conv(2, 2)], HalfSquaredError(), input_shape=(4, 4, 1), rng=rng)
     with pytest.raises(InputError, match=r"add the batch axis, x\[None\]"):
         network.forward(np.ones((4, 4, 1)))
+
+
+# Files
+
+
+def every_layer(dtype=np.float32):
+    """Each kind of layer, with arguments that are no default."""
+    sequence = [
+        Conv(np.int64(3), (2, 3), stride=(1, 2), center=np.array([0, 1]), flip=True, init=0.3),
+        ReLU(),
+        AvgPool(2, stride=1, padding=((0, 1), (1, 1)), count_padding=True),
+        Conv(2, 3, dilation=2, padding="same", method="gemm", bias=False, init="glorot"),
+        Tanh(),
+        MaxPool((2, 1), stride=1, padding=(1, 0)),
+        Conv(2, [2, 2], padding=[[1, 0], [0, 1]]),
+        Sigmoid(),
+        Flatten(),
+        Dense(5, bias=False, init=np.float32(0.1)),
+        Softmax(),
+    ]
+    rng = np.random.default_rng(0)
+    return Network(sequence, CrossEntropy(), input_shape=(7, 8, 2), rng=rng, dtype=dtype)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_a_saved_network_comes_back_bit_for_bit(dtype, tmp_path):
+    network, x = every_layer(dtype), np.random.default_rng(1).normal(size=(4, 7, 8, 2))
+    for p in network.params.values():
+        p += np.random.default_rng(2).normal(size=p.shape).astype(dtype)
+    network.save(tmp_path / "a.npz")
+    again = Network.load(tmp_path / "a.npz")
+    assert again.architecture() == network.architecture()
+    assert again.summary() == network.summary() and again.dtype == dtype
+    t = np.array([0, 4, 1, 2])
+    (loss, grads), (loss_again, grads_again) = network.gradients(x, t), again.gradients(x, t)
+    assert loss == loss_again and grads.keys() == grads_again.keys()
+    assert all(np.array_equal(grads[name], g) for name, g in grads_again.items())
+    again.save(tmp_path / "b.npz")
+    assert all(
+        np.array_equal(p, network.params[name])
+        for name, p in Network.load(tmp_path / "b.npz").params.items()
+    )
+
+
+@pytest.mark.parametrize(
+    "loss", [HalfSquaredError, BinaryCrossEntropy, SigmoidBinaryCrossEntropy, SoftmaxCrossEntropy]
+)
+def test_every_loss_comes_back(loss, tmp_path):
+    rng = np.random.default_rng(0)
+    Network([Dense(2)], loss(), input_shape=(3,), rng=rng).save(tmp_path / "a.npz")
+    assert type(Network.load(tmp_path / "a.npz").loss) is loss
+
+
+def test_a_layer_of_ones_own_cannot_be_saved(tmp_path):
+    class Twice(ReLU):
+        pass
+
+    class Other(HalfSquaredError):
+        pass
+
+    rng = np.random.default_rng(0)
+    for parts, loss, name in (
+        ([Dense(2), Twice()], HalfSquaredError(), "twice1 is a Twice"),
+        ([Dense(2)], Other(), "the loss is a Other"),
+    ):
+        network = Network(parts, loss, input_shape=(3,), rng=rng)
+        with pytest.raises(InputError, match=f"{name} of your own.*np.savez"):
+            network.save(tmp_path / "a.npz")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_that_is_none_is_refused(tmp_path):
+    with pytest.raises(DataError, match="there is no such file"):
+        Network.load(tmp_path / "a.npz")
+    every_layer().save(tmp_path / "a.npz")
+    whole = (tmp_path / "a.npz").read_bytes()
+    (tmp_path / "a.npz").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(DataError, match=r"a\.npz cannot be read: it is truncated"):
+        Network.load(tmp_path / "a.npz")
