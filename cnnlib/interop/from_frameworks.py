@@ -1,0 +1,281 @@
+"""From a model of a framework to a network. Each layer is tried beside the one it was read from."""
+
+import math
+import re
+from collections.abc import Callable, Iterator, Sequence
+from copy import deepcopy
+from functools import partial
+from typing import Any, NoReturn
+
+import numpy as np
+
+from ..errors import InputError
+from ..geometry import Shape, Window, per_axis
+from ..layers import AvgPool, Conv, Dense, Layer, MaxPool
+from ..losses import Loss
+from ..network import Network
+from .to_frameworks import LAID, PLAIN, framework, orders, refuse, steps
+
+Pairs = Sequence[Sequence[int]]  # (before, after) for each axis
+Found = tuple[str, list[Any], list[Layer]]  # a place in the model, its parts, cnnlib's layers
+
+
+def from_torch(module: Any, loss: Loss, *, input_shape: Shape) -> Network:
+    """Turn a `torch.nn.Sequential` into a network that computes the same (chapter 6).
+
+    Convolutions become cross-correlations with explicit paddings. On the way there and back no
+    bit of a weight changes. Each layer is tried on random numbers; one whose settings cnnlib does
+    not have is refused.
+
+    Parameters
+    ----------
+    module : torch.nn.Sequential
+        Of Conv, MaxPool, AvgPool, ConstantPad and ZeroPad in 1 to 3 dimensions, Linear, Flatten,
+        ReLU, Sigmoid, Tanh, Softmax, and Sequentials of these. Its parameters are copied.
+    loss : Loss
+        Compares the network's outputs with the targets.
+    input_shape : tuple
+        Shape of one sample as cnnlib has it, channels last: `(*P, C)`.
+
+    Returns
+    -------
+    Network
+        Of the module's dtype, float32 or float64.
+
+    Raises
+    ------
+    InputError
+        A module has no exact counterpart, or does not fit `input_shape`.
+    ImportError
+        PyTorch is not installed.
+
+    Examples
+    --------
+    >>> from torch import nn
+    >>> from cnnlib.losses import SoftmaxCrossEntropy
+    >>> module = nn.Sequential(nn.Conv2d(1, 4, 3, padding=1), nn.Flatten(), nn.Linear(64, 10))
+    >>> network = from_torch(module, SoftmaxCrossEntropy(), input_shape=(4, 4, 1))
+    >>> network.params["conv1.w"].shape, network.params["dense1.w"].shape
+    ((4, 3, 3, 1), (64, 10))
+    """
+    torch = framework("torch", "torch")
+    if len(list(module.named_parameters(remove_duplicate=False))) > len(list(module.parameters())):
+        raise InputError("two layers of module share a parameter; give each one of its own")
+    dtypes = {str(p.dtype).removeprefix("torch.") for p in module.parameters()} or {"float32"}
+    parts = deepcopy(module).cpu().named_modules(remove_duplicate=False)
+    leaves = [(path or "module", p) for path, p in parts if type(p) is not torch.nn.Sequential]
+
+    def weights(part: Any) -> list[np.ndarray]:
+        w, *b = (p.detach().numpy() for p in part.parameters())
+        return [np.moveaxis(w, 1, -1) if w.ndim > 2 else w.T, *b]
+
+    def run(part: Any, x: np.ndarray) -> Any:
+        y = part(torch.from_numpy(np.ascontiguousarray(x)))
+        return y.detach().numpy() if isinstance(y, torch.Tensor) else np.empty(0)
+
+    found = _found(torch.nn, leaves, _torch_layers)
+    return _network(found, weights, run, loss, input_shape, dtypes, channels_first=True)
+
+
+def _torch_layers(place: str, kind: str, n: int, part: Any, pads: list[Any]) -> Iterator[Layer]:
+    """The layer of cnnlib for a module and the paddings before it, without weights."""
+    if kind == "Linear":
+        yield Dense(part.out_features, bias=part.bias is not None)
+    elif kind in PLAIN:
+        yield PLAIN[kind]()
+    elif kind not in LAID or getattr(part, "padding_mode", "zeros") != "zeros":
+        _unknown(place, part)
+    else:
+        U, padding = per_axis("kernel", part.kernel_size, n, 1), part.padding
+        if padding == "same":  # at stride 1 only, and then whatever the size of the input
+            axes = Window(U, 1, part.dilation, "same").axes((1,) * n)
+            padding = [(a.before, a.after) for a in axes]
+        elif padding == "valid":
+            padding = [(0, 0)] * n
+        else:
+            padding = [(cells, cells) for cells in per_axis("padding", padding, n, 0)]
+        for pad in pads:
+            if pad.value != (-math.inf if kind == "MaxPool" else 0):
+                why = "cnnlib pads a max-pool with minus infinity and other layers with 0"
+                refuse(place, f"follows {pad}", why, "pad with that value")
+            flat = pad.padding  # the last axis first
+            padding = _sum(padding, [flat[2 * a : 2 * a + 2] for a in reversed(range(n))])
+        settings: dict[str, Any] = {"stride": part.stride, "padding": padding}
+        if kind == "Conv":
+            settings |= {"dilation": part.dilation, "bias": part.bias is not None}
+            yield Conv(part.out_channels, U, **settings)
+        elif kind == "MaxPool":
+            yield MaxPool(U, **settings)
+        else:
+            yield AvgPool(U, count_padding=bool(pads) or part.count_include_pad, **settings)
+
+
+def from_keras(model: Any, loss: Loss) -> Network:
+    """Turn a `keras.Sequential` into a network that computes the same (chapter 6).
+
+    Convolutions become cross-correlations. An `activation` becomes a layer of its own. On the way
+    there and back no bit of a weight changes. Each layer is tried on random numbers; one whose
+    settings cnnlib does not have is refused.
+
+    Parameters
+    ----------
+    model : keras.Sequential
+        Built, channels last, of Conv, MaxPooling, AveragePooling and ZeroPadding in 1 to 3
+        dimensions, Dense, Flatten, Activation, ReLU and Softmax; activations are relu, sigmoid,
+        tanh and softmax. Its parameters are copied.
+    loss : Loss
+        Compares the network's outputs with the targets.
+
+    Returns
+    -------
+    Network
+        Of the model's dtype, float32 or float64.
+
+    Raises
+    ------
+    InputError
+        A layer has no exact counterpart, or the model is not built.
+    ImportError
+        Keras or its backend is not installed.
+
+    Examples
+    --------
+    >>> import keras
+    >>> from cnnlib.losses import SoftmaxCrossEntropy
+    >>> layers = [keras.Input((4, 4, 1)), keras.layers.Conv2D(2, 3, activation="relu")]
+    >>> network = from_keras(keras.Sequential(layers), SoftmaxCrossEntropy())
+    >>> list(network.layers), network.params["conv1.w"].shape
+    (['conv1', 'relu1'], (2, 3, 3, 1))
+    """
+    keras = framework("keras", "tensorflow-cpu")
+    if type(model) is not keras.Sequential or not model.built or None in model.input_shape[1:]:
+        raise InputError(
+            f"model is a {type(model).__name__} without a fixed input shape; expected a "
+            "keras.Sequential that begins with keras.Input((*P, C))"
+        )
+    if any(w.regularizer or w.constraint for w in model.weights):
+        raise InputError("model has regularizers or constraints; cnnlib trains by the loss alone")
+    dtypes = {name for part in model.layers for name in (part.compute_dtype, part.variable_dtype)}
+
+    def weights(part: Any) -> list[np.ndarray]:
+        w, *b = part.get_weights()
+        return [np.moveaxis(w, -1, 0) if w.ndim > 2 else w, *b]
+
+    def run(part: Any, x: np.ndarray) -> Any:
+        return keras.ops.convert_to_numpy(part(x))
+
+    read = partial(_keras_layers, keras.activations)
+    found = _found(keras.layers, [(part.name, part) for part in model.layers], read)
+    return _network(found, weights, run, loss, model.input_shape[1:], dtypes)
+
+
+def _keras_layers(
+    known: Any, place: str, kind: str, n: int, part: Any, pads: list[Any]
+) -> Iterator[Layer]:
+    """The layers of cnnlib for a Keras layer and the paddings before it, without weights."""
+    activation = getattr(part, "activation", known.linear)
+    plain = {getattr(known, word.lower(), None): word for word in PLAIN}
+    first = getattr(part, "data_format", "channels_last") != "channels_last"
+    if first or part.activity_regularizer or activation not in {known.linear, *plain}:
+        _unknown(place, f"{part}, activation {activation}")
+    if kind == "Dense":
+        yield Dense(part.units, bias=part.use_bias)
+    elif kind in PLAIN:
+        yield PLAIN[kind]()
+    elif kind in ("Conv", "MaxPooling", "AveragePooling"):
+        padding: Any = part.padding
+        if pads and (padding == "same" or kind == "MaxPooling"):
+            why = "cnnlib pads a layer once, and a max-pool with minus infinity"
+            refuse(place, f"pads {padding} and follows {pads[0].name}", why, "pad in one layer")
+        if padding != "same":
+            span = part.dilation_rate[0] * (part.kernel_size[0] - 1) if padding == "causal" else 0
+            padding = [(span, 0)] * n
+        for pad in pads:
+            padding = _sum(padding, [pad.padding] if n == 1 else pad.padding)
+        settings: dict[str, Any] = {"stride": part.strides, "padding": padding}
+        if kind == "Conv":
+            settings |= {"dilation": part.dilation_rate, "bias": part.use_bias}
+            yield Conv(part.filters, part.kernel_size, **settings)
+        elif kind == "MaxPooling":
+            yield MaxPool(part.pool_size, **settings)
+        else:
+            yield AvgPool(part.pool_size, count_padding=bool(pads), **settings)
+    elif kind != "Activation":
+        _unknown(place, part)
+    if activation in plain:
+        yield PLAIN[plain[activation]]()
+
+
+def _found(home: Any, leaves: list[tuple[str, Any]], read: Any) -> list[Found]:
+    """Read a model's parts in order; paddings wait for the layer behind them."""
+    found: list[Found] = []
+    pads: list[Any] = []
+    for place, part in leaves:
+        # 'Conv', 2 for the framework's own Conv2d or Conv2D; a class from elsewhere has no kind.
+        own = getattr(home, type(part).__name__, None) is type(part)
+        kind, n = re.findall(r"^(.*?)(?:([123])[dD])?$", type(part).__name__)[0]
+        if own and kind in ("ConstantPad", "ZeroPad", "ZeroPadding"):
+            pads.append(part)
+        else:
+            layers = list(read(place, kind if own else "", int(n or 0), part, pads))
+            found.append((place, [*pads, part], layers))
+            pads = []
+    if pads:
+        raise InputError(f"the model ends in {pads[-1]}; no layer of cnnlib pads alone: remove it")
+    return found
+
+
+def _network(
+    found: list[Found],
+    weights: Callable[[Any], list[np.ndarray]],
+    run: Callable[[Any, np.ndarray], np.ndarray],
+    loss: Loss,
+    input_shape: Shape,
+    dtypes: set[str],
+    channels_first: bool = False,
+) -> Network:
+    """Fill a network with what was found, and try each layer on random numbers."""
+    if dtypes not in ({"float32"}, {"float64"}):
+        raise InputError(f"the dtypes are {sorted(dtypes)}; expected float32 or float64 throughout")
+    rng, dtype = np.random.default_rng(0), np.dtype(min(dtypes)).type
+    layers = [layer for _, _, group in found for layer in group]
+    network = Network(layers, loss, input_shape=input_shape, rng=rng, dtype=dtype)
+    order = orders(network) if channels_first else [slice(None)] * (1 + len(layers))
+
+    def laid(x: np.ndarray, at: int) -> np.ndarray:
+        """What goes into layer number `at`, as the framework lays it."""
+        return np.moveaxis(x, -1, 1) if channels_first and x.ndim > 2 else x[:, order[at]]
+
+    at, walk = 0, list(steps(network, "the framework"))
+    for place, parts, group in found:
+        name, layer, shape = walk[at]
+        learned = weights(parts[-1]) if layer.params else []
+        for (letter, p), values in zip(layer.params.items(), learned, strict=True):
+            if values.shape != p.shape:
+                raise InputError(
+                    f"{place} becomes {name}, but its {letter} has shape {values.shape}; samples "
+                    f"of shape {network.input_shape} need {p.shape}: input_shape is that of one "
+                    "sample of cnnlib, channels last, and groups must be 1"
+                )
+            p[order[at] if letter == "w" else slice(None)] = values
+        x = y = 4 * rng.standard_normal((2, *shape)).astype(dtype)
+        theirs = laid(x, at)
+        for part in parts:
+            theirs = run(part, theirs)
+        for layer in group:
+            y = layer.forward(y)
+        at += len(group)
+        ours = laid(y, at)
+        if theirs.shape != ours.shape or abs(theirs - ours).max() > 1e-3 * abs(ours).max():
+            _unknown(place, parts[-1])
+    return network
+
+
+def _sum(pads: Pairs, more: Pairs) -> Pairs:
+    """The padding that two paddings make."""
+    return [(a + c, b + d) for (a, b), (c, d) in zip(pads, more, strict=True)]
+
+
+def _unknown(place: str, part: Any) -> NoReturn:
+    why = "cnnlib has no layer that computes the same"
+    refuse(place, f"is {part}", why, "build the model of the layers that the docstring lists")

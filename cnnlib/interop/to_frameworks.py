@@ -1,0 +1,276 @@
+"""From a network to the frameworks' models, and what the way back needs as well."""
+
+import math
+from collections.abc import Iterator, Sequence
+from importlib import import_module
+from typing import Any, NoReturn
+
+import numpy as np
+
+from ..errors import InputError
+from ..geometry import Axis, Shape, Window, per_axis
+from ..layers import AvgPool, Conv, Dense, Flatten, Layer, MaxPool, ReLU, Sigmoid, Softmax, Tanh
+from ..network import Network
+
+PLAIN = {kind.__name__: kind for kind in (ReLU, Sigmoid, Tanh, Softmax, Flatten)}  # no settings
+LAID = {kind.__name__: kind for kind in (Conv, MaxPool, AvgPool)}  # a window laid on an image
+KERAS = {"MaxPool": "MaxPooling", "AvgPool": "AveragePooling"}
+Parts = Iterator[tuple[str, dict[str, Any]]]  # classes of a framework, and what they are made with
+
+
+def to_torch(network: Network) -> Any:
+    """Turn a network into a `torch.nn.Sequential` that computes the same (chapter 6).
+
+    For a batch x of the network, `module(torch.from_numpy(np.moveaxis(x, -1, 1)))` gives its
+    outputs, and the module's backward pass its gradients. Outputs that are maps come channels
+    first, as everywhere in PyTorch.
+
+    - A kernel (K, *U, C) becomes (K, C, *U).
+    - PyTorch pads both sides alike. Another padding becomes a ConstantPad before the layer: of
+      zeros before a convolution, of minus infinity before a max-pool.
+    - PyTorch flattens channels first, so the rows of the Dense after a Flatten change places.
+
+    Parameters
+    ----------
+    network : Network
+        Its parameters are copied. Its loss stays behind: `torch.nn.CrossEntropyLoss()` is
+        `SoftmaxCrossEntropy()`.
+
+    Returns
+    -------
+    torch.nn.Sequential
+        Of PyTorch's own modules, named like the network's layers, of its dtype, on the CPU.
+
+    Raises
+    ------
+    InputError
+        A layer has no exact counterpart; the message says why, and what would have one.
+    ImportError
+        PyTorch is not installed.
+
+    Examples
+    --------
+    The centre is the last of two weights: one cell of padding, and only before.
+
+    >>> from cnnlib.losses import HalfSquaredError
+    >>> rng = np.random.default_rng(0)
+    >>> network = Network([Conv(3, 2, center=1)], HalfSquaredError(), input_shape=(5, 1), rng=rng)
+    >>> print(to_torch(network))
+    Sequential(
+      (conv1_pad): ConstantPad1d(padding=(1, 0), value=0.0)
+      (conv1): Conv1d(1, 3, kernel_size=(2,), stride=(1,))
+    )
+    """
+    torch = framework("torch", "torch")
+    modules, state = torch.nn.Sequential(), {}
+    for (name, layer, shape), order in zip(
+        steps(network, "PyTorch"), orders(network), strict=False
+    ):
+        with torch.device("meta"):  # no memory, no random numbers: the state is loaded below
+            for kind, settings in _torch_parts(name, layer, shape):
+                module = getattr(torch.nn, kind)(**settings)
+                modules.add_module(name + "_pad" * ("Pad" in kind), module)
+        for letter, p in _correlation(layer).items():
+            if letter == "w":
+                p = np.moveaxis(p, -1, 1) if isinstance(layer, Conv) else p[order].T
+            entry = f"{name}.{'weight' if letter == 'w' else 'bias'}"
+            state[entry] = torch.from_numpy(np.array(p, order="C"))  # a copy
+    modules.load_state_dict(state, assign=True)
+    return modules
+
+
+def _torch_parts(name: str, layer: Any, shape: Shape) -> Parts:
+    """The modules that do the work of one layer."""
+    kind, bias = type(layer).__name__, {"bias": "b" in layer.params}
+    if kind == "Dense":
+        yield "Linear", {"in_features": shape[0], "out_features": layer.params["w"].shape[1]} | bias
+    elif kind in PLAIN:
+        yield kind, {"dim": 1} if kind == "Softmax" else {}
+    else:
+        axes, n = _axes(layer, shape), len(shape) - 1
+        pads = [(a.before, a.after) for a in axes]
+        # PyTorch pads both sides alike, and a pool by at most half its window.
+        half = all(2 * a.before <= a.kernel for a in axes)
+        own = (kind == "Conv" or half) and _gives(axes, [(a.before, a.before) for a in axes])
+        counts = {"count_include_pad": layer.geometry.get("count_padding")}
+        if kind == "AvgPool" and not own and not layer.geometry["count_padding"]:
+            has = f"has the padding {pads}, which its means leave out"
+            why = "PyTorch can do so if both sides are alike and at most half the window"
+            refuse(name, has, why, "choose such a padding, or count_padding=True")
+        if not own:
+            flat = sum(reversed(pads), ())  # the last axis first
+            value = -math.inf if kind == "MaxPool" else 0.0
+            yield f"ConstantPad{n}d", {"padding": flat, "value": value}
+        settings: dict[str, Any] = {"kernel_size": tuple(a.kernel for a in axes)}
+        settings |= {"stride": tuple(a.stride for a in axes)}
+        settings |= {"padding": tuple(a.before if own else 0 for a in axes)}
+        if kind == "Conv":
+            settings |= {"in_channels": shape[-1], "out_channels": len(layer.params["w"])} | bias
+            settings |= {"dilation": tuple(a.dilation for a in axes)}
+        yield f"{kind}{n}d", settings | (counts if kind == "AvgPool" else {})
+
+
+def to_keras(network: Network) -> Any:
+    """Turn a network into a `keras.Sequential` that computes the same (chapter 6).
+
+    `model(x)` gives the network's outputs for a batch x, and its gradients are the network's.
+
+    - A kernel (K, *U, C) becomes (*U, C, K).
+    - A padding becomes 'valid' or 'same' where Keras's rule gives the same cells, else a
+      ZeroPadding before the layer.
+
+    Parameters
+    ----------
+    network : Network
+        Its parameters are copied. Its loss stays behind:
+        `keras.losses.SparseCategoricalCrossentropy(from_logits=True)` is `SoftmaxCrossEntropy()`.
+
+    Returns
+    -------
+    keras.Sequential
+        Of Keras's own layers, named like the network's, of its dtype, channels last.
+
+    Raises
+    ------
+    InputError
+        A layer has no exact counterpart; the message says why, and what would have one.
+    ImportError
+        Keras or its backend is not installed.
+
+    Examples
+    --------
+    The centre is the last of two weights: one cell of padding, and only before.
+
+    >>> from cnnlib.losses import HalfSquaredError
+    >>> rng = np.random.default_rng(0)
+    >>> network = Network([Conv(3, 2, center=1)], HalfSquaredError(), input_shape=(5, 1), rng=rng)
+    >>> model = to_keras(network)
+    >>> [layer.name for layer in model.layers], model.layers[0].padding
+    (['conv1_pad', 'conv1'], (1, 0))
+    """
+    keras = framework("keras", "tensorflow-cpu")
+    dtype = network.dtype.name
+    model = keras.Sequential([keras.Input(network.input_shape, dtype=dtype)])
+    for name, layer, shape in steps(network, "Keras"):
+        for kind, settings in _keras_parts(name, layer, shape, dtype):
+            own = name + "_pad" * ("Pad" in kind)
+            model.add(getattr(keras.layers, kind)(name=own, dtype=dtype, **settings))
+        p = _correlation(layer)
+        if isinstance(layer, Conv):
+            p["w"] = np.moveaxis(p["w"], 0, -1)
+        model.layers[-1].set_weights(list(p.values()))
+    return model
+
+
+def _keras_parts(name: str, layer: Any, shape: Shape, dtype: str) -> Parts:
+    """The Keras layers that do the work of one layer."""
+    kind, last = type(layer).__name__, {"data_format": "channels_last"}
+    # No random numbers are drawn for weights that are set at once.
+    learned = {"use_bias": "b" in layer.params, "kernel_initializer": "zeros"}
+    if kind == "Dense":
+        yield kind, {"units": layer.params["w"].shape[1]} | learned
+    elif kind in PLAIN:
+        yield (kind, last) if kind == "Flatten" else ("Activation", {"activation": kind.lower()})
+    else:
+        axes, n = _axes(layer, shape), len(shape) - 1
+        U, s, d = zip(*((a.kernel, a.stride, a.dilation) for a in axes), strict=True)
+        if max(s) > 1 and max(d) > 1:
+            has, why = f"has stride {s} and dilation {d}", "Keras lets a layer have one of them"
+            refuse(name, has, why, f"give it stride 1, and put MaxPool(1, stride={s}) behind it")
+        if n == 3 and kind != "Conv" and dtype != "float32":
+            why = "TensorFlow pools volumes in float32 only"
+            refuse(
+                name, f"pools volumes in {dtype}", why, "build the network with dtype=np.float32"
+            )
+        pads = tuple((a.before, a.after) for a in axes)
+        rule = [(a.before, a.after) for a in Window(U, s, d, "same").axes(shape[:-1])]
+        counts = layer.geometry.get("count_padding")
+        settings: dict[str, Any] = last | {"strides": s, "padding": "valid"}
+        if _gives(axes, rule) and not _gives(axes, [(0, 0)] * n) and not counts:
+            settings["padding"] = "same"
+        elif not _gives(axes, [(0, 0)] * n):
+            if kind != "Conv" and not counts:
+                cure = "choose padding='same'" + ", or count_padding=True" * (kind == "AvgPool")
+                why = "Keras pads a pool by its rule 'same' alone"
+                refuse(name, f"has the padding {pads}", why, cure)
+            yield f"ZeroPadding{n}D", {"padding": pads if n > 1 else pads[0]} | last
+        if kind == "Conv":
+            settings |= {
+                "filters": len(layer.params["w"]),
+                "kernel_size": U,
+                "dilation_rate": d,
+            } | learned
+        else:
+            settings |= {"pool_size": U}
+        yield f"{KERAS.get(kind, kind)}{n}D", settings
+
+
+def steps(network: Network, framework: str) -> Iterator[tuple[str, Layer, Shape]]:
+    """Each layer with its name and the shape of the samples that come in."""
+    shape = network.input_shape
+    for name, layer in network.layers.items():
+        if type(layer) not in (Dense, *PLAIN.values(), *LAID.values()) or len(shape) > 4:
+            has = f"is a {type(layer).__name__} for samples of shape {shape}"
+            why = f"{framework} has counterparts for cnnlib's own layers, up to 3 spatial axes"
+            refuse(name, has, why, "keep such a network in cnnlib")
+        yield name, layer, shape
+        shape = network.shapes[name]
+
+
+def orders(network: Network) -> list[Any]:
+    """Which numbers of a row PyTorch has first, second, ...: at each layer's input, and at the end.
+
+    It flattens images channels first. Behind a Dense the order is the same again.
+    """
+    found: list[Any] = [slice(None)]
+    for _, layer, shape in steps(network, "PyTorch"):
+        order = slice(None) if isinstance(layer, Dense) else found[-1]
+        if isinstance(layer, Flatten) and len(shape) > 1:
+            order = np.moveaxis(np.arange(math.prod(shape)).reshape(shape), -1, 0).ravel()
+        found.append(order)
+    if not isinstance(found[-1], slice) and (np.diff(found[-1]) < 0).any():
+        raise InputError(
+            "the network ends in flattened images; PyTorch flattens channels first, so its outputs "
+            "would have another order: leave the Flatten out, or put a Dense behind it"
+        )
+    return found
+
+
+def _correlation(layer: Layer) -> dict[str, np.ndarray]:
+    """The parameters with which the layer is a cross-correlation: a flipped kernel is reversed."""
+    p = dict(layer.params)
+    if isinstance(layer, Conv) and layer.geometry["flip"]:
+        p["w"] = np.flip(p["w"], tuple(range(1, p["w"].ndim - 1)))
+    return p
+
+
+def _axes(layer: Any, shape: Shape) -> tuple[Axis, ...]:
+    """The window of a convolution or a pool on samples of this shape, (*P, C)."""
+    P, geometry = shape[:-1], layer.geometry
+    kernel = layer.kernel if isinstance(layer, Conv) else layer.window
+    U = per_axis("kernel", kernel, len(P), 1)
+    stride = U if geometry["stride"] is None else geometry["stride"]
+    placing = (geometry[name] for name in ("padding", "center", "flip"))
+    return Window(U, stride, geometry.get("dilation", 1), *placing).axes(P)
+
+
+def _gives(axes: Sequence[Axis], pads: Sequence[tuple[int, int]]) -> bool:
+    """Whether this padding gives the same windows: as many, and the first in its place."""
+    for a, (before, after) in zip(axes, pads, strict=True):
+        room = a.inputs + before + after - a.dilation * (a.kernel - 1) - 1
+        if before != a.before or room // a.stride + 1 != a.outputs:
+            return False
+    return True
+
+
+def refuse(name: str, has: str, why: str, cure: str) -> NoReturn:
+    """Say which layer, what it has, why that has no counterpart, and what to do."""
+    raise InputError(f"layer {name} {has}; {why}: {cure}")
+
+
+def framework(module: str, package: str) -> Any:
+    """Import a framework, or say how to get it."""
+    try:
+        return import_module(module)
+    except ImportError as error:
+        raise ImportError(f"{error}; install it with pip install {package}") from error
