@@ -16,7 +16,7 @@ STAMP := $(VENV)/.cnnlib
 TEST := -m pytest cnnlib tests notebooks --nbval --nbval-current-env \
 	--nbval-sanitize-with tests/sanitize.cfg --nbval-cell-timeout 600
 
-.PHONY: help install book html test test-frameworks lab notebooks lint bench clean
+.PHONY: help install book html pdf handout test test-frameworks mutants lab notebooks results lint bench measure clean
 .DEFAULT_GOAL := help
 
 help:
@@ -31,6 +31,12 @@ book: $(STAMP)  ## execute the notebooks that changed into build/ and render the
 html: $(STAMP)  ## render the committed outputs to build/html, without executing anything
 	@$(RUN) -m cnnlib.publish render notebooks
 
+pdf: $(STAMP)-browser  ## print the rendered chapters with chromium into one file, build/*.pdf
+	@$(RUN) -m cnnlib.publish pdf
+
+handout: $(STAMP)  ## notebooks and a wheel without the solutions, for a class: build/handout
+	@$(RUN) -m cnnlib.publish handout
+
 test: $(STAMP)  ## run the tests, the doctests and every notebook against its committed outputs
 	@$(RUN) $(TEST)
 
@@ -38,11 +44,17 @@ test: $(STAMP)  ## run the tests, the doctests and every notebook against its co
 test-frameworks: $(STAMP)-frameworks  ## compute the numbers of TensorFlow and PyTorch again
 	@$(RUN) -m pytest tests/frameworks
 
+mutants: $(STAMP)  ## plant each mistake of the catalogue into the library: a test must notice it
+	@$(RUN) tests/mutants.py
+
 lab: $(STAMP)  ## open the first chapter in JupyterLab
 	@$(RUN) -m jupyterlab notebooks/00_start_here.ipynb
 
 notebooks: $(STAMP)  ## execute the notebooks in place: only this rewrites committed outputs
 	@$(RUN) -m cnnlib.publish notebooks
+
+results: $(STAMP)  ## train anew what chapter 5 quotes and the explorers show (a quarter hour; real MNIST)
+	@$(RUN) benchmarks/results.py
 
 lint: $(STAMP)-dev  ## check style, format and types
 	@$(RUN) -m ruff check .
@@ -51,6 +63,11 @@ lint: $(STAMP)-dev  ## check style, format and types
 
 bench: $(STAMP)  ## time the library beside PyTorch, where PyTorch is installed
 	@$(RUN) benchmarks/convolution.py
+	@$(RUN) benchmarks/fourier.py
+
+measure: $(STAMP)-browser  ## record sizes and times of pages and explorers in build/measure.json
+	@$(RUN) benchmarks/pages.py
+	@$(RUN) benchmarks/explorers.py
 
 clean:  ## remove what the other targets made: .venv, build/ and the caches
 	@rm -rf .venv .venv-oldest build cnnlib.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
@@ -106,6 +123,9 @@ $(STAMP): pyproject.toml | $(RUN)
 
 $(STAMP)-dev: $(STAMP)
 	$(call pip,dev)
+
+$(STAMP)-browser: $(STAMP)
+	$(call pip,browser)
 
 $(STAMP)-frameworks: $(STAMP)
 	$(call pip,frameworks)

@@ -1,0 +1,27 @@
+"""The explorers: every connection of a layer to see and to move, live and in plain HTML."""
+
+from .convolution import ConvolutionExplorer
+from .explorer import HOST, MIME, PAGE_STYLE, POLICY, VIEW, Explorer
+from .network import NetworkExplorer
+from .playground import playground
+from .pooling import PoolingExplorer
+from .training import TrainingExplorer
+
+EXPLORERS: dict[str, type[Explorer]] = {
+    explorer.__name__: explorer
+    for explorer in (ConvolutionExplorer, PoolingExplorer, NetworkExplorer, TrainingExplorer)
+}
+
+__all__ = [
+    "EXPLORERS",
+    "HOST",
+    "MIME",
+    "PAGE_STYLE",
+    "POLICY",
+    "VIEW",
+    "ConvolutionExplorer",
+    "NetworkExplorer",
+    "PoolingExplorer",
+    "TrainingExplorer",
+    "playground",
+]

@@ -1,0 +1,154 @@
+"""What all explorers share: how one gets its front end, and what a cell's output carries."""
+
+import base64
+import json
+from html import escape
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import anywidget
+from matplotlib.figure import Figure
+from traitlets import TraitError
+
+from ..figures import png
+
+FOLDER = Path(__file__).parent
+MIME = "application/vnd.cnnlib.explorer+json"
+VIEW = "application/vnd.jupyter.widget-view+json"
+HOST = (FOLDER / "host.js").read_text(encoding="utf-8")
+# Nothing from outside, and no connection at all; the module comes from a blob of the page itself.
+POLICY = (
+    "default-src 'none'; script-src 'unsafe-inline' blob:; style-src 'unsafe-inline'; "
+    "img-src data:; font-src data:"
+)
+
+
+def module(name: str) -> str:
+    """The ES module of the explorer `name`: the sums, the shared parts, then its own file."""
+    files = ("sums.js", "parts.js", f"{name}.js")
+    return "\n".join((FOLDER / file).read_text(encoding="utf-8") for file in files)
+
+
+def style(name: str) -> str:
+    """The style sheet of the explorer `name`, after that of the shared parts."""
+    files = ("parts.css", f"{name}.css")
+    return "\n".join((FOLDER / file).read_text(encoding="utf-8") for file in files)
+
+
+class Explorer(anywidget.AnyWidget):
+    """A widget whose cell output also works without a kernel.
+
+    A subclass sets `_esm = module(name)` and `_css = style(name)`, tags the traits that make up its
+    state with `sync=True, state=True`, and defines `alt` and `draw`.
+    """
+
+    def __init__(self, **traits: Any) -> None:
+        unknown = sorted(set(traits) - set(self.class_trait_names()))
+        if unknown:
+            settings = ", ".join(sorted(self.class_trait_names(state=True)))
+            raise TraitError(f"{unknown[0]} is no setting of {type(self).__name__}: {settings}")
+        super().__init__(**traits)
+
+    @property
+    def alt(self) -> str:
+        """What the present picture says, in one or two sentences."""
+        raise NotImplementedError
+
+    def draw(self) -> Figure:
+        """A still picture of the present state."""
+        raise NotImplementedError
+
+    @property
+    def module(self) -> str:
+        """The front end's whole ES module."""
+        return str(self._esm)
+
+    @property
+    def style(self) -> str:
+        """The front end's style sheet."""
+        return str(self._css)
+
+    def payload(self) -> dict[str, Any]:
+        """What a notebook stores: from it `EXPLORERS[name](**traits)` makes this explorer again."""
+        return {"explorer": type(self).__name__, "traits": self._values(state=True)}
+
+    def state(self) -> dict[str, Any]:
+        """Everything that the front end reads, shipped data included."""
+        return self._values(sync=True)
+
+    def address(self) -> str:
+        """The state as the part of an address after `#`: what differs from the first picture."""
+        first = type(self)()._values(state=True, sync=True)
+        present = self._values(state=True, sync=True)
+        changed = {name: value for name, value in present.items() if value != first[name]}
+        return "&".join(f"{name}={_in_address(value)}" for name, value in changed.items())
+
+    def page(self) -> str:
+        """A page of its own, for an iframe; its address is the state."""
+        name = type(self).__name__
+        data = [self.module, self.state(), {"address": True}]
+        arguments = ", ".join(json.dumps(item, sort_keys=True) for item in data)
+        arguments = arguments.replace("<", "\\u003c")  # no tag may end the script
+        still = base64.b64encode(png(self.draw())).decode()
+        return f"""<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy" content="{POLICY}">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{name}</title>
+<style>
+:root {{ color-scheme: light dark; }}
+body {{ margin: 0.5rem; }}
+{PAGE_STYLE}{self.style}</style>
+</head>
+<body>
+<main id="explorer"><h1>{name}</h1><img class="still" src="data:image/png;base64,{still}"
+ alt="{escape(self.alt)}"></main>
+<script>
+{HOST}
+mountExplorer(document.getElementById("explorer"), {arguments});
+</script>
+</body>
+</html>
+"""
+
+    def _values(self, **tags: bool) -> dict[str, Any]:
+        """The explorer's own traits with these tags; those of every widget are not among them."""
+        general = anywidget.AnyWidget.class_trait_names()
+        names = [n for n in self.trait_names(**tags) if n not in general and n[0] != "_"]
+        return {name: _plain(getattr(self, name)) for name in sorted(names)}
+
+    def _repr_mimebundle_(self, **_) -> tuple[dict, dict]:
+        still = base64.b64encode(png(self.draw())).decode()
+        view = {"version_major": 2, "version_minor": 0, "model_id": self.model_id}
+        data = {VIEW: view, MIME: self.payload(), "image/png": still, "text/plain": repr(self)}
+        return data, {"image/png": {"alt": self.alt}}
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}: {self.alt}"
+
+
+# On the screen the widget replaces its still, on paper the still replaces the widget.
+PAGE_STYLE = """\
+h1 { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
+.still { max-width: 100%; height: auto; }
+@media screen { .mounted > .still { display: none; } }
+@media print { .mounted > .cnn-explorer { display: none; } }
+"""
+
+
+def _plain(value: Any) -> Any:
+    """A trait as JSON has it: tuples are lists there."""
+    return json.loads(json.dumps(value))
+
+
+def _in_address(value: Any) -> str:
+    """Write a value as host.js reads it: 0,1 and 1,2;3,4 are lists, a lone entry ends in a comma."""
+    if isinstance(value, list):
+        between = ";" if value and isinstance(value[0], list) else ","
+        return between.join(map(_in_address, value)) + (between if len(value) == 1 else "")
+    if value is None or isinstance(value, bool):
+        return str(value).lower()
+    return quote(str(value))

@@ -1,0 +1,92 @@
+// Gives a widget's module its model where there is no kernel (the anywidget front-end contract).
+
+function explorerModel(state) {
+  const values = structuredClone(state);
+  const listeners = [];
+  const same = (a, b) => JSON.stringify(a) === JSON.stringify(b);
+  const emit = (event) => listeners.filter((l) => l.event === event).forEach((l) => l.heard());
+  return {
+    get: (name) => values[name],
+    set(name, value) {
+      if (same(values[name], value)) return;
+      values[name] = value;
+      emit(`change:${name}`);
+      emit("change");
+    },
+    on(events, heard) {
+      for (const event of events.split(" ")) listeners.push({ event, heard });
+    },
+    off(events, heard) {
+      for (let i = listeners.length - 1; i >= 0; i--) {
+        const known = !events || events.split(" ").includes(listeners[i].event);
+        if (known && (!heard || listeners[i].heard === heard)) listeners.splice(i, 1);
+      }
+    },
+    save_changes: () => emit("saved"),
+  };
+}
+
+// The state in an address: a=3&b=0,1&c=1,2;3,4. A list of one entry ends in its separator.
+function writeAddress(value) {
+  if (Array.isArray(value)) {
+    const between = Array.isArray(value[0]) ? ";" : ",";
+    return value.map(writeAddress).join(between) + (value.length === 1 ? between : "");
+  }
+  return encodeURIComponent(value === null ? "none" : value);
+}
+
+function readAddress(text) {
+  for (const between of [";", ","]) {
+    if (text.includes(between)) {
+      return text.split(between).filter((part, i) => i === 0 || part !== "").map(readAddress);
+    }
+  }
+  const word = decodeURIComponent(text);
+  const known = { none: null, true: true, false: false };
+  if (Object.hasOwn(known, word)) return known[word];
+  return word !== "" && Number.isFinite(Number(word)) ? Number(word) : word;
+}
+
+function addressedState(state) {
+  const pairs = location.hash.slice(1).split("&").map((pair) => pair.split("="));
+  const named = pairs.filter(([name, value]) => Object.hasOwn(state, name) && value !== undefined);
+  return Object.fromEntries(named.map(([name, value]) => [name, readAddress(value)]));
+}
+
+async function mountExplorer(element, moduleText, state, { address = false } = {}) {
+  const url = URL.createObjectURL(new Blob([moduleText], { type: "text/javascript" }));
+  const { default: widget } = await import(url);
+  URL.revokeObjectURL(url);
+  let first = state;
+  let refused = "";
+  if (address) {
+    const wanted = { ...state, ...addressedState(state) };
+    try {
+      widget.check?.(wanted);
+      first = wanted;
+    } catch (error) {
+      refused = `The address asks for what cannot be: ${error.message}`;
+    }
+  }
+  const model = explorerModel(first);
+  const root = document.createElement("div");
+  await widget.initialize?.({ model });
+  await widget.render({ model, el: root });
+  if (refused) {
+    const note = document.createElement("p");
+    note.setAttribute("role", "alert");
+    note.textContent = refused;
+    root.prepend(note);
+  }
+  element.append(root);
+  element.classList.add("mounted");
+  if (!address) return;
+  model.on("saved", () => {
+    const changed = Object.keys(state).filter(
+      (name) => JSON.stringify(model.get(name)) !== JSON.stringify(state[name]),
+    );
+    const hash = changed.map((name) => `${name}=${writeAddress(model.get(name))}`).join("&");
+    history.replaceState(null, "", `#${hash}`);
+  });
+  window.addEventListener("hashchange", () => location.reload());
+}
