@@ -1,88 +1,58 @@
-"""Executes the notebooks, renders them to HTML and rewrites their committed outputs."""
+"""Executes the notebooks, and rewrites their committed outputs."""
 
 import hashlib
 import re
+import subprocess
 from collections import Counter
 from collections.abc import Iterator
-from os.path import relpath
+from datetime import date
+from importlib.util import find_spec
 from pathlib import Path
-from urllib.parse import unquote
 
 import nbformat
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
-from nbconvert import HTMLExporter
 from nbconvert.filters import strip_ansi
 from nbformat import NotebookNode
 from tqdm import tqdm
 
-from cnnlib.errors import Error
+from . import BuildError
 
 CELL_TIMEOUT = 600  # seconds; as long as nbval gives a cell in `make test`
 LIBRARY = Path(__file__).parents[1]
-START_PAGE = "00_start_here"
+OPTIONAL = ("tensorflow", "torch")  # too large to be required
 VIEW = "application/vnd.jupyter.widget-view+json"
 
 
-class BuildError(Error, RuntimeError):
-    """The book cannot be built: the message names the notebook, the place in it and the reason."""
-
-
-def execute(notebooks: Path, build: Path) -> None:
+def execute(notebooks: Path, build: Path, complete: bool = False) -> None:
     """Execute into `build` every notebook whose content or library changed since it was last done.
 
     Beside each result stands the fingerprint of what it was made from. A failure leaves the old
-    result in place.
+    result in place. Where a package of `OPTIONAL` that a notebook needs is missing, its committed
+    outputs are taken, with a dated note; if `complete`, that is an error.
     """
-    read = (LIBRARY, notebooks / "results")  # what a notebook reads besides itself
-    marks = {path: fingerprint(_read(path), *read) for path in chapters(notebooks)}
+    folders = (LIBRARY, notebooks / "results")  # what a notebook reads besides itself
+    books = {path: read(path) for path in chapters(notebooks)}
+    without = {path: missing(book) for path, book in books.items()}
+    marks = {p: " ".join([fingerprint(book, *folders), *without[p]]) for p, book in books.items()}
     stale = [path for path, mark in marks.items() if not _is_fresh(build / path.name, mark)]
-    for path, notebook in _executed(stale):
-        _write(build / path.name, nbformat.writes(notebook) + "\n")
-        _write(_mark_file(build / path.name), marks[path])
-    print(f"{len(stale)} of {len(marks)} notebooks executed, the others had not changed.")
+    for path in [path for path in stale if without[path]]:
+        names = " and ".join(without[path])
+        if complete:
+            raise BuildError(f"{path.name} needs {names}: install that, or leave --complete out.")
+        print(f"{path.name} keeps its committed outputs: {names} is not installed.")
+        books[path].metadata["cnnlib"] = {"date": committed_on(path), "missing": without[path]}
+        _keep(build / path.name, books[path], marks[path])
+    due = [path for path in stale if not without[path]]
+    for path, notebook in _executed(due):
+        _keep(build / path.name, notebook, marks[path])
+    print(f"{len(due)} of {len(marks)} notebooks executed, the others had not changed.")
 
 
 def rewrite(notebooks: Path) -> None:
     """Execute every notebook in place and keep only what is the same on every machine."""
     for path, notebook in _executed(chapters(notebooks)):
-        _write(path, nbformat.writes(without_volatile_parts(notebook)) + "\n")
-
-
-def render(notebooks: Path, executed: Path, html: Path) -> None:
-    """Render each notebook of the book, taken as it stands in `executed`, to a page in `html`.
-
-    The start page is also the folder's `index.html`.
-    """
-    pages = {path.stem: page(executed / path.name, notebooks, html) for path in chapters(notebooks)}
-    if START_PAGE in pages:
-        pages["index"] = pages[START_PAGE]
-    for old in html.glob("*.html"):
-        if old.stem not in pages:
-            old.unlink()
-    for name, text in pages.items():
-        _write(html / f"{name}.html", text)
-    print(f"{len(pages)} pages rendered: open {html / 'index.html'}")
-
-
-def page(path: Path, notebooks: Path, html: Path) -> str:
-    """Render one executed notebook. Its links and images count from the folder `notebooks`."""
-    resources = {"metadata": {"name": path.stem, "path": str(notebooks)}}
-    exporter = HTMLExporter(embed_images=True)
-    body, _ = exporter.from_notebook_node(without_progress_bars(_read(path)), resources)
-
-    def relocated(link: re.Match[str]) -> str:
-        opening, target, rest = link.groups()
-        file = notebooks / unquote(target)
-        if not file.exists():
-            raise BuildError(f"{path.name} names {target}, which is not there: mend the link.")
-        if file.suffix == ".ipynb" and file.resolve().parent == notebooks.resolve():
-            return f'{opening}{file.stem}.html{rest}"'
-        return f'{opening}{relpath(file, html)}{rest}"'
-
-    # Relative links only: an address has a colon or starts with two slashes, an anchor with #.
-    links = r'(<(?:a|img)\b[^<>]*?\b(?:href|src)=")(?!//)([^":#?]+)([^":]*)"'
-    return re.sub(links, relocated, body)
+        write(path, nbformat.writes(without_volatile_parts(notebook)) + "\n")
 
 
 def chapters(notebooks: Path) -> list[Path]:
@@ -91,6 +61,26 @@ def chapters(notebooks: Path) -> list[Path]:
     if not found:
         raise BuildError(f"No notebooks in {notebooks}/: run this in the repository's top folder.")
     return found
+
+
+def missing(notebook: NotebookNode) -> list[str]:
+    """The packages of `OPTIONAL` that its code imports and that are not installed."""
+    code = "\n".join(cell.source for cell in _code(notebook))
+    named = [n for n in OPTIONAL if re.search(rf"^\s*(?:import|from) {n}\b", code, re.MULTILINE)]
+    return [name for name in named if find_spec(name) is None]
+
+
+def committed_on(path: Path) -> str:
+    """The day of the last commit of a file; where there is no git, the day of the file."""
+    command = ["git", "log", "-1", "--format=%cs", "--", path.name]
+    try:
+        asked = subprocess.run(
+            command, cwd=path.parent, capture_output=True, text=True, check=False
+        )
+        day = asked.stdout.strip()
+    except OSError:
+        day = ""
+    return day or date.fromtimestamp(path.stat().st_mtime).isoformat()
 
 
 def fingerprint(notebook: NotebookNode, *folders: Path) -> str:
@@ -125,9 +115,11 @@ def without_volatile_parts(notebook: NotebookNode) -> NotebookNode:
         cell["id"] = name if seen[name] == 1 else f"{name}-{seen[name]}"
         cell.metadata.pop("execution", None)
         for output in cell.get("outputs", []):
-            if VIEW in output.get("data", {}):
-                # Empty means removed: Jupyter then shows nothing instead of an error.
-                output["data"][VIEW]["model_id"] = ""
+            data = output.get("data", {})
+            if VIEW in data and "image/png" in data:
+                del data[VIEW]  # Jupyter then shows the still
+            elif VIEW in data:
+                data[VIEW]["model_id"] = ""  # Jupyter then shows nothing instead of an error
     return notebook
 
 
@@ -146,7 +138,7 @@ def _executed(paths: list[Path]) -> Iterator[tuple[Path, NotebookNode]]:
     """Execute the notebooks one after the other, with one progress bar over all their cells."""
     if not paths:
         return
-    books = {path: _read(path) for path in paths}
+    books = {path: read(path) for path in paths}
     with tqdm(total=sum(len(_code(book)) for book in books.values()), unit="cell") as bar:
         for path, notebook in books.items():
             bar.set_description(path.stem)
@@ -187,22 +179,27 @@ def _is_fresh(result: Path, mark: str) -> bool:
     return result.exists() and file.exists() and file.read_text() == mark
 
 
+def _keep(result: Path, notebook: NotebookNode, mark: str) -> None:
+    write(result, nbformat.writes(notebook) + "\n")
+    write(_mark_file(result), mark)
+
+
 def _mark_file(result: Path) -> Path:
     return result.with_suffix(".sha256")
 
 
-def _read(path: Path) -> NotebookNode:
+def read(path: Path) -> NotebookNode:
     if not path.exists():
         raise BuildError(f"{path} is missing: execute the notebooks first.")
     return nbformat.read(path, as_version=4)
 
 
-def _write(path: Path, text: str) -> None:
+def write(path: Path, content: str | bytes) -> None:
     """Write a file all at once, so that a stop halfway leaves the old one."""
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(path.name + ".part")
     try:
-        draft.write_text(text, encoding="utf-8", newline="\n")
+        draft.write_bytes(content.encode() if isinstance(content, str) else content)
         draft.replace(path)
     finally:
         draft.unlink(missing_ok=True)

@@ -1,6 +1,8 @@
-"""The builder: what it executes again and what not, what it keeps, how it fails, what it links."""
+"""The execution of the book: what is executed again and what not, what it keeps, how it fails."""
 
 import errno
+import os
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -12,12 +14,6 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_outp
 
 from cnnlib.publish import build
 from cnnlib.publish.__main__ import main
-
-PIXEL = bytes.fromhex(  # a PNG of one pixel
-    "89504e470d0a1a0a0000000d4948445200000001000000010806000000"
-    "1f15c4890000000d49444154789c6360606060000000050001a5f64540"
-    "0000000049454e44ae426082"
-)
 
 
 @pytest.fixture
@@ -195,32 +191,57 @@ def test_volatile_parts_go_and_the_rest_stays():
     }
 
 
-def test_render_makes_links_and_images_work_from_the_pages(book):
-    save("1", name="05_training")
-    Path("notebooks/dot.png").write_bytes(PIXEL)
-    Path("figures").mkdir()
-    Path("figures/far.png").write_bytes(PIXEL)
-    text = """[next](05_training.ipynb#Loss) [here](#Start) [out](https://example.org/a.ipynb)
-    ![dot](dot.png) [far](../figures/far.png) `href="code.ipynb"`"""
-    save("1", text=text)
-    Path("build/html").mkdir(parents=True)
-    Path("build/html/from_a_chapter_that_is_gone.html").write_text("old")
-    assert main(["render", "notebooks"]) == 0
-    html = Path("build/html")
-    names = ["00_start_here.html", "05_training.html", "index.html"]
-    assert sorted(file.name for file in html.iterdir()) == names
-    body = (html / "00_start_here.html").read_text(encoding="utf-8")
-    assert (html / "index.html").read_text(encoding="utf-8") == body
-    assert 'href="05_training.html#Loss"' in body
-    assert 'href="#Start"' in body
-    assert 'href="https://example.org/a.ipynb"' in body
-    assert 'src="data:image/png;base64,' in body
-    assert 'href="../../figures/far.png"' in body
-    assert (html / "../../figures/far.png").read_bytes() == PIXEL
-    assert "code.ipynb" in body
+def test_a_view_with_a_still_becomes_the_still():
+    data = {build.VIEW: {"model_id": "3f2a"}, "image/png": "iVBORw0KGgo=", "text/plain": "Explorer"}
+    notebook = new_notebook(cells=[new_code_cell("x", outputs=[new_output("display_data", data)])])
+    (output,) = build.without_volatile_parts(notebook).cells[0].outputs
+    assert output.data == {"image/png": "iVBORw0KGgo=", "text/plain": "Explorer"}
 
 
-def test_render_drops_progress_bars_and_nothing_else():
+def test_a_chapter_without_its_packages_keeps_its_committed_outputs(book, monkeypatch, capsys):
+    path = save("import no_such_package\nprint(1)", name="06_frameworks")
+    notebook = nbformat.read(path, as_version=4)
+    notebook.cells[1].outputs = [new_output("stream", text="committed\n")]
+    nbformat.write(notebook, path)
+    os.utime(path, (0, 0))
+    monkeypatch.setattr(build, "OPTIONAL", ("no_such_package",))
+    assert main(["execute"]) == 0
+    assert "06_frameworks.ipynb keeps its committed outputs" in capsys.readouterr().out
+    assert printed("build/06_frameworks.ipynb") == ["committed\n"]
+    kept = nbformat.read("build/06_frameworks.ipynb", as_version=4).metadata["cnnlib"]
+    assert kept == {"date": "1970-01-01", "missing": ["no_such_package"]}
+    assert "cnnlib" not in nbformat.read("build/00_start_here.ipynb", as_version=4).metadata
+
+
+def test_a_complete_book_needs_every_package(book, monkeypatch, capsys):
+    save("import no_such_package", name="06_frameworks")
+    monkeypatch.setattr(build, "OPTIONAL", ("no_such_package",))
+    assert main(["execute", "--complete"]) == 1
+    assert "06_frameworks.ipynb needs no_such_package" in capsys.readouterr().err
+
+
+def test_a_package_that_came_makes_the_chapter_due(book, monkeypatch):
+    save("import no_such_package", name="06_frameworks")
+    names = executed_names(monkeypatch)
+    monkeypatch.setattr(build, "OPTIONAL", ("no_such_package",))
+    main(["execute"])
+    assert names == ["00_start_here"]
+    monkeypatch.setattr(build, "find_spec", lambda name: "found")
+    main(["execute"])
+    assert names == ["00_start_here", "06_frameworks"]
+
+
+def test_the_day_of_a_file_is_that_of_its_last_commit(tmp_path):
+    path = tmp_path / "a.ipynb"
+    path.write_text("{}")
+    mail = ["-c", "user.name=a", "-c", "user.email=a@example.org"]
+    for command in (["init", "-q"], ["add", "."], [*mail, "commit", "-qm", "a"]):
+        day = os.environ | {"GIT_COMMITTER_DATE": "2020-02-03T12:00:00Z"}
+        subprocess.run(["git", *command], cwd=tmp_path, check=True, env=day)
+    assert build.committed_on(path) == "2020-02-03"
+
+
+def test_progress_bars_go_and_nothing_else():
     bar = new_output("display_data", {build.VIEW: {"model_id": ""}, "text/plain": "  0%|   | 0/9"})
     widget = new_output("display_data", {build.VIEW: {"model_id": ""}, "text/plain": "Explorer"})
     text = new_output("stream", text="50%| is said in words")
@@ -228,38 +249,16 @@ def test_render_drops_progress_bars_and_nothing_else():
     assert build.without_progress_bars(notebook).cells[0].outputs == [widget, text]
 
 
-def test_render_refuses_a_link_to_nothing_and_keeps_the_old_pages(book, capsys):
-    assert main(["render", "notebooks"]) == 0
-    old = Path("build/html/index.html").read_bytes()
-    save("1", text="![missing](img/missing.png)")
-    assert main(["render", "notebooks"]) == 1
-    message = capsys.readouterr().err
-    assert "00_start_here.ipynb" in message and "img/missing.png" in message
-    assert Path("build/html/index.html").read_bytes() == old
-
-
-def test_render_shows_the_committed_outputs_without_executing(book, monkeypatch):
-    main(["notebooks"])
-    monkeypatch.setattr(build, "_run", None)  # an execution would be a TypeError
-    assert main(["render", "notebooks"]) == 0
-    assert "42" in Path("build/html/00_start_here.html").read_text(encoding="utf-8")
-
-
-def test_render_before_execute_says_so(book, capsys):
-    assert main(["render", "build"]) == 1
-    assert "execute the notebooks first" in capsys.readouterr().err
-
-
 def test_a_full_disk_leaves_the_old_result_and_says_so(book, monkeypatch, capsys):
     path = Path("notebooks/00_start_here.ipynb")
     before = path.read_bytes()
 
     def full(file, *args, **kwargs):
-        file.write_bytes(b"half")
+        file.write_text("half")
         raise OSError(errno.ENOSPC, "No space left on device")
 
     executed_names(monkeypatch)
-    monkeypatch.setattr(Path, "write_text", full)
+    monkeypatch.setattr(Path, "write_bytes", full)
     assert main(["notebooks"]) == 1
     assert "The disk is full" in capsys.readouterr().err
     assert path.read_bytes() == before

@@ -1,0 +1,150 @@
+"""The Markdown of one cell to HTML: formulas, links, images, headings, tables, code."""
+
+import base64
+import re
+from html import escape, unescape
+from pathlib import Path
+from urllib.parse import quote, unquote
+
+from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
+from nbformat import NotebookNode
+from pygments import highlight
+from pygments.formatters import HtmlFormatter
+from pygments.lexers import get_lexer_by_name
+
+from . import BuildError
+from .formulas import EQUATION, mathml
+
+LONG = 30  # characters of TeX that may not fit the line of a phone
+PLAIN = re.compile(r'<span class="(?:n|p|w|o|nn|mi|mf|nb)">([^<]*)</span>')  # not coloured
+COMMENT = re.compile(r'(?<=<span class="c1">)[^<]*')
+HEADER = re.compile(r"(<th[^>]*>)(<math>.*?</math>)</th>", re.DOTALL)
+REFERENCE = re.compile(r"\((\w?\d+\.\d+)\)")
+Equations = dict[str, str]  # number to address, such as "3.4" to "03_delta_backprop.html#eq-3.4"
+
+
+def to_html(source: str, folder: Path, equations: Equations) -> str:
+    """Convert the Markdown of a cell; its links and images count from `folder`."""
+    html = MarkdownWithMath(renderer=Prose(folder, equations)).render(source)
+    # A table gets a box of its own, in which a narrow screen can scroll it.
+    html = html.replace("<table", '<div class="scroll"><table')
+    html = html.replace("</table>", "</table></div>").replace("<th></th>", "<td></td>")
+    return HEADER.sub(_header, html)
+
+
+def equations_of(notebook: NotebookNode, page: str = "") -> Equations:
+    """Find the numbered equations of a notebook; `page` is where they are seen from elsewhere."""
+    text = "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
+    formulas = re.findall(r"\$\$(.*?)\$\$", text, re.DOTALL)
+    numbers = [number[1] for number in map(EQUATION.search, formulas) if number]
+    return {number: f"{page}#eq-{number}" for number in numbers}
+
+
+class Prose(IPythonRenderer):
+    """nbconvert's renderer, with the formulas converted and every address checked."""
+
+    def __init__(self, folder: Path, equations: Equations):
+        super().__init__(escape=False)
+        self.folder = folder
+        self.equations = equations
+
+    def inline_math(self, body: str) -> str:
+        formula = mathml(body)  # a browser does not break it over two lines
+        return f'<span class="long">{formula}</span>' if len(body) > LONG else formula
+
+    def block_math(self, body: str) -> str:
+        number = EQUATION.search(body)
+        if not number:
+            return f'<span class="equation">{mathml(body, display=True)}</span>'
+        name = f"eq-{number[1]}"
+        formula = mathml(body[: number.start()], display=True)
+        label = f'<a href="#{name}" aria-label="Equation {number[1]}">({number[1]})</a>'
+        return f'<span class="equation" id="{name}">{formula}{label}</span>'
+
+    def latex_environment(self, name: str, body: str) -> str:
+        return self.block_math(f"\\begin{{{name}}}{body}\\end{{{name}}}")
+
+    def paragraph(self, text: str) -> str:
+        # A fold may begin in the middle of a paragraph, but HTML does not allow it inside one.
+        html = super().paragraph(text)
+        html = html.replace("<details", "</p><details").replace("</details>", "</details><p>")
+        return re.sub(r"<p>\s*</p>\n?", "", html)
+
+    def text(self, text: str) -> str:
+        return references(super().text(text), self.equations, strict=True)
+
+    def heading(self, text: str, level: int, **attrs) -> str:
+        text = _without_links(text)
+        # Jupyter's rule, so that the notebooks' own links work: spaces become hyphens.
+        name = escape(unescape(re.sub(r"<[^>]*>", "", text)).strip().replace(" ", "-"))
+        anchor = (
+            f'<a class="anchor" href="#{quote(unescape(name))}" aria-label="Link to here">#</a>'
+        )
+        return f'<h{level} id="{name}">{text} {anchor}</h{level}>\n'
+
+    def link(self, text: str, url: str, title: str | None = None) -> str:
+        file, mark, place = url.partition("#")
+        if file and not re.match(r"[a-z]+:", url):
+            target = self.folder / unquote(file)
+            if not target.exists():
+                raise BuildError(f"the link to {url}: there is no such file")
+            if target.suffix != ".ipynb":
+                raise BuildError(f"the link to {url}: only notebooks are part of the pages")
+            url = file.removesuffix(".ipynb") + ".html" + mark + place
+        return super().link(_without_links(text), url, title)
+
+    def image(self, text: str, url: str, title: str | None = None) -> str:
+        if not text.strip():
+            raise BuildError(f"the image {url} has no alternative text: ![what it shows]({url})")
+        file = self.folder / unquote(url)
+        if not file.is_file():
+            raise BuildError(f"the image {url}: there is no such file")
+        if file.suffix != ".png":
+            raise BuildError(f"the image {url}: expected a PNG")
+        return picture(base64.b64encode(file.read_bytes()).decode(), unescape(text))
+
+    def block_code(self, code: str, info: str | None = None) -> str:
+        return f"<pre><code>{highlighted(code, info or 'text', self.equations)}</code></pre>\n"
+
+
+def picture(png: str, alt: str) -> str:
+    """An image in base64, with its size, so that nothing moves when it appears."""
+    header = base64.b64decode(png[:32])
+    width, height = (int.from_bytes(header[at : at + 4], "big") for at in (16, 20))
+    return (
+        f'<img src="data:image/png;base64,{png.strip()}" alt="{escape(alt)}" '
+        f'width="{width}" height="{height}">'
+    )
+
+
+def highlighted(code: str, language: str, equations: Equations) -> str:
+    """Colour code, and link the numbers of equations in its comments."""
+    html = highlight(code, get_lexer_by_name(language), HtmlFormatter(nowrap=True))
+    html = PLAIN.sub(r"\1", html).rstrip("\n")
+    return COMMENT.sub(lambda found: references(found[0], equations), html)
+
+
+def references(html: str, equations: Equations, strict: bool = False) -> str:
+    """Link every (3.4) to its equation; if `strict`, one that is nowhere is an error."""
+
+    def linked(found: re.Match[str]) -> str:
+        address = equations.get(found[1])
+        if address:
+            return f'<a href="{address}">{found[0]}</a>'
+        if strict:
+            raise BuildError(f"{found[0]} names an equation that is nowhere in the book")
+        return found[0]
+
+    return REFERENCE.sub(linked, html)
+
+
+def _header(found: re.Match[str]) -> str:
+    """A formula that heads a column is also said as text: a screen reader announces text alone."""
+    start, formula = found.groups()
+    said = re.sub(r"<[^>]*>", "", formula)
+    return f'{start}<span aria-hidden="true">{formula}</span><span class="said">{said}</span></th>'
+
+
+def _without_links(html: str) -> str:
+    """A link in a link or a heading would be cut apart."""
+    return re.sub(r"</?a\b[^>]*>", "", html)
