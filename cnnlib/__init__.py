@@ -1,6 +1,7 @@
 """A convolutional network in NumPy, as the book explains it: one connection table, three sums."""
 
 from .convolution import conv, conv_bias_gradient, conv_delta, conv_weight_gradient
+from .diagnosis import diagnose
 from .geometry import Window, connections
 from .pooling import avg_pool, avg_pool_delta, max_pool, max_pool_delta
 
@@ -15,6 +16,7 @@ __all__ = [
     "conv_bias_gradient",
     "conv_delta",
     "conv_weight_gradient",
+    "diagnose",
     "max_pool",
     "max_pool_delta",
 ]

@@ -32,6 +32,11 @@ class Mistake:
         number = self.chapter.split("_")[0].lstrip("0")
         return f"section {self.section}" if self.section else f"chapter {number}"
 
+    @property
+    def link(self) -> str:
+        """The notebook that explains it, as a link from another one."""
+        return f"{self.chapter}.ipynb"
+
 
 @dataclass(frozen=True, repr=False)
 class Card:

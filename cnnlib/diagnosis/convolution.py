@@ -1,0 +1,168 @@
+"""The diagnosis of somebody's convolution layer."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from .. import mistakes
+from ..errors import InputError
+from .calling import collect, with_errors
+from .cases import QUANTITIES, Case, ladder, read_setting
+from .patterns import pattern, runs_only_with
+from .report import Finding, Report, where
+from .search import Explanation, explanations, hidden, is_right
+
+Layer = Callable[..., Any]
+
+
+def diagnose(fn: Layer, *, stride=None, padding=None, seed: int = 0) -> Report:
+    """Say what is wrong with somebody's convolution, where, and which known mistake it is.
+
+    The function is run on configurations that expose mistakes, from the simplest to the most
+    awkward, and every entry is compared with
+
+        z[n,i,k]  = b[k] + sum over rows (i,u,p), c of w[k,u,c] * x[n,p,c]
+        dx[n,p,c] = sum over rows (i,u,p), k of w[k,u,c] * dz[n,i,k]
+        dw[k,u,c] = sum over rows (i,u,p), n of x[n,p,c] * dz[n,i,k]
+        db[k]     = sum over n, i of dz[n,i,k]
+
+    where the rows are those of `cnnlib.connections` (chapters 1, 3 and 4).
+
+    Parameters
+    ----------
+    fn : callable
+        `fn(x, w, b, dz, stride, padding)`, called by position with NumPy arrays: `x` (N, H, W, C),
+        `w` (K, kh, kw, C), `b` (K,), the upstream delta `dz` (N, oh, ow, K), an integer stride and
+        padding. It is a cross-correlation, and returns a dict with any of `z` (or `y`), `dx`, `dw`,
+        `db`. `channels_first` and `true_convolution` adapt functions of other conventions.
+    stride, padding : int or pair, optional
+        What the function is limited to. It gets exactly this, and the report lists the mistakes
+        that nobody could see there.
+    seed : int
+        Of the random numbers in the arrays.
+
+    Returns
+    -------
+    Report
+        `findings`, `right`, `ok`; `print` it.
+
+    Raises
+    ------
+    InputError
+        `fn` cannot be called, or stride or padding are not possible.
+
+    Examples
+    --------
+    >>> import cnnlib
+    >>> def layer(x, w, b, dz, stride, padding):
+    ...     return {"db": dz.mean(axis=(0, 1, 2))}
+    >>> report = diagnose(layer)
+    >>> [(finding.quantity, finding.mistake) for finding in report.findings]
+    [('db', 'B3')]
+    """
+    if not callable(fn):
+        raise InputError(f"fn is {fn!r}; expected a function fn(x, w, b, dz, stride, padding)")
+    stride, padding = read_setting("stride", stride, 1), read_setting("padding", padding, 0)
+    cases = ladder(stride, padding, np.random.default_rng(seed))
+    outcome = collect(fn, cases, QUANTITIES)
+    explained: list[Explanation] = []
+    for quantity in QUANTITIES:
+        if quantity in outcome.results:
+            findings, found = _wrong(quantity, outcome.results[quantity])
+            outcome.findings += findings
+            explained += found
+    outcome.findings = with_errors(
+        outcome,
+        lambda case: any(not one.fits(case) for one in explained),
+        lambda failing: runs_only_with([case for case in cases if case not in failing], failing),
+    )
+    told = {finding.quantity for finding in outcome.findings}
+    right = [quantity for quantity in outcome.results if quantity not in told]
+    fixed = stride is not None or padding is not None
+    return Report(
+        outcome.findings,
+        right,
+        [quantity for quantity in QUANTITIES if quantity not in outcome.results],
+        outcome.tried,
+        {quantity: hidden(quantity, cases) for quantity in right} if fixed else {},
+    )
+
+
+def channels_first(fn: Layer) -> Layer:
+    """Adapt a function whose arrays are (N, C, H, W), (K, C, kh, kw) and (N, K, oh, ow)."""
+
+    def adapted(x, w, b, dz, stride, padding):
+        first = (np.ascontiguousarray(np.moveaxis(a, -1, 1)) for a in (x, w, dz))
+        x, w, dz = first
+        returned = fn(x, w, b, dz, stride, padding)
+        return _each(returned, lambda q, a: np.moveaxis(a, 1, -1) if a.ndim == 4 else a)
+
+    return adapted
+
+
+def true_convolution(fn: Layer) -> Layer:
+    """Adapt a function that convolves truly: its kernel, and its dw, are turned by 180 degrees."""
+
+    def adapted(x, w, b, dz, stride, padding):
+        returned = fn(x, np.flip(w, (1, 2)).copy(), b, dz, stride, padding)
+        return _each(returned, lambda q, a: np.flip(a, (1, 2)) if q == "dw" and a.ndim == 4 else a)
+
+    return adapted
+
+
+def _each(returned, change):
+    if not isinstance(returned, Mapping):
+        return returned
+    return {q: a if a is None else change(q, np.asarray(a)) for q, a in returned.items()}
+
+
+def _wrong(
+    quantity: str, results: list[tuple[Case, Any]]
+) -> tuple[list[Finding], list[Explanation]]:
+    """What is wrong with one quantity, in all cases together, and what explains it."""
+    absent = [case for case, got in results if got is None]
+    if absent:
+        id = "D23" if quantity == "dx" else None
+        return [Finding(quantity, id, f"{quantity} is None.", str(absent[0]))], []
+    bad = [(case, got) for case, got in results if not is_right(case.right[quantity], got)]
+    if not bad:
+        return [], []
+    case, got = bad[0]
+    right = case.right[quantity]
+    shown = where(right, got)
+    if got.shape == right.shape and not np.isfinite(got).all():
+        message = f"{quantity} has entries that are not finite. {pattern(quantity, results)}"
+        return [Finding(quantity, None, message, str(case), shown)], []
+    found = explanations(quantity, results)
+    alone = dict.fromkeys(id for one in found for switch in one.switches for id in switch.ids)
+    same = ", ".join(alone)
+    findings: dict[str | None, Finding] = {}
+    for explanation in found:
+        ids = [switch.ids for switch in explanation.switches]
+        together = " and ".join("/".join(i) for i in ids if i)
+        for switch in explanation.switches:
+            for id in switch.ids or (None,):
+                about = _message(switch, id, explanation.factor)
+                if len(explanation.switches) > 1 and together:
+                    about += f"\nTwo mistakes together give this result: {together}."
+                elif len(alone) > 1:
+                    about += f"\nThese give the same result; one of them was made: {same}."
+                findings.setdefault(id, Finding(quantity, id, about, str(case), shown))
+        if not explanation.switches:
+            message = f"{quantity} is {explanation.factor} times the right one."
+            if quantity == "z":
+                message = (
+                    f"The sums are {explanation.factor} times the right ones, the bias is right."
+                )
+            findings[None] = Finding(quantity, None, message, str(case), shown)
+    if not found:
+        shape = "" if got.shape == right.shape else f"{shown} "
+        message = f"No known mistake gives this. {shape}{pattern(quantity, results)}"
+        findings[None] = Finding(quantity, None, message, str(case), shown)
+    return list(findings.values()), found
+
+
+def _message(switch, id: str | None, factor: str) -> str:
+    text = mistakes.get(id).cause if id else switch.change.__doc__
+    return text + (f"\nBesides, it is multiplied by {factor}." if factor else "")

@@ -1,0 +1,293 @@
+"""The diagnosis of pooling, of the head, and of a training step."""
+
+import copy
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from .. import mistakes
+from ..errors import InputError
+from ..mistakes import choices
+from ..mistakes.choices import HEAD, LOSS, POOL, POOL_FORWARD, STEP, Places, Wrong
+from .calling import collect, with_errors
+from .report import Finding, Report, where
+from .search import is_right
+
+Setting = Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Setup:
+    """One configuration: what the function gets, and what comes out with given choices."""
+
+    given: tuple
+    words: str
+    predict: Callable[[Mapping[str, str]], Mapping[str, Any]]
+
+    @cached_property
+    def right(self) -> Mapping[str, np.ndarray]:
+        """What comes out with the right choices."""
+        return self.predict({})
+
+    def arguments(self) -> tuple:
+        """Fresh copies of what the function gets."""
+        return copy.deepcopy(self.given)
+
+    def __str__(self) -> str:
+        return self.words
+
+
+def diagnose_pool(fn: Callable, *, kind: str = "max", stride=None, seed: int = 0) -> Report:
+    """Say what is wrong with somebody's pooling, as `cnnlib.diagnose` does for a convolution.
+
+        max:      a[n,i,c] = max over rows (i,u,p) of x[n,p,c]; its delta goes to the smallest p
+        average:  a[n,i,c] = sum over rows (i,u,p) of x[n,p,c] / (kh*kw)
+
+    There is no padding, and a remainder is dropped (chapters 1 and 3).
+
+    Parameters
+    ----------
+    fn : callable
+        `fn(x, da, window, stride)`, called by position: `x` (N, H, W, C), the upstream delta `da`
+        (N, oh, ow, C), two integers for square windows. It returns a dict with `a`, `dx`, or both.
+    kind : {'max', 'avg'}
+        Which pooling it is.
+    stride : int, optional
+        A stride that the function is limited to; 'window' for the window's own size.
+    seed : int
+        Of the random numbers.
+
+    Raises
+    ------
+    InputError
+        An argument is not among these.
+
+    Examples
+    --------
+    >>> def doubled(x, da, window, stride):
+    ...     a, winners = cnnlib.max_pool(x, window, stride=stride)
+    ...     return {"dx": 2 * cnnlib.max_pool_delta(da, winners, x.shape)}
+    >>> import cnnlib
+    >>> diagnose_pool(doubled).findings[0].message
+    'dx is 2 times the right one.'
+    """
+    if kind not in ("max", "avg"):
+        raise InputError(f"kind is {kind!r}; expected 'max' or 'avg'")
+    if not (stride in (None, "window") or (isinstance(stride, int) and stride > 0)):
+        raise InputError(f"stride is {stride!r}; expected an integer, at least 1, or 'window'")
+    rng = np.random.default_rng(seed)
+    setups = []
+    for N, H, W, C, k, s in POOL_LADDER:
+        s = {None: s, "window": k}.get(stride, stride)
+        for tied in (False, True) if kind == "max" else (False,):
+            if min(H, W) >= k:
+                setups.append(_pool_setup(kind, (N, H, W, C, k, s), tied, rng))
+    places = {
+        name: POOL[name] for name in POOL if name != ("divide" if kind == "max" else "winner")
+    }
+    return _diagnose(fn, setups, {"a": POOL_FORWARD, "dx": places})
+
+
+# N, H, W, C, window, stride: side by side, with a remainder, overlapping, with gaps.
+POOL_LADDER = (
+    (1, 2, 2, 1, 2, 2),
+    (1, 4, 4, 1, 2, 2),
+    (2, 4, 6, 2, 2, 2),
+    (1, 5, 4, 1, 2, 2),
+    (1, 4, 3, 1, 2, 1),
+    (2, 7, 6, 3, 3, 2),
+    (2, 5, 7, 2, 2, 3),
+)
+
+
+def _pool_setup(kind: str, sizes: tuple, tied: bool, rng: np.random.Generator) -> Setup:
+    N, H, W, C, k, s = sizes
+    count = N * H * W * C
+    # All distinct and all negative, or only a few values; halves, so that sums are exact.
+    values = rng.integers(0, 3, count) if tied else rng.permutation(count) - count - 1
+    x = values.reshape(N, H, W, C) / 2
+    right = choices.right({**POOL, **POOL_FORWARD})
+    a = choices.pool(x, (k, k), (s, s), right, kind)
+    da = rng.choice([-1, 1], a.shape) * rng.integers(1, 9, a.shape) / 2
+
+    def predict(setting):
+        whole = {**right, **setting}
+        return {
+            "a": choices.pool(x, (k, k), (s, s), whole, kind),
+            "dx": choices.pool_delta(x, da, (k, k), (s, s), whole, kind),
+        }
+
+    words = f"N={N}, {H}x{W} cells, C={C}, window {k}, stride {s}{', with ties' if tied else ''}"
+    return Setup((x, da, k, s), words, predict)
+
+
+def diagnose_head(fn: Callable, *, relu: bool = False, seed: int = 0) -> Report:
+    """Say what is wrong with a dense layer with softmax and cross-entropy.
+
+        z = x @ w + b,  p[n,k] = exp(z[n,k]) / sum over m of exp(z[n,m])
+        loss = mean over n of -log p[n,t[n]],  dz[n,k] = (p[n,k] - (k == t[n])) / N
+
+    Parameters
+    ----------
+    fn : callable
+        `fn(x, w, b, t)`, called by position: `x` (N, D), `w` (D, K), `b` (K,), class numbers `t`
+        (N,). It returns a dict with any of `p`, `loss`, `dz` (the delta of z), `dw`, `db`, `dx`.
+    relu : bool
+        Whether `x` first goes through a ReLU, which is then part of the function: z = max(x, 0) @ w
+        + b, and `dx` is the delta before the ReLU.
+    seed : int
+        Of the random numbers.
+
+    Examples
+    --------
+    >>> def head(x, w, b, t):
+    ...     p = np.exp(x @ w + b)
+    ...     p /= p.sum(axis=1, keepdims=True)
+    ...     return {"dz": p - np.eye(len(b))[t]}
+    >>> [(finding.quantity, finding.mistake) for finding in diagnose_head(head).findings]
+    [('dz', 'S5')]
+    """
+    rng = np.random.default_rng(seed)
+    setups = []
+    for N, D, K in ((1, 2, 2), (1, 3, 2), (2, 2, 3), (4, 3, 2), (5, 4, 3)):
+        x, w, b = rng.normal(size=(N, D)), rng.normal(size=(D, K)), rng.normal(size=K)
+        t = rng.integers(0, K, N)
+
+        def predict(setting, x=x, w=w, b=b, t=t):
+            whole = {**choices.right({**LOSS, **HEAD}), **setting}
+            return choices.head(x, w, b, t, whole, relu=relu)
+
+        setups.append(Setup((x, w, b, t), f"N={N}, {D} inputs, {K} classes", predict))
+    places = HEAD if relu else {name: HEAD[name] for name in ("mean", "delta")}
+    without = {name: HEAD[name] for name in ("mean", "delta")}
+    gradients = {"dz": without, "dw": without, "db": without, "dx": places}
+    return _diagnose(fn, setups, {"p": {}, "loss": LOSS, **gradients})
+
+
+def diagnose_step(fn: Callable, *, seed: int = 0) -> Report:
+    """Say what is wrong with a whole training step of SGD.
+
+    The network is dense, ReLU, dense, softmax and cross-entropy, with the mean loss over the batch.
+
+        params[name] -= rate * dE/dparams[name]
+
+    Parameters
+    ----------
+    fn : callable
+        `fn(params, x, t, rate)`, called by position: a dict with `w1` (D, M), `b1` (M,), `w2`
+        (M, K), `b2` (K,), a batch `x` (N, D), class numbers `t` (N,), the learning rate. It returns
+        the new dict, or changes the arrays in the one that it got. Two batches follow each other.
+    seed : int
+        Of the random numbers.
+
+    Examples
+    --------
+    >>> diagnose_step(lambda params, x, t, rate: params).findings[0].mistake
+    'T2'
+    """
+    rng = np.random.default_rng(seed)
+    setups = []
+    for N, D, M, K in ((1, 2, 3, 2), (2, 3, 4, 3), (5, 4, 5, 3)):
+        shapes = {"w1": (D, M), "b1": (M,), "w2": (M, K), "b2": (K,)}
+        params = {name: rng.normal(size=shape) for name, shape in shapes.items()}
+        batches = [(rng.normal(size=(N, D)), rng.integers(0, K, N)) for _ in range(2)]
+
+        def predict(setting, params=params, batches=batches):
+            first, second = choices.steps(params, batches, 0.5, {**choices.right(STEP), **setting})
+            return {name: np.stack([first[name], second[name]]) for name in first}
+
+        words = f"N={N}, {D} inputs, {M} hidden, {K} classes, rate 0.5, two steps"
+        setups.append(Setup((params, batches, 0.5), words, predict))
+
+    def twice(params, batches, rate):
+        after = []
+        for x, t in batches:
+            returned = fn(params, x, t, rate)
+            params = params if returned is None else returned
+            after.append({name: np.array(a) for name, a in params.items()})
+        return {name: np.stack([one[name] for one in after]) for name in after[0]}
+
+    names = ("w1", "b1", "w2", "b2")
+    return _diagnose(twice, setups, dict.fromkeys(names, STEP))
+
+
+def _diagnose(fn: Callable, setups: Sequence[Setup], places: Mapping[str, Places]) -> Report:
+    """Run the function on all setups and look for the choices that give what came out."""
+    outcome = collect(fn, setups, list(places))
+    joint: list[Setting] = []
+    if len({id(one) for one in places.values()}) == 1:  # one mistake may show in all quantities
+        joint = _explaining(outcome.results, next(iter(places.values())))
+    for quantity, results in outcome.results.items():
+        settings = joint or _explaining({quantity: results}, places[quantity])
+        outcome.findings += _wrong(quantity, results, places[quantity], settings)
+    # What is kept between calls needs no sentence of its own where its mistake has a name.
+    named = {one.quantity for one in outcome.findings if one.mistake == "W13"}
+    outcome.findings = [one for one in outcome.findings if one.mistake or one.quantity not in named]
+    outcome.findings = with_errors(outcome, lambda setup: False)
+    told = {finding.quantity for finding in outcome.findings}
+    right = [quantity for quantity in outcome.results if quantity not in told]
+    missing = [quantity for quantity in places if quantity not in outcome.results]
+    return Report(outcome.findings, right, missing, outcome.tried)
+
+
+def _explaining(results: Mapping[str, list[tuple[Setup, Any]]], places: Places) -> list[Setting]:
+    """The settings with the fewest wrong choices that give all these results."""
+    every = [(q, setup, got) for q, pairs in results.items() for setup, got in pairs]
+    if any(got is None for *_, got in every):
+        return []
+    # The wrong ones first: they refute most settings at once.
+    every.sort(key=lambda one: is_right(one[1].right[one[0]], one[2]))
+    found: list[Setting] = []
+    for setting in choices.settings(places):
+        number = len(choices.mistaken(places, setting))
+        if found and number > len(choices.mistaken(places, found[0])):
+            break
+        if all(_gives(setup, setting, quantity, got) for quantity, setup, got in every):
+            found.append(setting)
+    return found
+
+
+def _wrong(
+    quantity: str, results: list[tuple[Setup, Any]], places: Places, settings: Sequence[Setting]
+) -> list[Finding]:
+    """What is wrong with one quantity; `settings` explain it."""
+    absent = [setup for setup, got in results if got is None]
+    if absent:
+        return [Finding(quantity, None, f"{quantity} is None.", str(absent[0]))]
+    bad = [(setup, got) for setup, got in results if not is_right(setup.right[quantity], got)]
+    if not bad:
+        return []
+    setup, got = bad[0]
+    shown = where(setup.right[quantity], got)
+    found: dict[str | None, Finding] = {}
+    for setting in settings:
+        for wrong in choices.mistaken(places, setting):
+            found.setdefault(wrong.id, Finding(quantity, wrong.id, _said(wrong), str(setup), shown))
+    if found:
+        return list(found.values())
+    message = _factor(quantity, results) or f"No known mistake gives this {quantity}."
+    return [Finding(quantity, None, message, str(setup), shown)]
+
+
+def _gives(setup: Setup, setting: Mapping[str, str], quantity: str, got: np.ndarray) -> bool:
+    predicted = setup.predict(setting)[quantity]
+    return predicted.shape == got.shape and is_right(predicted, got)
+
+
+def _said(wrong: Wrong) -> str:
+    return mistakes.get(wrong.id).cause if wrong.id else wrong.sentence
+
+
+def _factor(quantity: str, results: list[tuple[Setup, Any]]) -> str:
+    """A sentence if the result is the right one times the same number everywhere."""
+    for factor, said in ((2.0, "2"), (0.5, "1/2"), (-1.0, "-1"), (0.0, "0")):
+        if all(
+            got.shape == setup.right[quantity].shape
+            and is_right(factor * setup.right[quantity], got)
+            for setup, got in results
+        ):
+            return f"{quantity} is {said} times the right one."
+    return ""

@@ -1,0 +1,198 @@
+"""Finds the mistakes that give a result: one alone, a known factor, or two together."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from itertools import combinations, product
+
+import numpy as np
+
+from ..mistakes.sums import DoesNotFit, Sum, Switch
+from ..mistakes.switches import SWITCHES
+from .cases import Case
+from .guesses import GUESSES
+
+# Mistakes whose last windows hang over the edge. What a program finds there is its own affair.
+HANGING = ("no_kernel", "height_for_width", "stride_at_the_weight")
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """Mistakes that together give exactly what came out, in every case."""
+
+    switches: tuple[Switch, ...]
+    factor: str = ""  # what the right result is multiplied by, in the letters of the shapes
+
+    def fits(self, case: Case) -> bool:
+        """Whether the mistakes can be made in this case without an error."""
+        quantities = {switch.quantity for switch in self.switches}
+        return all(_predicted(q, self.switches, case) is not None for q in quantities)
+
+
+def explanations(quantity: str, results: Sequence[tuple[Case, np.ndarray]]) -> list[Explanation]:
+    """All simplest explanations of what came out, none if nothing known fits.
+
+    Fewer mistakes are simpler, and of as many those of the catalogue are simpler than guesses.
+    """
+    # The cases in which a mistake shows best come first: most guesses then fail at once.
+    results = sorted(results, key=lambda result: not _differs(quantity, *result))
+    named = [switch for switch in SWITCHES if switch.quantity == quantity]
+    guesses = [switch for switch in GUESSES if switch.quantity == quantity]
+    singles = [(switch,) for switch in named], [(switch,) for switch in guesses]
+    # Lazily, in this order: what is found early ends the search.
+    steps = (
+        *(_fitting(quantity, candidates, results) for candidates in singles),
+        _multiplied(quantity, [()], results),
+        _fitting(quantity, combinations(named, 2), results),
+        *(_multiplied(quantity, candidates, results) for candidates in singles),
+        _fitting(quantity, product(named, guesses), results),
+        _fitting(quantity, combinations(guesses, 2), results),
+    )
+    return next((found for step in steps if (found := list(step))), [])
+
+
+def is_right(right: np.ndarray, got: np.ndarray) -> bool:
+    """Equal shapes, and every entry within the rounding of the type that came out."""
+    return right.shape == got.shape and _close(right, got, _tolerance(right, got))
+
+
+def hidden(quantity: str, cases: Iterable[Case]) -> list[str]:
+    """The mistakes of the catalogue that change nothing in any of the cases."""
+    cases = list(cases)
+    seen: set[str] = set()
+    possible: dict[str, None] = {}
+    for switch in SWITCHES:
+        if switch.quantity == quantity:
+            possible |= dict.fromkeys(switch.ids)
+            if any(
+                _differs(quantity, case, _predicted(quantity, (switch,), case)) for case in cases
+            ):
+                seen |= set(switch.ids)
+    return [id for id in possible if id not in seen]
+
+
+Candidates = Iterable[tuple[Switch, ...]]
+
+
+def _fitting(quantity: str, candidates: Candidates, results) -> Iterator[Explanation]:
+    for switches in candidates:
+        if _explains_all(quantity, switches, results):
+            yield Explanation(switches)
+
+
+def _multiplied(quantity: str, candidates: Candidates, results) -> Iterator[Explanation]:
+    for switches in candidates:
+        if factor := _factor(quantity, switches, results):
+            yield Explanation(switches, factor)
+
+
+def _explains_all(quantity: str, switches: Sequence[Switch], results) -> bool:
+    """Whether every result is what the mistakes give, as far as they fit.
+
+    Where they do not, a program raises, or NumPy stretches an axis of length 1 and something else
+    comes out. That is no evidence, so most of the wrong results, and two at least, must be others.
+    """
+    fitting = unfitting = 0
+    for case, got in results:
+        predicted = _predicted(quantity, switches, case)
+        if predicted is None:
+            unfitting += 1
+        elif not _explains(quantity, switches, case, got, predicted):
+            return False
+        else:
+            fitting += _differs(quantity, case, _filled(predicted, case.right[quantity]))
+    return fitting > 0 if not unfitting else fitting >= max(2, unfitting)
+
+
+def _explains(
+    quantity: str, switches: Sequence[Switch], case: Case, got: np.ndarray, predicted: np.ndarray
+) -> bool:
+    if predicted.shape != got.shape:
+        return False
+    tolerance = _tolerance(case.right[quantity], got)
+    if not any(switch.name == "overwritten" for switch in switches):
+        return _close(_filled(predicted, got), got, tolerance)
+    # Which term stays depends on the order of the loops: any of them will do.
+    s = case.sum(quantity, switches)
+    return any(_one_of(*s.terms(apart=apart), s, got, tolerance) for apart in (False, True))
+
+
+def _hanging_marked(s: Sum, result: np.ndarray) -> np.ndarray:
+    """NaN in the entries to which a cell outside the padded input belongs."""
+    lows = np.array([[-before] for before, _ in s.pads])
+    ends = np.array([[a.inputs + after] for a, (_, after) in zip(s.axes, s.pads, strict=True)])
+    outside = ((s.p < lows) | (s.p >= ends)).any(axis=0)
+    result = result.copy()
+    result[:, *s.target[:, outside]] = np.nan
+    return result
+
+
+def _filled(predicted: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """The prediction, with the other's numbers where anything may stand."""
+    if predicted.shape != other.shape:
+        return predicted
+    return np.where(np.isnan(predicted), other, predicted)
+
+
+def _one_of(target, terms, s, got, tolerance) -> bool:
+    """Whether each entry of `got` is one of the terms that belong into it, or 0 where none does."""
+    if s.quantity == "z" and s.b is not None:
+        got = got - s.b
+    lines = np.moveaxis(got.reshape(len(got), -1, got.shape[-1]), 1, 0)
+    for cell, line in enumerate(lines):
+        own = terms[target == cell]
+        distance = np.abs(own - line).min(axis=0) if len(own) else np.abs(line)
+        if (distance > tolerance).any():
+            return False
+    return True
+
+
+def _predicted(quantity: str, switches: Sequence[Switch], case: Case) -> np.ndarray | None:
+    try:
+        s = case.sum(quantity, switches)
+        if any(switch.name in HANGING for switch in switches):
+            s.after.insert(0, partial(_hanging_marked, s))
+        return s.result()
+    except (DoesNotFit, ValueError, IndexError):
+        return None
+
+
+def _differs(quantity: str, case: Case, got: np.ndarray | None) -> bool:
+    return got is not None and not is_right(case.right[quantity], got)
+
+
+def _factor(quantity: str, switches: Sequence[Switch], results) -> str:
+    """What the prediction must be multiplied by in all cases, or '' if no known factor does it."""
+    names: set[str] | None = None
+    for case, got in results:
+        s = _predicted(quantity, switches, case)
+        if s is None or s.shape != got.shape:
+            return ""
+        bias = case.b if quantity == "z" else 0  # a factor of the sums leaves the bias as it is
+        fitting = {
+            name
+            for name, value in _factors(case)
+            if _close((s - bias) * value + bias, got, _tolerance(case.right[quantity], got))
+        }
+        names = fitting if names is None else names & fitting
+        if not names:
+            return ""
+    return min(names, key=len) if names and "1" not in names else ""
+
+
+def _factors(case: Case) -> Iterator[tuple[str, float]]:
+    yield from (("1", 1.0), ("-1", -1.0), ("2", 2.0), ("1/2", 0.5))
+    for name, size in case.sizes.items():
+        yield name, float(size)
+        yield f"1/{name}" if name.isidentifier() else f"1/({name})", 1 / size
+
+
+def _tolerance(right: np.ndarray, got: np.ndarray) -> float:
+    """A thousand roundings of the largest number."""
+    eps = float(np.finfo(got.dtype).eps)  # arrays of integers have become floats before
+    return max(1.0, float(np.abs(right).max(initial=0))) * 1000 * eps
+
+
+def _close(a: np.ndarray, b: np.ndarray, tolerance: float) -> bool:
+    with np.errstate(invalid="ignore", over="ignore"):
+        return bool((np.abs(a - b.astype(float)) <= tolerance).all())

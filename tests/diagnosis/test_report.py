@@ -1,0 +1,281 @@
+"""What a diagnosis says of functions that misbehave, and how it says it."""
+
+import numpy as np
+import pytest
+from strangers import STRANGERS, cut, delta, forward, weight_gradient
+
+import cnnlib
+from cnnlib.diagnosis import Report, channels_first, diagnose, true_convolution
+from cnnlib.errors import InputError
+
+
+def right(x, w, b, dz, s, p):
+    return {
+        "z": forward(x, w, b, s, p),
+        "dx": cut(delta(x, w, dz, s, p), x, p),
+        "dw": weight_gradient(x, w, dz, s, p),
+        "db": dz.sum(axis=(0, 1, 2)),
+    }
+
+
+def found(report):
+    return [(finding.quantity, finding.mistake) for finding in report.findings]
+
+
+@pytest.mark.parametrize("fn", STRANGERS, ids=lambda fn: fn.__name__)
+def test_a_mistake_that_no_list_has_is_described(fn):
+    quantity, words = STRANGERS[fn]
+    report = diagnose(fn)
+    assert {finding.quantity for finding in report.findings} == {quantity}
+    assert not report.ok
+    told = " ".join(finding.message for finding in report.findings).lower()
+    for word in words:
+        assert word in told, told
+
+
+def test_there_are_enough_of_them():
+    assert len(STRANGERS) >= 10
+
+
+def test_right_is_right():
+    report = diagnose(right)
+    assert report.ok and report.findings == []
+    assert report.right == ["z", "dx", "dw", "db"]
+    assert str(report) == f"Right in all {report.count} configurations: z, dx, dw, db."
+
+
+def test_y_is_z_and_other_names_are_left_alone():
+    def fn(x, w, b, dz, s, p):
+        return {"y": forward(x, w, b, s, p), "cache": object(), "dw": ...}
+
+    report = diagnose(fn)
+    assert report.right == ["z"]
+    assert report.missing == ["dx", "dw", "db"]
+
+
+def test_nothing_returned_is_not_right():
+    report = diagnose(lambda *_: {})
+    assert not report.ok
+    assert report.missing == ["z", "dx", "dw", "db"]
+
+
+def test_none_for_a_delta_is_named():
+    assert found(diagnose(lambda *_: {"dx": None})) == [("dx", "D23")]
+
+
+@pytest.mark.parametrize("error", [ValueError("no"), ZeroDivisionError("no"), SystemExit("no")])
+def test_an_error_is_a_finding(error):
+    def fn(x, w, b, dz, s, p):
+        raise error
+
+    report = diagnose(fn)
+    assert len(report.findings) == 1
+    message = report.findings[0].message
+    assert f"In {report.count} of {report.count} configurations" in message
+    assert f"{type(error).__name__}: no" in message
+
+
+def test_an_error_in_some_configurations_comes_with_the_simplest():
+    def fn(x, w, b, dz, s, p):
+        if s > 1:
+            raise IndexError("out of range")
+        return right(x, w, b, dz, s, p)
+
+    (finding,) = diagnose(fn).findings
+    assert "IndexError: out of range" in finding.message
+    assert "stride=2" in finding.config and "N=1" in finding.config
+
+
+@pytest.mark.parametrize("value", [3, None, [1, 2], np.zeros(3), "text"], ids=str)
+def test_what_is_not_a_dict_is_a_finding(value):
+    (finding,) = diagnose(lambda *_: value).findings
+    assert "expected a dict" in finding.message
+
+
+@pytest.mark.parametrize("value", ["text", object(), {"a": 1}, [[1], [2, 3]]], ids=str)
+def test_what_is_not_an_array_is_a_finding(value):
+    (finding,) = diagnose(lambda *_: {"dw": value}).findings
+    assert "dw is no array of numbers" in finding.message
+
+
+def test_a_wrong_shape_is_told():
+    (finding,) = diagnose(lambda x, w, b, dz, s, p: {"dw": np.zeros(7)}).findings
+    assert finding.quantity == "dw"
+    assert "(7,)" in finding.message and "(1, 2, 2, 1)" in finding.message
+
+
+def test_nan_is_a_finding():
+    def fn(x, w, b, dz, s, p):
+        dx = right(x, w, b, dz, s, p)["dx"]
+        if s > 1:
+            dx[0, 0, 0, 0] = np.nan
+        return {"dx": dx}
+
+    (finding,) = diagnose(fn).findings
+    assert "not finite" in finding.message
+    assert "nan" in finding.evidence
+
+
+@pytest.mark.parametrize("number", [0, 1, 2, 3])
+def test_a_changed_argument_is_a_finding(number):
+    def fn(*given):
+        result = right(*given)
+        given[number][...] = 0
+        return result
+
+    (finding,) = diagnose(fn).findings
+    assert f"argument number {number + 1}," in finding.message
+
+
+def test_a_gradient_that_is_never_cleared_is_named():
+    kept = {}
+
+    def fn(x, w, b, dz, s, p):
+        dw = kept.setdefault(w.shape, np.zeros(w.shape))
+        dw += weight_gradient(x, w, dz, s, p)
+        return {"dw": dw}
+
+    assert found(diagnose(fn)) == [("dw", "W13")]
+
+
+def test_random_numbers_are_noticed():
+    rng = np.random.default_rng(0)
+
+    def fn(x, w, b, dz, s, p):
+        return {"dx": right(x, w, b, dz, s, p)["dx"] + rng.normal()}
+
+    findings = diagnose(fn).findings
+    assert "second call" in findings[0].message
+    assert findings[0].mistake is None
+
+
+def test_one_buffer_for_all_calls_is_no_mistake_if_it_is_cleared():
+    buffer = np.zeros(10_000)
+
+    def fn(x, w, b, dz, s, p):
+        dw = buffer[: w.size].reshape(w.shape)
+        dw[...] = weight_gradient(x, w, dz, s, p)
+        return {"dw": dw}
+
+    assert diagnose(fn).ok
+
+
+def test_mistakes_in_several_quantities_are_all_told():
+    def fn(x, w, b, dz, s, p):
+        mean = dz.shape[0] * dz.shape[1] * dz.shape[2]
+        return {
+            "z": forward(x, w, 0 * b, s, p),
+            "dx": cut(delta(x, w[:, ::-1, ::-1], dz, s, p), x, p),
+            "dw": weight_gradient(x, w, dz, s, p) / mean,
+            "db": dz.sum(axis=(0, 1, 2)),
+        }
+
+    report = diagnose(fn)
+    assert set(found(report)) == {
+        ("z", None), ("dx", "D1"), ("dx", "D2"), ("dx", "D3"), ("dw", "W5")
+    }  # fmt: skip
+    assert report.right == ["db"]
+
+
+def test_the_smallest_configuration_is_shown_with_its_entries():
+    def fn(x, w, b, dz, s, p):
+        dx = cut(delta(x, w, dz, s, p), x, p)
+        dx[:, -1] += 1
+        return {"dx": dx}
+
+    (finding,) = diagnose(fn).findings
+    assert finding.config.startswith("N=1, 3x3 cells, C=1, K=1, kernel 2x2")
+    lines = finding.evidence.splitlines()
+    assert lines[:4] == ["[0,:,:,0]:", " . . .", " . . .", " x x x"]
+    assert lines[4].startswith("[0,2,0,0] is ")
+    assert "only the last row is wrong" in finding.message
+
+
+def test_right_at_stride_1_only_is_told():
+    def fn(x, w, b, dz, s, p):
+        z = forward(x, w, b, s, p)
+        return {"z": z if s == 1 else np.sin(z)}
+
+    (finding,) = diagnose(fn).findings
+    assert "right with stride 1 only" in finding.message
+
+
+def test_with_a_given_stride_and_padding_what_hides_is_listed():
+    seen = []
+
+    def fn(x, w, b, dz, s, p):
+        seen.append((s, p))
+        return right(x, w, b, dz, s, p)
+
+    report = diagnose(fn, stride=1, padding=0)
+    assert set(seen) == {(1, 0)}
+    assert set(report.hidden["dx"]) >= {"D4", "D5", "D6", "D10"}
+    assert "D1" not in report.hidden["dx"]
+    assert "W3" in report.hidden["dw"] and "W10" in report.hidden["dw"]
+    assert "nobody would see these mistakes in dx: D4" in str(report)
+
+
+def test_pairs_are_passed_as_they_are_given():
+    seen = []
+
+    def fn(x, w, b, dz, stride, padding):
+        seen.append((stride, padding))
+        z = cnnlib.conv(x, w, b, stride=stride, padding=padding)
+        return {"z": z, "dw": cnnlib.conv_weight_gradient(
+            x, dz, w.shape[1:3], stride=stride, padding=padding)}  # fmt: skip
+
+    assert diagnose(fn, stride=(1, 3), padding=(2, 0)).ok
+    assert set(seen) == {((1, 3), (2, 0))}
+
+
+def test_the_same_seed_gives_the_same_report_and_another_the_same_findings():
+    wrong = next(iter(STRANGERS))
+    assert str(diagnose(wrong)) == str(diagnose(wrong))
+    assert found(diagnose(wrong, seed=5)) == found(diagnose(wrong))
+
+
+def test_functions_of_other_conventions_are_adapted():
+    def first(x, w, b, dz, s, p):
+        x, w, dz = (np.moveaxis(a, 1, -1) for a in (x, w, dz))
+        one = right(x, w, b, dz, s, p)
+        return {q: np.moveaxis(a, -1, 1) if a.ndim == 4 else a for q, a in one.items()}
+
+    def true(x, w, b, dz, s, p):
+        one = right(x, w[:, ::-1, ::-1], b, dz, s, p)
+        return {**one, "dw": one["dw"][:, ::-1, ::-1]}
+
+    assert diagnose(channels_first(first)).ok
+    assert diagnose(true_convolution(true)).ok
+    assert not diagnose(first).ok
+    assert ("z", "F1") in found(diagnose(true))
+
+
+def test_a_card_is_html_with_a_link_and_nothing_unescaped():
+    def fn(x, w, b, dz, s, p):
+        raise ValueError("<b>not a tag</b>")
+
+    assert "<b>" not in diagnose(fn)._repr_html_()
+    html = diagnose(lambda *_: {"dx": None})._repr_html_()
+    assert html.startswith('<div class="mistake">') and "<details" in html
+    assert 'href="03_delta_backprop.ipynb' in html
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        ({"fn": 3}, "fn"),
+        ({"stride": 0}, "stride"),
+        ({"stride": 1.5}, "stride"),
+        ({"padding": -1}, "padding"),
+        ({"padding": 9}, "padding"),
+        ({"padding": (1, 2, 3)}, "padding"),
+    ],
+)
+def test_bad_settings_are_refused(arguments, named):
+    with pytest.raises(InputError, match=f"^{named} is"):
+        diagnose(**{"fn": right, **arguments})
+
+
+def test_a_report_is_for_reading():
+    assert isinstance(diagnose(right), Report)
+    assert diagnose(right).findings == []
