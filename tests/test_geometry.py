@@ -411,7 +411,7 @@ def everything(case, axes):
             for i, u, p in brute.rows(axes, case.P)
         )
     }
-    for method in ("loops", "gemm"):
+    for method in ("loops", "gemm", "fft"):
         keywords = {**case.geometry, "method": method}
         found[f"{method} conv"] = convolution.conv(x, w, b, **keywords)
         expected[f"{method} conv"] = brute.conv(x, w, b, axes)
