@@ -89,6 +89,33 @@ class Torch:
         keywords = {} if count_padding else {"count_include_pad": False}
         return self._pool(lambda x: pool(x, window, stride, padding, **keywords), x, da)
 
+    def training(self, x, t, params, optimizer, lr, steps):
+        """Losses of a small network, and its first gradients. `params`: w, b, and a dense v, c."""
+        torch = self.torch
+        x, t = self.tensor(x), torch.tensor(t)
+        w, b, v, c = (torch.tensor(p, dtype=torch.float64) for p in params)
+        params = [p.requires_grad_() for p in (w.movedim(-1, 1).contiguous(), b, v, c)]
+        make = {
+            "SGD": lambda: torch.optim.SGD(params, lr),
+            "Momentum": lambda: torch.optim.SGD(params, lr, momentum=0.9),
+            "RMSprop": lambda: torch.optim.RMSprop(params, lr),
+            "Adam": lambda: torch.optim.Adam(params, lr),
+        }
+        rule, losses = make[optimizer](), []
+        for step in range(steps):
+            rule.zero_grad()
+            w, b, v, c = params
+            a = torch.nn.functional.conv2d(x, w, b).relu()
+            a = torch.nn.functional.max_pool2d(a, 2, 1)
+            y = a.movedim(1, -1).flatten(1) @ v + c
+            loss = torch.nn.functional.cross_entropy(y, t)
+            loss.backward()
+            if step == 0:
+                dw, db, dv, dc = (p.grad.numpy().copy() for p in params)
+            rule.step()
+            losses.append(loss.item())
+        return losses, [channels_last(dw), db, dv, dc]
+
     def refused(self):
         """Calls that PyTorch refuses: the call as text, and as a function of nothing."""
         functional = self.torch.nn.functional
@@ -190,6 +217,34 @@ class TensorFlow:
             raise ValueError("TensorFlow never counts padding")
         pool = self.tf.nn.avg_pool2d
         return self._pool(lambda x: pool(x, window, stride, padding.upper()), x, da)
+
+    def training(self, x, t, params, optimizer, lr, steps):
+        """Losses of a small network, and its first gradients. `params`: w, b, and a dense v, c."""
+        tf, optimizers = self.tf, self.keras.optimizers
+        w, b, v, c = params
+        x = self.tensor(x)
+        params = [tf.Variable(p, dtype="float64") for p in (np.moveaxis(w, 0, -1), b, v, c)]
+        make = {
+            "SGD": lambda: optimizers.SGD(lr),
+            "Momentum": lambda: optimizers.SGD(lr, momentum=0.9),
+            "RMSprop": lambda: optimizers.RMSprop(lr),
+            "Adam": lambda: optimizers.Adam(lr),
+        }
+        rule, losses = make[optimizer](), []
+        for step in range(steps):
+            with tf.GradientTape() as tape:
+                w, b, v, c = params
+                a = tf.nn.relu(tf.nn.conv2d(x, w, 1, "VALID") + b)
+                a = tf.nn.max_pool2d(a, 2, 1, "VALID")
+                y = tf.reshape(a, (len(t), -1)) @ v + c
+                each = tf.nn.sparse_softmax_cross_entropy_with_logits(t, y)
+                loss = tf.reduce_mean(each)
+            grads = tape.gradient(loss, params)
+            if step == 0:
+                dw, db, dv, dc = (g.numpy() for g in grads)
+            rule.apply_gradients(zip(grads, params, strict=True))
+            losses.append(float(loss))
+        return losses, [np.moveaxis(dw, -1, 0), db, dv, dc]
 
     def refused(self):
         """Calls that TensorFlow refuses: the call as text, and as a function of nothing."""

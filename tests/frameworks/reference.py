@@ -5,6 +5,7 @@
 asks both frameworks every question below and writes the file anew; both must be installed. The
 book quotes their numbers from that file, so that a reader needs neither. All numbers are integers
 that float64 represents exactly: `make test-frameworks` recomputes them and compares with equality.
+(Only the losses and gradients of a training are not; they are compared to 1e-12.)
 
 A record is a question and its answer. Arrays have the book's layout: `x`, `w`, `z` are one image,
 one channel, one filter, `H x W` or `P`; under `gradients` they have all axes, `(N, H, W, C)`,
@@ -16,6 +17,9 @@ one channel, one filter, `H x W` or `P`; under `gradients` they have all axes, `
     transposed     x of a transposed convolution of dz
     max_pool_ties  a and dx of a max-pool over equal numbers; dx_for_ones if all deltas are 1
     avg_pool       a and dx of an average-pool
+    training       losses of 20 steps and the first step's gradients, for a convolution w, b without
+                   padding, ReLU, a max-pool of 2 by 2 at stride 1, a dense layer v, c, and softmax
+                   with cross-entropy; x is divided by 4, the parameters by 16
     errors         calls that are refused, with the first line of the error
     accepted       calls that have no output and are answered all the same, with the shape
 """
@@ -146,6 +150,21 @@ def avg_pool(name):
             yield {"x": x} | geometry | {"count_padding": count}
 
 
+def training(name):
+    """A small network with each optimizer. Every lr is a float32 number, as Keras wants it."""
+    rng = np.random.default_rng(26)
+    x, t = integers(rng, (5, 4, 5, 2)), rng.integers(0, 3, 5).tolist()
+    shapes = {"w": (2, 2, 3, 2), "b": (2,), "v": (2 * 2 * 2, 3), "c": (3,)}
+    numbers = {"x": x, "t": t} | {letter: integers(rng, shape) for letter, shape in shapes.items()}
+    for optimizer, lr in {
+        "SGD": 1 / 8,
+        "Momentum": 1 / 32,
+        "RMSprop": 1 / 512,
+        "Adam": 1 / 512,
+    }.items():
+        yield numbers | {"optimizer": optimizer, "lr": lr}
+
+
 def integers(rng, shape):
     """Small integers, as lists; 0 does not occur, so that no term of a sum is invisible."""
     return (rng.integers(1, 5, shape) * rng.choice([-1, 1], shape)).tolist()
@@ -191,6 +210,13 @@ def answer_avg_pool(framework, q):
     return {"a": bare(a), "da": bare(counted_36(a.shape)), "dx": bare(dx)}
 
 
+def answer_training(framework, q):
+    x, params = np.array(q["x"]) / 4, [np.array(q[letter]) / 16 for letter in "wbvc"]
+    losses, grads = framework.training(x, q["t"], params, q["optimizer"], q["lr"], 20)
+    named = {f"d{letter}": g.tolist() for letter, g in zip("wbvc", grads, strict=True)}
+    return {"losses": losses} | named
+
+
 def pick(question, *names):
     return {name: question[name] for name in names}
 
@@ -234,6 +260,7 @@ KINDS = {
     "transposed": (transposed, answer_transposed),
     "max_pool_ties": (max_pool_ties, answer_max_pool_ties),
     "avg_pool": (avg_pool, answer_avg_pool),
+    "training": (training, answer_training),
 }
 
 
