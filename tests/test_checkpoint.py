@@ -114,10 +114,13 @@ def test_killed_at_many_random_moments(tmp_path):
     """Each child goes on from the file that the one before left, until one is not killed."""
     result = program(
         """
-import random, time
+import random, threading, time
+from tqdm.auto import tqdm
 path, kills, partial, steps = {path!r}, 0, 0, set()
 moments, longest = random.Random(0), 0.02
 Training().fit(epochs=1)  # imports what a child would import again and again
+# The bar's own lock is one for all processes: a child that is killed with it would stop the others.
+tqdm.set_lock(threading.RLock())
 while True:
     child = os.fork()
     if child == 0:
@@ -344,6 +347,24 @@ def test_a_training_that_diverges_after_a_resumption_ends_with_the_same_paramete
     assert again.value.history == caught.value.history
     assert bits_of(resumed.network.params) == bits_of(expected.network.params)
     assert path.read_bytes() == kept and len(storage.read(path)["history"]["loss"]) == 3
+
+
+class Explodes(Recorded):
+    """Recorded, whose sixth step, the last of the first epoch, makes the next loss overflow."""
+
+    def step(self, params, grads):
+        super().step(params, grads)
+        if len(self.states) == 1 + 6:
+            for name in ("conv1.w", "dense1.w"):
+                params[name] *= 1e30
+
+
+def test_an_evaluation_is_no_step():
+    """The evaluation after the epoch must not pass for the step that gave the last good loss."""
+    training = Training(Explodes())
+    with pytest.raises(DivergenceError, match="at step 7"):
+        training.fit()
+    assert bits_of(training.network.params) == training.optimizer.states[5]
 
 
 # What a file is, and what it is not

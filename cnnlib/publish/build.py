@@ -20,6 +20,7 @@ from . import BuildError
 
 CELL_TIMEOUT = 600  # seconds; as long as nbval gives a cell in `make test`
 LIBRARY = Path(__file__).parents[1]
+COMPANIONS = ("results", "scripts")  # folders beside the notebooks: what these read and run
 OPTIONAL = ("tensorflow", "torch")  # too large to be required
 VIEW = "application/vnd.jupyter.widget-view+json"
 
@@ -31,7 +32,7 @@ def execute(notebooks: Path, build: Path, complete: bool = False) -> None:
     result in place. Where a package of `OPTIONAL` that a notebook needs is missing, its committed
     outputs are taken, with a dated note; if `complete`, that is an error.
     """
-    folders = (LIBRARY, notebooks / "results")  # what a notebook reads besides itself
+    folders = (LIBRARY, *(notebooks / name for name in COMPANIONS))
     books = {path: read(path) for path in chapters(notebooks)}
     without = {path: missing(book) for path, book in books.items()}
     marks = {p: " ".join([fingerprint(book, *folders), *without[p]]) for p, book in books.items()}
@@ -53,6 +54,12 @@ def rewrite(notebooks: Path) -> None:
     """Execute every notebook in place and keep only what is the same on every machine."""
     for path, notebook in _executed(chapters(notebooks)):
         write(path, nbformat.writes(without_volatile_parts(notebook)) + "\n")
+
+
+def companions(notebooks: Path) -> dict[str, bytes]:
+    """The files that notebooks read and run, by their paths beside the notebooks."""
+    files = [file for name in COMPANIONS for file in sorted((notebooks / name).glob("*.*"))]
+    return {file.relative_to(notebooks).as_posix(): file.read_bytes() for file in files}
 
 
 def chapters(notebooks: Path) -> list[Path]:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import nbformat
 
-from .build import LIBRARY, chapters, read, write
+from .build import LIBRARY, chapters, companions, read, write
 
 SOLUTION = re.compile(r"solution\([^()]*\)")
 SOLVED = "exercises/solutions/chapter_*.py"
@@ -61,8 +61,7 @@ def handout(notebooks: Path, folder: Path) -> None:
         notebook = read(path)
         notebook.cells = [c for c in notebook.cells if not SOLUTION.fullmatch(c.source)]
         files[path.name] = (nbformat.writes(notebook) + "\n").encode()
-    for path in sorted((notebooks / "results").glob("*.json")):
-        files[f"results/{path.name}"] = path.read_bytes()
+    files |= companions(notebooks)
     for old in folder.glob("cnnlib-*.whl"):
         old.unlink()
     for file, data in files.items():

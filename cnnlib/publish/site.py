@@ -16,7 +16,7 @@ from ..exercises import every
 from ..figures import png
 from ..widgets import EXPLORERS, ConvolutionExplorer, Explorer
 from . import REPOSITORY
-from .build import LIBRARY, chapters, read, write
+from .build import LIBRARY, chapters, companions, read, write
 from .checks import Page, check_links
 from .exporter import CourseExporter, explorer_html, page_name
 from .formulas import FOLDER
@@ -89,9 +89,7 @@ def _downloads(notebooks: Path) -> dict[str, bytes]:
     for path in chapters(notebooks):  # without outputs: the page shows them, and running makes them
         notebook = ClearOutputPreprocessor().preprocess(read(path), {})[0]
         files[f"notebooks/{path.name}"] = (nbformat.writes(notebook) + "\n").encode()
-    for path in sorted((notebooks / "results").glob("*.json")):
-        files[f"notebooks/results/{path.name}"] = path.read_bytes()
-    return files
+    return files | {f"notebooks/{name}": data for name, data in companions(notebooks).items()}
 
 
 def _site(books: dict[str, NotebookNode], notebooks: Path, files: dict[str, bytes]) -> Site:

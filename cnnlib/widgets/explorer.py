@@ -145,7 +145,7 @@ def _plain(value: Any) -> Any:
 
 
 def _in_address(value: Any) -> str:
-    """Write a value as host.js reads it: 0,1 and 1,2;3,4 are lists, a lone entry ends in a comma."""
+    """Write a value as host.js reads it: lists as 0,1 or 1,2;3,4, a lone entry as 0 and a comma."""
     if isinstance(value, list):
         between = ";" if value and isinstance(value[0], list) else ","
         return between.join(map(_in_address, value)) + (between if len(value) == 1 else "")

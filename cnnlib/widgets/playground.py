@@ -2,8 +2,9 @@
 
 import base64
 from collections.abc import Callable
+from html import escape
 
-from ipywidgets import interactive
+from ipywidgets import HTML, Image, VBox, interactive
 from matplotlib.figure import Figure
 
 from ..errors import InputError
@@ -12,7 +13,7 @@ from .explorer import VIEW
 
 
 def playground(draw: Callable[..., Figure], alt: str, **controls) -> None:
-    """Show `draw(**values)` above plain ipywidgets controls that change the values.
+    """Show `draw(**values)` below plain ipywidgets controls that change the values.
 
     Readers rewrite what `draw` calls in the cell above, run both cells, and move the controls. An
     error of theirs appears in place of the picture. Where there is no kernel, a still of the first
@@ -26,23 +27,41 @@ def playground(draw: Callable[..., Figure], alt: str, **controls) -> None:
         What the first picture says.
     **controls
         As for `ipywidgets.interact`: `(1, 3)` is a slider, a list a menu, a bool a tick box.
+
+    Raises
+    ------
+    InputError
+        alt is empty.
     """
-    import matplotlib.pyplot as plt
-    from IPython.display import Image, display
+    from IPython.display import display
 
     if not alt.strip():
         raise InputError("alt is empty; say in a sentence what the first picture shows")
+    # `interactive` knows which control fits which value. Its own output area is not used: to nbval,
+    # which has none, the picture would be a second output of the cell.
+    *sliders, _ = interactive(lambda **_: None, **controls).children
+    still = _drawn(draw, sliders)
+    picture, error = Image(value=still, format="png"), HTML()
 
-    def show(**values):
-        figure = draw(**values)
-        plt.close(figure)
-        display(Image(png(figure)))
+    def redraw(_) -> None:
+        try:
+            picture.value, error.value = _drawn(draw, sliders), ""
+        except Exception as reason:  # the reader's: whatever it is, it is told
+            said = f"{type(reason).__name__}: {reason}"
+            picture.value, error.value = b"", f"<pre>{escape(said)}</pre>"
 
-    panel = interactive(show, **controls)
-    *sliders, _ = panel.children
+    for slider in sliders:
+        slider.observe(redraw, names="value")
+    panel = VBox([*sliders, picture, error])
+    view = {"version_major": 2, "version_minor": 0, "model_id": panel.model_id}
+    text = base64.b64encode(still).decode()
+    data = {VIEW: view, "image/png": text, "text/plain": f"Playground: {alt}"}
+    display(data, metadata={"image/png": {"alt": alt}}, raw=True)
+
+
+def _drawn(draw: Callable[..., Figure], sliders) -> bytes:
+    import matplotlib.pyplot as plt
+
     figure = draw(**{slider.description: slider.value for slider in sliders})
     plt.close(figure)
-    view = {"version_major": 2, "version_minor": 0, "model_id": panel.model_id}
-    still = base64.b64encode(png(figure)).decode()
-    data = {VIEW: view, "image/png": still, "text/plain": f"Playground: {alt}"}
-    display(data, metadata={"image/png": {"alt": alt}}, raw=True)
+    return png(figure)

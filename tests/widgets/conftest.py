@@ -1,41 +1,10 @@
-"""A browser for the explorers: Chromium, headless, with no network."""
+"""Opens an explorer's page in a browser without a network."""
 
-import shutil
 from unittest import mock
 
 import pytest
 
-# --no-sandbox: CI runs as root in a container, where Chromium's own sandbox cannot start.
-FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--disable-background-networking",
-    "--disable-component-update",
-]
 LOCAL = ("file:", "data:", "blob:", "about:")
-
-
-@pytest.fixture(scope="session")
-def chromium():
-    """Where the browser is; without one the tests that need it are skipped."""
-    pytest.importorskip("playwright", reason="the package playwright is not installed")
-    names = ("chromium", "chromium-browser", "google-chrome")
-    found = next(filter(None, map(shutil.which, names)), None)
-    if found is None:
-        pytest.skip("there is no chromium on this machine (on Debian: apt install chromium)")
-    return found
-
-
-@pytest.fixture(scope="session")
-def browser(chromium):
-    """One headless Chromium for all tests."""
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture

@@ -151,6 +151,34 @@ def test_a_playground_shows_a_still_where_there_is_no_kernel(monkeypatch):
     assert plt.get_fignums() == []
 
 
+def test_a_playground_redraws_and_tells_an_error(monkeypatch):
+    import matplotlib.pyplot as plt
+    from ipywidgets import HTML, Image, IntSlider
+    from ipywidgets.widgets.widget import _instances
+
+    monkeypatch.setattr("IPython.display.display", lambda *args, **how: None)
+    old = set(_instances)
+
+    def draw(stride):
+        if stride == 3:
+            raise ZeroDivisionError("<no> such stride")
+        return plt.figure(figsize=(stride, 1))
+
+    playground(draw, "A figure as wide as the stride.", stride=(1, 3))
+    new = [widget for name, widget in _instances.items() if name not in old]
+    (slider,) = (widget for widget in new if isinstance(widget, IntSlider))
+    (picture,) = (widget for widget in new if isinstance(widget, Image))
+    error = next(w for w in new if isinstance(w, HTML))
+    first = picture.value
+    slider.value = 1
+    assert picture.value not in (first, b"")
+    slider.value = 3
+    assert picture.value == b""
+    assert error.value == "<pre>ZeroDivisionError: &lt;no&gt; such stride</pre>"
+    slider.value = 2
+    assert (picture.value, error.value) == (first, "")
+
+
 def test_a_playground_without_a_description_is_refused():
     with pytest.raises(ValueError, match="alt is empty"):
         playground(lambda stride: None, " ", stride=(1, 3))

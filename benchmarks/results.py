@@ -1,0 +1,166 @@
+"""Make the numbers and the trained networks that the book shows: `make results`, a quarter hour.
+
+From the real files of MNIST (the environment variable CNNLIB_DATA names their folder), on one
+thread, with fixed seeds:
+
+- `notebooks/results/training.json`: accuracy of chapter 5's modern model on the 10000 test images
+  after 5 and after 10 epochs, from five seeds. No setting was chosen on these images: the one that
+  had to be chosen, the rule for the learning rate, was chosen on the last 10000 of the training
+  images, by networks that learned from the other 50000, and the file has that comparison too;
+- `cnnlib/widgets/data/network.json`: the classical model, trained, for the NetworkExplorer;
+- `cnnlib/widgets/data/*.recording.json`: the runs that the TrainingExplorer shows.
+"""
+
+import argparse
+import json
+import os
+import platform
+import runpy
+from pathlib import Path
+from statistics import median
+
+os.environ["OPENBLAS_NUM_THREADS"] = "1"  # read once, when NumPy is loaded
+os.environ["OMP_NUM_THREADS"] = "1"
+
+import numpy as np
+from measure import blas
+
+import cnnlib
+from cnnlib.data import _FILES, mnist
+from cnnlib.layers import Conv, Dense, Flatten, MaxPool, ReLU, Sigmoid, Softmax
+from cnnlib.losses import CrossEntropy, SoftmaxCrossEntropy
+from cnnlib.network import Network
+from cnnlib.optimizers import Adam
+from cnnlib.training import evaluate, fit
+
+RESULTS = Path(__file__).parents[1] / "notebooks" / "results" / "training.json"
+RATE, BATCH, EPOCHS = 1e-3, 64, (5, 10)
+SEEDS = range(5)
+CHOICE_SEEDS = range(100, 103)  # others, so that no run is used twice
+RULES = {"constant": 1.0, "last fifth of the epochs at a tenth of the rate": 0.1}
+
+
+def modern(rng: np.random.Generator) -> Network:
+    """Chapter 5's modern model, which chapter 6 trains as well."""
+    layers = [Conv(8, 5), ReLU(), MaxPool(2), Conv(16, 5), ReLU(), MaxPool(2)]
+    layers += [Flatten(), Dense(128), ReLU(), Dense(10)]
+    return Network(layers, SoftmaxCrossEntropy(), input_shape=(28, 28, 1), rng=rng)
+
+
+def classical(rng: np.random.Generator) -> Network:
+    """Chapter 5's classical model."""
+    layers = [Conv(5, 2, stride=2, center=(0, 0)), ReLU(), MaxPool(2)]
+    layers += [Conv(20, 3, center=(1, 1), init="glorot"), Sigmoid(), Flatten()]
+    layers += [Dense(60, init="glorot"), Sigmoid(), Dense(10, init="glorot"), Softmax()]
+    return Network(layers, CrossEntropy(), input_shape=(28, 28, 1), rng=rng)
+
+
+def trained(x, t, seed: int, epochs: int, last: float) -> Network:
+    """A modern model; the last fifth of the epochs has `last` times the learning rate."""
+    rng, optimizer = np.random.default_rng(seed), Adam(RATE)
+    network = modern(rng)
+    settings = dict(optimizer=optimizer, batch=BATCH, rng=rng, progress=False)
+    fit(network, x, t, epochs=epochs - epochs // 5, **settings)
+    optimizer.lr = last * RATE
+    fit(network, x, t, epochs=epochs // 5, **settings)
+    return network
+
+
+def accuracies(learn, examine, seeds, epochs: int, last: float) -> list[float]:
+    """Accuracy in per cent on the pair `examine` of a network for each seed."""
+    found = []
+    for seed in seeds:
+        _, accuracy = evaluate(trained(*learn, seed, epochs, last), *examine)
+        found.append(round(100 * accuracy, 2))
+        print(f"{epochs} epochs, last rate {last * RATE:g}, seed {seed}: {found[-1]} %", flush=True)
+    return found
+
+
+def summary(values: list[float]) -> dict[str, object]:
+    """What a table says of several seeds."""
+    return {"each": values, "median": median(values), "range": [min(values), max(values)]}
+
+
+def training_results() -> dict[str, object]:
+    """The contents of training.json."""
+    s = mnist()
+    learn, held_out = (s.x_train[:50000], s.t_train[:50000]), (s.x_train[50000:], s.t_train[50000:])
+    choice = {
+        rule: {
+            epochs: summary(accuracies(learn, held_out, CHOICE_SEEDS, epochs, last))
+            for epochs in EPOCHS
+        }
+        for rule, last in RULES.items()
+    }
+    rule = max(RULES, key=lambda name: sum(choice[name][epochs]["median"] for epochs in EPOCHS))
+    test = {
+        epochs: summary(
+            accuracies((s.x_train, s.t_train), (s.x_test, s.t_test), SEEDS, epochs, RULES[rule])
+        )
+        for epochs in EPOCHS
+    }
+    return {
+        "made_by": "make results",
+        "data": {name: f"md5 {digest}" for name, (_, digest) in _FILES.items()},
+        "versions": {
+            "cnnlib": cnnlib.__version__,
+            "numpy": np.__version__,
+            "python": platform.python_version(),
+        },
+        "machine": {"architecture": platform.machine(), "cores": os.cpu_count(), "blas": blas()},
+        "network": modern(np.random.default_rng(0)).architecture(),
+        "settings": {
+            "optimizer": "Adam",
+            "rate": RATE,
+            "batch": BATCH,
+            "rule": rule,
+            "seeds": [*SEEDS],
+            "seeds of the choice": [*CHOICE_SEEDS],
+        },
+        "accuracy in per cent on 10000 of the training images, held out": choice,
+        "accuracy in per cent on the test images": test,
+    }
+
+
+def explorer_network() -> None:
+    """The classical model on all of MNIST, with the weights that the NetworkExplorer shows."""
+    from cnnlib.widgets.network import write_network
+
+    s, rng = mnist(), np.random.default_rng(0)
+    network = classical(rng)
+    for rate, epochs in ((3e-3, 8), (1e-3, 4), (3e-4, 3)):
+        optimizer = Adam(rate)
+        fit(
+            network, s.x_train, s.t_train, optimizer=optimizer, epochs=epochs, rng=rng,
+            progress=False,
+        )  # fmt: skip
+    write_network(
+        network,
+        s.x_test,
+        s.t_test,
+        "Trained on the 60000 images of MNIST: Adam, 15 epochs, rates 3e-3, 1e-3, 3e-4, batches of "
+        "64, seed 0. `make results` makes this file again.",
+    )
+
+
+def recordings() -> None:
+    """The runs of the TrainingExplorer."""
+    runpy.run_module("cnnlib.widgets.runs", run_name="__main__")
+
+
+def write_training_results() -> None:
+    text = json.dumps(training_results(), indent=1, ensure_ascii=False)
+    RESULTS.write_text(text + "\n", encoding="utf-8")
+
+
+PARTS = {
+    "training": write_training_results, "network": explorer_network, "recordings": recordings
+}  # fmt: skip
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--only", choices=PARTS, help="make this part alone")
+    only = parser.parse_args().only
+    for name, make in PARTS.items():
+        if only in (None, name):
+            make()
