@@ -63,6 +63,18 @@ def test_a_front_end_is_small_and_asks_for_nothing(name):
 
 
 @each_explorer
+def test_own_rules_win_wherever_the_shared_ones_stand(name):
+    """A page with two kinds of explorers has the shared style sheet again after the first one."""
+    kind = name.removesuffix("Explorer").lower()
+    text = (FOLDER / f"{kind}.css").read_text(encoding="utf-8")
+    text = re.sub(r"/\*.*?\*/", "", text, flags=re.S)
+    rules = re.findall(r"([^{}]+)\{[^{}]*\}", re.sub(r"@media[^{]*\{", "", text))
+    selectors = [part.strip() for rule in rules for part in re.split(r",(?![^(]*\))", rule)]
+    assert len(selectors) > 5
+    assert all(s.startswith(f".cnn-explorer.cnn-{kind}") for s in selectors), selectors
+
+
+@each_explorer
 def test_a_page_of_its_own_needs_nothing_else(name):
     explorer = EXPLORERS[name]()
     page = explorer.page()
