@@ -11,6 +11,10 @@ from hypothesis import settings
 settings.register_profile("book", deadline=None, derandomize="CI" in os.environ)
 settings.load_profile("book")
 
+# TensorFlow reads this once, whichever test imports it first: with oneDNN it does not refuse what
+# the records say that it refuses.
+os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
+
 # --no-sandbox: CI runs as root in a container, where Chromium's own sandbox cannot start.
 FLAGS = [
     "--no-sandbox",
