@@ -15,10 +15,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import hypothesis  # noqa: F401  what the tests import is imported once, before the children
 import numpy as np
 import pytest
-import scipy.signal  # noqa: F401
+import scipy.signal  # noqa: F401  imported once, before the children
 
 from cnnlib import (
     activations,
