@@ -1,7 +1,6 @@
 """A convolutional network in NumPy, as the book explains it: one connection table, three sums."""
 
 from .convolution import conv, conv_bias_gradient, conv_delta, conv_weight_gradient
-from .diagnosis import diagnose
 from .geometry import Window, connections
 from .pooling import avg_pool, avg_pool_delta, max_pool, max_pool_delta
 
@@ -20,3 +19,11 @@ __all__ = [
     "max_pool",
     "max_pool_delta",
 ]
+
+
+def __getattr__(name: str):
+    if name == "diagnose":  # loaded when it is asked for: the catalogue is not needed to compute
+        from .diagnosis import diagnose
+
+        return diagnose
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

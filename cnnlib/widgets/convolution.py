@@ -15,10 +15,9 @@ from ..figures.lenses import Lens, draw_lenses, total
 from ..figures.style import Figure
 from ..geometry import Shape, Window, per_axis
 from ..layout import check_deltas, float_arrays
-from .explorer import Explorer, module, style
+from .explorer import STATE, Explorer, module, style
 
 LARGEST = 10  # cells along an axis: more than one can follow
-STATE = dict(sync=True, state=True)
 LAYING = ("stride", "dilation", "padding", "center", "flip")
 QUANTITY = {"forward": "z", "delta": "dx", "weight": "dw"}
 

@@ -14,6 +14,7 @@ from traitlets import TraitError
 from ..figures import png
 
 FOLDER = Path(__file__).parent
+STATE = dict(sync=True, state=True)  # the tags of a trait that is part of an explorer's state
 MIME = "application/vnd.cnnlib.explorer+json"
 VIEW = "application/vnd.jupyter.widget-view+json"
 HOST = (FOLDER / "host.js").read_text(encoding="utf-8")
@@ -34,6 +35,13 @@ def style(name: str) -> str:
     """The style sheet of the explorer `name`, after that of the shared parts."""
     files = ("parts.css", f"{name}.css")
     return "\n".join((FOLDER / file).read_text(encoding="utf-8") for file in files)
+
+
+def output(model_id: str, still: bytes, alt: str, text: str) -> tuple[dict, dict]:
+    """What a cell shows: the live view, and for those who have no kernel a still. Its metadata."""
+    view = {"version_major": 2, "version_minor": 0, "model_id": model_id}
+    data = {VIEW: view, "image/png": base64.b64encode(still).decode(), "text/plain": text}
+    return data, {"image/png": {"alt": alt}}
 
 
 class Explorer(anywidget.AnyWidget):
@@ -121,10 +129,8 @@ mountExplorer(document.getElementById("explorer"), {arguments});
         return {name: _plain(getattr(self, name)) for name in sorted(names)}
 
     def _repr_mimebundle_(self, **_) -> tuple[dict, dict]:
-        still = base64.b64encode(png(self.draw())).decode()
-        view = {"version_major": 2, "version_minor": 0, "model_id": self.model_id}
-        data = {VIEW: view, MIME: self.payload(), "image/png": still, "text/plain": repr(self)}
-        return data, {"image/png": {"alt": self.alt}}
+        data, metadata = output(self.model_id, png(self.draw()), self.alt, repr(self))
+        return {**data, MIME: self.payload()}, metadata
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}: {self.alt}"

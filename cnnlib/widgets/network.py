@@ -19,12 +19,11 @@ from ..figures.style import PALETTE, STYLE, Figure, new_figure
 from ..losses import CrossEntropy
 from ..network import Network
 from ..training import evaluate
-from .explorer import FOLDER, Explorer, module, style
+from .explorer import FOLDER, STATE, Explorer, module, style
 
 SHIPPED = FOLDER / "data" / "network.json"
 LETTERS = ascii_uppercase + ascii_lowercase + digits + "-_"  # 64 of them, all fit for an address
 COARSE = 10_000  # weights of a larger array get one letter each instead of two
-STATE = dict(sync=True, state=True)
 
 
 class NetworkExplorer(Explorer):

@@ -1,6 +1,5 @@
 """A reader's own function behind sliders, drawn at once; it needs a kernel."""
 
-import base64
 from collections.abc import Callable
 from html import escape
 
@@ -9,7 +8,7 @@ from matplotlib.figure import Figure
 
 from ..errors import InputError
 from ..figures import png
-from .explorer import VIEW
+from .explorer import output
 
 
 def playground(draw: Callable[..., Figure], alt: str, **controls) -> None:
@@ -53,10 +52,8 @@ def playground(draw: Callable[..., Figure], alt: str, **controls) -> None:
     for slider in sliders:
         slider.observe(redraw, names="value")
     panel = VBox([*sliders, picture, error])
-    view = {"version_major": 2, "version_minor": 0, "model_id": panel.model_id}
-    text = base64.b64encode(still).decode()
-    data = {VIEW: view, "image/png": text, "text/plain": f"Playground: {alt}"}
-    display(data, metadata={"image/png": {"alt": alt}}, raw=True)
+    data, metadata = output(panel.model_id, still, alt, f"Playground: {alt}")
+    display(data, metadata=metadata, raw=True)
 
 
 def _drawn(draw: Callable[..., Figure], sliders) -> bytes:

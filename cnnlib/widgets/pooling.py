@@ -15,10 +15,9 @@ from ..figures.style import Figure
 from ..geometry import Shape, Window, per_axis
 from ..layout import float_arrays
 from ..pooling import avg_pool, avg_pool_delta, max_pool, max_pool_delta
-from .explorer import Explorer, module, style
+from .explorer import STATE, Explorer, module, style
 
 LARGEST = 16  # cells along an axis: more than one can follow
-STATE = dict(sync=True, state=True)
 LAYING = ("input", "window", "stride", "padding", "center", "flip")  # they say who meets whom
 
 

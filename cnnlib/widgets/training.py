@@ -11,10 +11,8 @@ from traitlets import Dict, Int, List, TraitError, Unicode, observe, validate
 
 from ..errors import InputError
 from ..figures.style import INK, STYLE, Figure, new_figure
-from .explorer import Explorer, module, style
+from .explorer import STATE, Explorer, module, style
 from .recording import FORMAT, Recording, load, numbers
-
-STATE = dict(sync=True, state=True)
 
 
 class TrainingExplorer(Explorer):
