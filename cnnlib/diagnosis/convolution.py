@@ -1,6 +1,7 @@
 """The diagnosis of somebody's convolution layer."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -65,11 +66,30 @@ def diagnose(fn: Layer, *, stride=None, padding=None, seed: int = 0) -> Report:
         raise InputError(f"fn is {fn!r}; expected a function fn(x, w, b, dz, stride, padding)")
     stride, padding = read_setting("stride", stride, 1), read_setting("padding", padding, 0)
     cases = ladder(stride, padding, np.random.default_rng(seed))
+    report = examine(fn, cases)
+    fixed = stride is not None or padding is not None
+    unseen = {quantity: hidden(quantity, cases) for quantity in report.right} if fixed else {}
+    return replace(report, hidden=unseen)
+
+
+def examine(fn: Layer, cases: Sequence[Case], most: int = 2) -> Report:
+    """Say what is wrong with somebody's layer in these configurations.
+
+    Parameters
+    ----------
+    fn : callable
+        Gets `case.arguments()` of each, and returns a dict as that of `diagnose`.
+    cases : sequence of Case
+        From the simplest to the most awkward.
+    most : {1, 2}
+        How many mistakes in one quantity are looked for together. Numbers of a single small case
+        are explained by many a pair.
+    """
     outcome = collect(fn, cases, QUANTITIES)
     explained: list[Explanation] = []
     for quantity in QUANTITIES:
         if quantity in outcome.results:
-            findings, found = _wrong(quantity, outcome.results[quantity])
+            findings, found = _wrong(quantity, outcome.results[quantity], most)
             outcome.findings += findings
             explained += found
     outcome.findings = with_errors(
@@ -79,14 +99,8 @@ def diagnose(fn: Layer, *, stride=None, padding=None, seed: int = 0) -> Report:
     )
     told = {finding.quantity for finding in outcome.findings}
     right = [quantity for quantity in outcome.results if quantity not in told]
-    fixed = stride is not None or padding is not None
-    return Report(
-        outcome.findings,
-        right,
-        [quantity for quantity in QUANTITIES if quantity not in outcome.results],
-        outcome.tried,
-        {quantity: hidden(quantity, cases) for quantity in right} if fixed else {},
-    )
+    missing = [quantity for quantity in QUANTITIES if quantity not in outcome.results]
+    return Report(outcome.findings, right, missing, outcome.tried)
 
 
 def channels_first(fn: Layer) -> Layer:
@@ -118,7 +132,7 @@ def _each(returned, change):
 
 
 def _wrong(
-    quantity: str, results: list[tuple[Case, Any]]
+    quantity: str, results: list[tuple[Case, Any]], most: int
 ) -> tuple[list[Finding], list[Explanation]]:
     """What is wrong with one quantity, in all cases together, and what explains it."""
     absent = [case for case, got in results if got is None]
@@ -130,11 +144,12 @@ def _wrong(
         return [], []
     case, got = bad[0]
     right = case.right[quantity]
-    shown = where(right, got)
+    pair = case.seen(right), case.seen(got)
+    shown = where(*pair)
     if got.shape == right.shape and not np.isfinite(got).all():
         message = f"{quantity} has entries that are not finite. {pattern(quantity, results)}"
-        return [Finding(quantity, None, message, str(case), shown)], []
-    found = explanations(quantity, results)
+        return [Finding(quantity, None, message, str(case), shown, pair)], []
+    found = explanations(quantity, results, most)
     alone = dict.fromkeys(id for one in found for switch in one.switches for id in switch.ids)
     same = ", ".join(alone)
     findings: dict[str | None, Finding] = {}
@@ -148,18 +163,18 @@ def _wrong(
                     about += f"\nTwo mistakes together give this result: {together}."
                 elif len(alone) > 1:
                     about += f"\nThese give the same result; one of them was made: {same}."
-                findings.setdefault(id, Finding(quantity, id, about, str(case), shown))
+                findings.setdefault(id, Finding(quantity, id, about, str(case), shown, pair))
         if not explanation.switches:
             message = f"{quantity} is {explanation.factor} times the right one."
             if quantity == "z":
                 message = (
                     f"The sums are {explanation.factor} times the right ones, the bias is right."
                 )
-            findings[None] = Finding(quantity, None, message, str(case), shown)
+            findings[None] = Finding(quantity, None, message, str(case), shown, pair)
     if not found:
         shape = "" if got.shape == right.shape else f"{shown} "
         message = f"No known mistake gives this. {shape}{pattern(quantity, results)}"
-        findings[None] = Finding(quantity, None, message, str(case), shown)
+        findings[None] = Finding(quantity, None, message, str(case), shown, pair)
     return list(findings.values()), found
 
 

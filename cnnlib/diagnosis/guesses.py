@@ -26,6 +26,8 @@ def _guess(quantities: str, stage: str):
 
 
 def _shifted(s: Sum, rows: int, columns: int) -> None:
+    if any(by and axis.inputs == 1 for by, axis in zip((rows, columns), s.axes, strict=True)):
+        raise DoesNotFit("an axis of one cell has nothing to shift")
     s.p = s.p + np.array([[rows], [columns]])
 
 

@@ -88,7 +88,7 @@ def diagnose_pool(fn: Callable, *, kind: str = "max", stride=None, seed: int = 0
     places = {
         name: POOL[name] for name in POOL if name != ("divide" if kind == "max" else "winner")
     }
-    return _diagnose(fn, setups, {"a": POOL_FORWARD, "dx": places})
+    return examine(fn, setups, {"a": POOL_FORWARD, "dx": places})
 
 
 # N, H, W, C, window, stride: side by side, with a remainder, overlapping, with gaps.
@@ -164,7 +164,7 @@ def diagnose_head(fn: Callable, *, relu: bool = False, seed: int = 0) -> Report:
     places = HEAD if relu else {name: HEAD[name] for name in ("mean", "delta")}
     without = {name: HEAD[name] for name in ("mean", "delta")}
     gradients = {"dz": without, "dw": without, "db": without, "dx": places}
-    return _diagnose(fn, setups, {"p": {}, "loss": LOSS, **gradients})
+    return examine(fn, setups, {"p": {}, "loss": LOSS, **gradients})
 
 
 def diagnose_step(fn: Callable, *, seed: int = 0) -> Report:
@@ -211,10 +211,10 @@ def diagnose_step(fn: Callable, *, seed: int = 0) -> Report:
         return {name: np.stack([one[name] for one in after]) for name in after[0]}
 
     names = ("w1", "b1", "w2", "b2")
-    return _diagnose(twice, setups, dict.fromkeys(names, STEP))
+    return examine(twice, setups, dict.fromkeys(names, STEP))
 
 
-def _diagnose(fn: Callable, setups: Sequence[Setup], places: Mapping[str, Places]) -> Report:
+def examine(fn: Callable, setups: Sequence[Setup], places: Mapping[str, Places]) -> Report:
     """Run the function on all setups and look for the choices that give what came out."""
     outcome = collect(fn, setups, list(places))
     joint: list[Setting] = []
@@ -261,15 +261,17 @@ def _wrong(
     if not bad:
         return []
     setup, got = bad[0]
-    shown = where(setup.right[quantity], got)
+    pair = (setup.right[quantity], got)
+    shown = where(*pair)
     found: dict[str | None, Finding] = {}
     for setting in settings:
         for wrong in choices.mistaken(places, setting):
-            found.setdefault(wrong.id, Finding(quantity, wrong.id, _said(wrong), str(setup), shown))
+            about = _said(wrong)
+            found.setdefault(wrong.id, Finding(quantity, wrong.id, about, str(setup), shown, pair))
     if found:
         return list(found.values())
     message = _factor(quantity, results) or f"No known mistake gives this {quantity}."
-    return [Finding(quantity, None, message, str(setup), shown)]
+    return [Finding(quantity, None, message, str(setup), shown, pair)]
 
 
 def _gives(setup: Setup, setting: Mapping[str, str], quantity: str, got: np.ndarray) -> bool:

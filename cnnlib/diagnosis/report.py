@@ -27,6 +27,8 @@ class Finding:
         The smallest configuration that shows it.
     evidence : str
         Where it shows: expected and obtained entries.
+    arrays : pair of arrays, or None
+        What is right in that configuration, and what came out.
     """
 
     quantity: str
@@ -34,6 +36,7 @@ class Finding:
     message: str
     config: str = ""
     evidence: str = ""
+    arrays: tuple[np.ndarray, np.ndarray] | None = field(default=None, repr=False, compare=False)
 
     @property
     def title(self) -> str:

@@ -29,10 +29,13 @@ class Explanation:
         return all(_predicted(q, self.switches, case) is not None for q in quantities)
 
 
-def explanations(quantity: str, results: Sequence[tuple[Case, np.ndarray]]) -> list[Explanation]:
+def explanations(
+    quantity: str, results: Sequence[tuple[Case, np.ndarray]], most: int = 2
+) -> list[Explanation]:
     """All simplest explanations of what came out, none if nothing known fits.
 
     Fewer mistakes are simpler, and of as many those of the catalogue are simpler than guesses.
+    Explanations have at most `most` mistakes, one or two.
     """
     # The cases in which a mistake shows best come first: most guesses then fail at once.
     results = sorted(results, key=lambda result: not _differs(quantity, *result))
@@ -40,14 +43,17 @@ def explanations(quantity: str, results: Sequence[tuple[Case, np.ndarray]]) -> l
     guesses = [switch for switch in GUESSES if switch.quantity == quantity]
     singles = [(switch,) for switch in named], [(switch,) for switch in guesses]
     # Lazily, in this order: what is found early ends the search.
-    steps = (
+    alone = (
         *(_fitting(quantity, candidates, results) for candidates in singles),
         _multiplied(quantity, [()], results),
+    )
+    pairs = (
         _fitting(quantity, combinations(named, 2), results),
         *(_multiplied(quantity, candidates, results) for candidates in singles),
         _fitting(quantity, product(named, guesses), results),
         _fitting(quantity, combinations(guesses, 2), results),
     )
+    steps = alone if most == 1 else alone + pairs
     return next((found for step in steps if (found := list(step))), [])
 
 
