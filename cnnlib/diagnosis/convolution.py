@@ -1,6 +1,6 @@
 """The diagnosis of somebody's convolution layer."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -72,7 +72,9 @@ def diagnose(fn: Layer, *, stride=None, padding=None, seed: int = 0) -> Report:
     return replace(report, hidden=unseen)
 
 
-def examine(fn: Layer, cases: Sequence[Case], most: int = 2) -> Report:
+def examine(
+    fn: Layer, cases: Sequence[Case], most: int = 2, without: Collection[str] = ()
+) -> Report:
     """Say what is wrong with somebody's layer in these configurations.
 
     Parameters
@@ -84,12 +86,14 @@ def examine(fn: Layer, cases: Sequence[Case], most: int = 2) -> Report:
     most : {1, 2}
         How many mistakes in one quantity are looked for together. Numbers of a single small case
         are explained by many a pair.
+    without : collection of str
+        Entries of the catalogue that this function cannot contain.
     """
     outcome = collect(fn, cases, QUANTITIES)
     explained: list[Explanation] = []
     for quantity in QUANTITIES:
         if quantity in outcome.results:
-            findings, found = _wrong(quantity, outcome.results[quantity], most)
+            findings, found = _wrong(quantity, outcome.results[quantity], most, without)
             outcome.findings += findings
             explained += found
     outcome.findings = with_errors(
@@ -132,7 +136,7 @@ def _each(returned, change):
 
 
 def _wrong(
-    quantity: str, results: list[tuple[Case, Any]], most: int
+    quantity: str, results: list[tuple[Case, Any]], most: int, without: Collection[str]
 ) -> tuple[list[Finding], list[Explanation]]:
     """What is wrong with one quantity, in all cases together, and what explains it."""
     absent = [case for case, got in results if got is None]
@@ -149,7 +153,7 @@ def _wrong(
     if got.shape == right.shape and not np.isfinite(got).all():
         message = f"{quantity} has entries that are not finite. {pattern(quantity, results)}"
         return [Finding(quantity, None, message, str(case), shown, pair)], []
-    found = explanations(quantity, results, most)
+    found = explanations(quantity, results, most, without)
     alone = dict.fromkeys(id for one in found for switch in one.switches for id in switch.ids)
     same = ", ".join(alone)
     findings: dict[str | None, Finding] = {}
@@ -160,7 +164,8 @@ def _wrong(
             for id in switch.ids or (None,):
                 about = _message(switch, id, explanation.factor)
                 if len(explanation.switches) > 1 and together:
-                    about += f"\nTwo mistakes together give this result: {together}."
+                    others = f": {together}." if all(ids) else ", this and another one."
+                    about += f"\nTwo mistakes together give this result{others}"
                 elif len(alone) > 1:
                     about += f"\nThese give the same result; one of them was made: {same}."
                 findings.setdefault(id, Finding(quantity, id, about, str(case), shown, pair))

@@ -270,7 +270,7 @@ def _wrong(
             found.setdefault(wrong.id, Finding(quantity, wrong.id, about, str(setup), shown, pair))
     if found:
         return list(found.values())
-    message = _factor(quantity, results) or f"No known mistake gives this {quantity}."
+    message = _factor(quantity, results) or "No known mistake gives this."
     return [Finding(quantity, None, message, str(setup), shown, pair)]
 
 

@@ -10,7 +10,10 @@ from .search import is_right
 # Settings in which many mistakes do not show, each with its words.
 SETTINGS: tuple[tuple[str, Callable[[Case], bool]], ...] = (
     ("stride 1", lambda case: all(axis.stride == 1 for axis in case.axes)),
+    ("dilation 1", lambda case: all(axis.dilation == 1 for axis in case.axes)),
+    ("a cross-correlation", lambda case: all(axis.sign == -1 for axis in case.axes)),
     ("padding 0", lambda case: not any(map(any, case.pads))),
+    ("a single weight", lambda case: all(axis.kernel == 1 for axis in case.axes)),
     ("one sample", lambda case: len(case.x) == 1),
     ("one channel", lambda case: case.x.shape[-1] == 1),
     ("one filter", lambda case: len(case.w) == 1),

@@ -1,6 +1,6 @@
 """Finds the mistakes that give a result: one alone, a known factor, or two together."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import combinations, product
@@ -30,16 +30,19 @@ class Explanation:
 
 
 def explanations(
-    quantity: str, results: Sequence[tuple[Case, np.ndarray]], most: int = 2
+    quantity: str,
+    results: Sequence[tuple[Case, np.ndarray]],
+    most: int = 2,
+    without: Collection[str] = (),
 ) -> list[Explanation]:
     """All simplest explanations of what came out, none if nothing known fits.
 
     Fewer mistakes are simpler, and of as many those of the catalogue are simpler than guesses.
-    Explanations have at most `most` mistakes, one or two.
+    Explanations have at most `most` mistakes, one or two, and none of the entries in `without`.
     """
     # The cases in which a mistake shows best come first: most guesses then fail at once.
     results = sorted(results, key=lambda result: not _differs(quantity, *result))
-    named = [switch for switch in SWITCHES if switch.quantity == quantity]
+    named = [s for s in SWITCHES if s.quantity == quantity and not set(s.ids) <= set(without)]
     guesses = [switch for switch in GUESSES if switch.quantity == quantity]
     singles = [(switch,) for switch in named], [(switch,) for switch in guesses]
     # Lazily, in this order: what is found early ends the search.

@@ -5,8 +5,13 @@ import numpy as np
 from ..errors import InputError
 from ..geometry import Window
 from ..pooling import max_pool
-from .desk import Exercise
+from . import asking
+from .desk import Exercise, Wrong
 from .judging import function, values
+
+
+def _axis(P, U, s, d, before, after):
+    return {"P": (P,), "U": (U,), "stride": s, "dilation": d, "padding": ((before, after),)}
 
 
 def _output_size(P, U, s, d, before, after):
@@ -35,17 +40,28 @@ def _last_winner(x, U, s):
     return a[::-1, ::-1], x.size - 1 - winners[::-1, ::-1]
 
 
+def _without_stride(x, U, s):
+    """The number of outputs is right, their windows are those of stride 1."""
+    size = tuple(slice(part) for part in _max_pool(x, U, s)[0].shape)
+    a, winners = _max_pool(x, U, 1)
+    return a[size], winners[size]
+
+
 EXERCISES = (
     Exercise(
         "1.1",
         "z_by_hand",
         level=1,
-        judge=values([50, 80], reveal=False),
+        judge=values(
+            [50, 80],
+            reveal=False,
+            explain=asking.by_hand("z", P=(3,), U=(2,), x=[10, 20, 30], w=[1, 2]),
+        ),
         hints=(
             "Lay the two weights on the first two inputs, multiply what lies together, and add.",
             "z[0] = 1*10 + 2*20. For z[1] the kernel moves on by one cell.",
         ),
-        wrong=([40, 70], [50, 70], 50, "50, 80"),
+        wrong=(Wrong([40, 70], "F1"), [50, 70], 50, "50, 80"),
     ),
     Exercise(
         "1.2",
@@ -63,12 +79,18 @@ EXERCISES = (
         "1.3",
         "z_padded",
         level=1,
-        judge=values([210, 432], reveal=False),
+        judge=values(
+            [210, 432],
+            reveal=False,
+            explain=asking.by_hand(
+                "z", P=(4,), U=(3,), x=[1, 2, 3, 4], w=[1, 10, 100], stride=2, padding=1
+            ),
+        ),
         hints=(
             "Write the signal with its zeros: 0, 1, 2, 3, 4, 0.",
             "The kernel starts at cells 0 and 2 of the longer signal. Does it fit at 4?",
         ),
-        wrong=([210, 321], [321], [210, 432, 43], [12, 234]),
+        wrong=(Wrong([210, 321], "F3"), [321], Wrong([12, 234], "F1"), [210, 432, 43]),
     ),
     Exercise(
         "1.4",
@@ -87,6 +109,7 @@ EXERCISES = (
                 (3, 3, 2, 1, 0, 1),
                 (4, 2, 1, 1, 0, 2),
             ],
+            explain=asking.outputs(_axis),
         ),
         hints=(
             "The first kernel starts at cell 0 of the padded axis. Where does the last one start?",
@@ -96,8 +119,21 @@ EXERCISES = (
         wrong=(
             lambda P, U, s, d, before, after: (before + P + after - d * (U - 1) - 1) // s + 1,
             lambda P, U, s, d, before, after: max(0, (before + P + after - U) // s + 1),
-            lambda P, U, s, d, before, after: max(0, (before + P + after - d * (U - 1)) // s),
-            lambda P, U, s, d, before, after: max(0, (P + 2 * before - d * (U - 1) - 1) // s + 1),
+            Wrong(
+                lambda P, U, s, d, before, after: max(0, (before + P + after - d * (U - 1)) // s),
+                "F4",
+            ),
+            Wrong(
+                lambda P, U, s, d, before, after: max(0, (before + P - d * (U - 1) - 1) // s + 1),
+                "F5",
+            ),
+            Wrong(lambda P, U, s, d, before, after: (before + P + after) // s + 1, "F6"),
+            Wrong(
+                lambda P, U, s, d, before, after: max(
+                    0, (P + 2 * before - d * (U - 1) - 1) // s + 1
+                ),
+                "F5",
+            ),
         ),
     ),
     Exercise(
@@ -127,6 +163,7 @@ EXERCISES = (
                 ),
                 (np.random.default_rng(0).integers(-5, 5, (7, 6)), 3, 2),
             ],
+            explain=asking.pool,
         ),
         hints=(
             "Two loops over the outputs, two over the window: p = s*i + u, q = s*j + v.",
@@ -137,6 +174,7 @@ EXERCISES = (
             _last_winner,
             lambda x, U, s: _max_pool(x, U, U),
             lambda x, U, s: (np.maximum(_max_pool(x, U, s)[0], 0), _max_pool(x, U, s)[1]),
+            Wrong(_without_stride, "F3"),
             lambda x, U, s: _max_pool(x, U, s)[0],
         ),
     ),

@@ -7,12 +7,20 @@ import numpy as np
 import cnnlib
 
 from ..geometry import Axis
-from .desk import Exercise
+from . import asking
+from .desk import Exercise, Wrong
 from .judging import choice, function, values
 
 
 def _axis(P, U, **geometry) -> Axis:
     return cnnlib.Window(U, **geometry).axes((P,))[0]
+
+
+def _as_layer(x, w, u0):
+    return {"P": x.shape, "U": w.shape, "x": x, "w": w, "center": u0, "flip": True}
+
+
+NOT_TURNED = {"F1": "It is the cross-correlation: the kernel was not reversed."}
 
 
 def _convolution(x, w, u0):
@@ -60,13 +68,17 @@ EXERCISES = (
         "2.1",
         "z_by_hand",
         level=1,
-        judge=values([2, 9, 18, 20], reveal=False),
+        judge=values(
+            [2, 9, 18, 20],
+            reveal=False,
+            explain=asking.by_hand("z", P=(4,), U=(3,), x=[1, 2, 4, 8], w=[5, 0, 1], center=1),
+        ),
         hints=(
             "The weight called -1 is 5, the one called 0 is 0, the one called 1 is 1.",
             "So z[i] = 5*x[i-1] + 1*x[i+1], and x is 0 outside.",
         ),
         # turned round; the weights -1, 0, 1 taken from a NumPy array; without the padding
-        wrong=([10, 21, 42, 4], [5, 11, 22, 44], [9, 18], [9, 18, 2, 20]),
+        wrong=(Wrong([10, 21, 42, 4], "F1"), [5, 11, 22, 44], [9, 18], [9, 18, 2, 20]),
     ),
     Exercise(
         "2.2",
@@ -84,7 +96,7 @@ EXERCISES = (
         "2.3",
         "convolution",
         level=2,
-        judge=function(_convolution, _SIGNALS),
+        judge=function(_convolution, _SIGNALS, explain=asking.layer("z", _as_layer, NOT_TURNED)),
         hints=(
             "Reverse the kernel. Which place does the weight that was the centre have now?",
             "The weight u of U goes to the place U-1-u, and so does the centre.",
@@ -117,7 +129,13 @@ EXERCISES = (
         "2.5",
         "z_corner",
         level=1,
-        judge=values([[4, 0], [9, 2]], reveal=False),
+        judge=values(
+            [[4, 0], [9, 2]],
+            reveal=False,
+            explain=asking.by_hand(
+                "z", P=(2, 2), U=(2, 2), x=[[1, 2], [3, 4]], w=[[1, 0], [0, 2]], center=(1, 0)
+            ),
+        ),
         hints=(
             "The centre is the weight in row 1 and column 0. Lay it on cell (i, j). Where does the "
             "weight 1 lie, and where the weight 2?",

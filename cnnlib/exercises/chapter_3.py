@@ -4,7 +4,9 @@ import numpy as np
 
 import cnnlib
 
-from .desk import Exercise
+from ..mistakes import choices
+from . import asking
+from .desk import Exercise, Wrong
 from .judging import function, values
 from .setups import setups
 
@@ -14,23 +16,61 @@ def _wide(a) -> np.ndarray:
     return np.asarray(a, float)[None, ..., None]
 
 
+def _dx(dz, w, P, U, **geometry):
+    """The library's delta of one channel of one sample."""
+    return cnnlib.conv_delta(_wide(dz), _wide(w), (1, *P, 1), **geometry)[0, ..., 0]
+
+
+def _full(dz, w):
+    """One image, stride 1, no padding."""
+    P = tuple(I + U - 1 for I, U in zip(dz.shape, w.shape, strict=True))
+    return {"dz": dz, "w": w, "P": P, "U": w.shape}
+
+
 def _delta_by_turning(dz, w):
-    shape = [I + U - 1 for I, U in zip(dz.shape, w.shape, strict=True)]
-    return cnnlib.conv_delta(_wide(dz), _wide(w), (1, *shape, 1), method="loops")[0, ..., 0]
+    return _dx(**_full(dz, w))
+
+
+def _spread(dz, s):
+    """A kernel of one weight: each delta goes to the cell where its output lies."""
+    U = (1,) * dz.ndim
+    return {"dz": dz, "w": np.ones(U), "P": tuple(s * (I - 1) + 1 for I in dz.shape), "U": U,
+            "stride": s}  # fmt: skip
 
 
 def _lattice(dz, s):
-    """The deltas of a kernel of one weight: each goes to the cell where its output lies."""
-    shape = [s * (I - 1) + 1 for I in dz.shape]
-    one = np.ones((1,) * (dz.ndim + 2))
-    return cnnlib.conv_delta(_wide(dz), one, (1, *shape, 1), stride=s)[0, ..., 0]
+    return _dx(**_spread(dz, s))
+
+
+def _axis(dz, w, P, s, d, before, flip):
+    """With the padding behind that gives as many outputs as there are deltas."""
+    after = max(0, s * (len(dz) - 1) + d * (len(w) - 1) + 1 - P - before)
+    return {"dz": dz, "w": w, "P": (P,), "U": w.shape, "stride": s, "dilation": d,
+            "padding": ((before, after),), "flip": flip}  # fmt: skip
 
 
 def _delta(dz, w, P, s, d, before, flip):
-    """With the padding behind that gives as many outputs as there are deltas."""
-    after = max(0, s * (len(dz) - 1) + d * (len(w) - 1) + 1 - P - before)
-    geometry = dict(stride=s, dilation=d, padding=((before, after),), flip=flip)
-    return cnnlib.conv_delta(_wide(dz), _wide(w), (1, P, 1), **geometry).ravel()
+    return _dx(**_axis(dz, w, P, s, d, before, flip))
+
+
+TURNED = {
+    "D1 D2 D3": "The kernel is turned round where it should not be, and not where it should: "
+    "`flip` is read the wrong way round."
+}
+CORRELATED = {
+    "D1 D2 D3": "These are the deltas of a cross-correlation; this layer is a true convolution."
+}
+# Softmax undoes these logits: it gives the probabilities of exercise 3.2.
+LOGITS = np.log([[0.2, 0.5, 0.3], [0.6, 0.4, 1e-300]])
+
+
+def _dz_of_softmax(setting):
+    return choices.head(LOGITS, np.eye(3), np.zeros(3), np.array([1, 0]), setting, relu=False)["dz"]
+
+
+def _dx_of_pool(setting):
+    x, da = (np.array(a, float)[None, :, None, None] for a in ([3, 8, 8, 1, 5], [10, 20, 40]))
+    return choices.pool_delta(x, da, (3, 1), (1, 1), setting)
 
 
 def _cases():
@@ -67,48 +107,67 @@ EXERCISES = (
         "3.1",
         "dx_by_hand",
         level=1,
-        judge=values([8, -2, 15, 1, 6], reveal=False),
+        judge=values(
+            [8, -2, 15, 1, 6],
+            reveal=False,
+            explain=asking.by_hand("dx", P=(5,), U=(3,), w=[2, -1, 3], dz=[4, 1, 2]),
+        ),
         hints=(
             "Write the three outputs as sums. Underline input 2 wherever it stands.",
             "Input 0 stands in one sum, with weight 2, and that output has the delta 4.",
             "Input 1 reached output 0 with -1 and output 1 with 2: -1*4 + 2*1.",
         ),
-        wrong=([12, 3, 9, 5, 4], [8, 2, 4, -2, 6]),
+        wrong=(
+            Wrong([12, -1, 13, 0, 4], "D1 D2 D3"),
+            [12, 3, 9, 5, 4],
+            Wrong([8, 2, 4, -2, 6], "D19"),
+        ),
     ),
     Exercise(
         "3.2",
         "dz_by_hand",
         level=1,
-        judge=values([[0.1, -0.25, 0.15], [-0.2, 0.2, 0]], reveal=False),
+        judge=values(
+            [[0.1, -0.25, 0.15], [-0.2, 0.2, 0]],
+            reveal=False,
+            explain=asking.chosen(
+                "dz", {"mean": choices.HEAD["mean"], "delta": choices.HEAD["delta"]}, _dz_of_softmax
+            ),
+        ),
         hints=(
             "Softmax and cross-entropy together send back y - t. What is t of each sample?",
             "t is [0, 1, 0] and [1, 0, 0]. And the loss is a mean over how many samples?",
         ),
-        wrong=([[0.2, -0.5, 0.3], [-0.4, 0.4, 0]], [[-0.1, 0.25, -0.15], [0.2, -0.2, 0]]),
+        wrong=(
+            Wrong([[0.2, -0.5, 0.3], [-0.4, 0.4, 0]], "S5"),
+            [[-0.1, 0.25, -0.15], [0.2, -0.2, 0]],
+        ),
     ),
     Exercise(
         "3.3",
         "pool_dx",
         level=1,
-        judge=values([0, 30, 40, 0, 0], reveal=False),
+        judge=values(
+            [0, 30, 40, 0, 0], reveal=False, explain=asking.chosen("dx", choices.POOL, _dx_of_pool)
+        ),
         hints=(
             "Write down the three windows, and the index of the winner of each.",
             "Where two cells tie, the one with the smaller index wins, and it takes all.",
             "The winners are 1, 1 and 2.",
         ),
-        wrong=([0, 30, 70, 0, 0], [0, 20, 40, 0, 0]),
+        wrong=(Wrong([0, 30, 70, 0, 0], "P1"), Wrong([0, 20, 40, 0, 0], "P2")),
     ),
     Exercise(
         "3.4",
         "delta_by_turning",
         level=2,
-        judge=function(_delta_by_turning, list(_planes())),
+        judge=function(_delta_by_turning, list(_planes()), explain=asking.layer("dx", _full)),
         hints=(
             "How many zeros go around the deltas? Rows and columns may need different numbers.",
             "((rows - 1, rows - 1), (columns - 1, columns - 1)) for np.pad, and w[::-1, ::-1].",
             "Then dx[p, q] is the sum over u, v of turned[u, v] * F[p + u, q + v].",
         ),
-        wrong=(_not_turned, lambda dz, w: dz),
+        wrong=(Wrong(_not_turned, "D1 D2 D3"), lambda dz, w: dz),
     ),
     Exercise(
         "3.5",
@@ -122,13 +181,14 @@ EXERCISES = (
                 (np.array([5.0]), 3),
                 (np.array([[1.0, 2, 3], [4, 5, 6]]), 3),
             ],
+            explain=asking.layer("dx", _spread),
         ),
         hints=(
             "Make the list of zeros first. How long is it? The last delta stands at its end.",
             "Its length is s*(I - 1) + 1 on every axis. Then D[::s] = dz on one axis.",
         ),
         wrong=(
-            lambda dz, s: dz,
+            Wrong(lambda dz, s: dz, "D5"),
             lambda dz, s: np.kron(dz, np.eye(1, s)[0] if dz.ndim == 1 else np.eye(s)),
         ),
     ),
@@ -147,7 +207,21 @@ EXERCISES = (
         "3.7",
         "flipped_dx",
         level=2,
-        judge=values([26, 14, 19, 8], reveal=False),
+        judge=values(
+            [26, 14, 19, 8],
+            reveal=False,
+            explain=asking.by_hand(
+                "dx",
+                CORRELATED,
+                P=(4,),
+                U=(3,),
+                w=[1, 2, 3],
+                dz=[5, 7, 4],
+                stride=2,
+                center=0,
+                flip=True,
+            ),
+        ),
         hints=(
             "The centre is weight 0, so output i lies at input 2*i. Where do the weights 1, 2 go?",
             "p = 2*i - u. Write down the rows with p from 0 to 3.",
@@ -159,14 +233,14 @@ EXERCISES = (
         "3.8",
         "delta",
         level=3,
-        judge=function(_delta, list(_cases())),
+        judge=function(_delta, list(_cases()), explain=asking.layer("dx", _axis, TURNED)),
         hints=(
             "The scatter form is the shortest: which input does output i meet through weight u?",
             "p = s*i - before + d*u, and with a flip U - 1 - u in place of u.",
             "Leave out each p outside 0..P-1, and add: an input may be met many times.",
         ),
         wrong=(
-            _without_stride,
+            Wrong(_without_stride, "D4 D5"),
             lambda dz, w, P, s, d, before, flip: _delta(dz, w, P, s, d, before, not flip),
         ),
     ),

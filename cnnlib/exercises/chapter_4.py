@@ -5,7 +5,8 @@ import numpy as np
 import cnnlib
 from cnnlib.checks import numerical_gradient
 
-from .desk import Exercise
+from . import asking
+from .desk import Exercise, Wrong
 from .judging import choice, function, values
 
 
@@ -13,6 +14,10 @@ def _strided(x, dz, U, s):
     """One axis: no padding, no flip."""
     x, dz = np.asarray(x), np.asarray(dz)
     return cnnlib.conv_weight_gradient(x[None, :, None], dz[None, :, None], U, stride=s).ravel()
+
+
+def _axis(x, dz, U, s):
+    return {"x": x, "dz": dz, "P": x.shape, "U": (U,), "stride": s}
 
 
 STRIDED = (3, 2, 1), (5, 3, 2), (6, 3, 2), (12, 2, 4)  # P, U, s; cells left over in the last two
@@ -34,6 +39,11 @@ def _all_lags(x, dz, U, s):
     return np.correlate(x, spread, "valid")
 
 
+def _layer(x, dz, U, s, d, u0, flip):
+    return {"x": x, "dz": dz, "P": x.shape[1:-1], "U": U, "stride": s, "dilation": d,
+            "center": u0, "flip": flip}  # fmt: skip
+
+
 def _centred(x, dz, U, s, d, u0, flip):
     """A layer whose centre is given."""
     return cnnlib.conv_weight_gradient(x, dz, U, stride=s, dilation=d, center=u0, flip=flip)
@@ -51,12 +61,16 @@ EXERCISES: tuple[Exercise, ...] = (
         "4.1",
         "dw_by_hand",
         level=1,
-        judge=values([4, 15], reveal=False),
+        judge=values(
+            [4, 15],
+            reveal=False,
+            explain=asking.by_hand("dw", P=(4,), U=(2,), x=[1, 4, 2, 3], dz=[2, -1, 3]),
+        ),
         hints=(
             "There are three outputs. Which three inputs did weight 0 meet?",
             "Inputs 0, 1 and 2: 1*2 + 4*(-1) + 2*3. Weight 1 met those one cell further right.",
         ),
-        wrong=([3, 16], [15, 4], [4 / 3, 5], [4, 15, 0]),
+        wrong=(Wrong([3, 16], "W1"), Wrong([15, 4], "W2"), Wrong([4 / 3, 5], "W5"), [4, 15, 0]),
     ),
     Exercise(
         "4.2",
@@ -86,13 +100,19 @@ EXERCISES: tuple[Exercise, ...] = (
         "4.3",
         "strided_gradient",
         level=2,
-        judge=function(_strided, [_strided_case(*case) for case in STRIDED]),
+        judge=function(
+            _strided, [_strided_case(*case) for case in STRIDED], explain=asking.layer("dw", _axis)
+        ),
         hints=(
             "Which input does weight u meet for output i? Write p as a formula of s, i and u.",
             "p = s*i + u. Two loops, over u and over i.",
             "Without a loop over i: x[u::s] holds the inputs of weight u; take the first len(dz).",
         ),
-        wrong=(_unstrided, _all_lags, lambda x, dz, U, s: _strided(x, dz, U, s)[::-1]),
+        wrong=(
+            Wrong(_unstrided, "W3"),
+            _all_lags,
+            Wrong(lambda x, dz, U, s: _strided(x, dz, U, s)[::-1], "W2"),
+        ),
     ),
     Exercise(
         "4.4",
@@ -123,6 +143,7 @@ EXERCISES: tuple[Exercise, ...] = (
                 _centred_case((4, 6), (3, 2), (2, 1), (1, 2), (0, 1), True),
                 _centred_case((5, 4, 6), (2, 3, 2), (3, 3, 3), (2, 2, 2), (0, 2, 1), True),
             ],
+            explain=asking.layer("dw", _layer),
         ),
         hints=(
             "Three nested questions: for each output, for each weight, which input p on each axis?",
@@ -131,7 +152,9 @@ EXERCISES: tuple[Exercise, ...] = (
         ),
         wrong=(
             lambda x, dz, U, s, d, u0, flip: _centred(x, dz, U, s, d, u0, flip)[:, ::-1],
-            lambda x, dz, U, s, d, u0, flip: _centred(x, dz, U, s, d, u0, flip) / len(x),
+            Wrong(
+                lambda x, dz, U, s, d, u0, flip: _centred(x, dz, U, s, d, u0, flip) / len(x), "W6"
+            ),
             lambda x, dz, U, s, d, u0, flip: np.swapaxes(_centred(x, dz, U, s, d, u0, flip), 0, -1),
         ),
     ),

@@ -3,7 +3,8 @@
 import numpy as np
 
 from ..convolution import conv_delta, conv_weight_gradient
-from .desk import Exercise
+from . import asking
+from .desk import Exercise, Wrong
 from .judging import choice, function, values
 
 
@@ -15,6 +16,29 @@ def _cells(P, U, before, after):
 def _correlate(x, w):
     """Valid cross-correlation of two signals."""
     return np.correlate(np.asarray(x, float), np.asarray(w, float), "valid")
+
+
+def _valid(x, w):
+    return {"x": x, "w": w, "P": (len(x),), "U": (len(w),)}
+
+
+def _same(U):
+    """The geometry of the question's layer: a true convolution of mode 'same'."""
+    return {"U": U, "center": tuple((u - 1) // 2 for u in U), "flip": True}
+
+
+def _delta_of_same(dz, w, input_shape):
+    return {"dz": dz, "w": w, "P": input_shape[1:-1], **_same(w.shape[1:-1])}
+
+
+def _gradient_of_same(x, dz, kernel):
+    return {"x": x, "dz": dz, "P": x.shape[1:-1], **_same(kernel)}
+
+
+NOT_TURNED = {
+    "D1 D2 D3": "The deltas meet a turned kernel: that is the delta of a cross-correlation, and "
+    "this layer is a true convolution."
+}
 
 
 def _delta_flipped(dz, w, input_shape):
@@ -125,6 +149,7 @@ EXERCISES: tuple[Exercise, ...] = (
                 ([3.0, 1.0, 2.0], [2.0, 1.0, 5.0]),
                 ([3.0, 1.0, 2.0, 4.0, -5.0, 6.0, 1.0], [2.0]),
             ],
+            explain=asking.layer("z", _valid),
         ),
         hints=(
             "np.fft.rfft(w, len(x)) appends the zeros.",
@@ -132,7 +157,7 @@ EXERCISES: tuple[Exercise, ...] = (
             "np.fft.irfft(Z, len(x)) needs the length. Keep the first len(x) - len(w) + 1 outputs.",
         ),
         wrong=(
-            lambda x, w: np.convolve(x, w, "valid"),
+            Wrong(lambda x, w: np.convolve(x, w, "valid"), "F1"),
             lambda x, w: np.correlate(x, w, "full"),
             lambda x, w: _correlate(x, w)[::-1],
         ),
@@ -152,7 +177,11 @@ EXERCISES: tuple[Exercise, ...] = (
         "7.7",
         "same_delta",
         level=3,
-        judge=function(_delta_flipped, [_case_of_delta(*case) for case in _same_cases()]),
+        judge=function(
+            _delta_flipped,
+            [_case_of_delta(*case) for case in _same_cases()],
+            explain=asking.layer("dx", _delta_of_same, NOT_TURNED),
+        ),
         hints=(
             "The forward pass is a convolution with centre (U-1)//2. What is the delta's flip?",
             "correlate each delta with its kernel in full, and cut P cells out of the result.",
@@ -167,17 +196,22 @@ EXERCISES: tuple[Exercise, ...] = (
         "7.8",
         "same_gradient",
         level=3,
-        judge=function(_gradient_same, _same_cases()),
+        judge=function(
+            _gradient_same, _same_cases(), explain=asking.layer("dw", _gradient_of_same)
+        ),
         hints=(
             "Pad x with U-1-(U-1)//2 cells before and (U-1)//2 after, along each axis.",
             "correlate(padded x, dz, 'valid') has one lag for each weight.",
             "The layer is a true convolution: reverse the lags along every axis.",
         ),
         wrong=(
-            lambda x, dz, kernel: np.flip(
-                _gradient_same(x, dz, kernel), tuple(range(1, x.ndim - 1))
+            Wrong(
+                lambda x, dz, kernel: np.flip(
+                    _gradient_same(x, dz, kernel), tuple(range(1, x.ndim - 1))
+                ),
+                "W2",
             ),
-            lambda x, dz, kernel: _gradient_same(x, dz, kernel) / len(x),
+            Wrong(lambda x, dz, kernel: _gradient_same(x, dz, kernel) / len(x), "W6"),
         ),
     ),
     Exercise(

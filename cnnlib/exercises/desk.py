@@ -14,6 +14,7 @@ from typing import Any
 
 from ..errors import InputError
 from .judging import Judge, told
+from .telling import Named, Told
 
 MARKS = {"not attempted": "○", "right": "✓", "wrong": "✗"}
 
@@ -24,7 +25,9 @@ class Exercise:
 
     `id` is 'chapter.number', `name` what the notebook's cell and the solution define, `level` 1
     (predict a number) to 3 (write a function). `wrong` are plausible wrong answers: the tests
-    prove that the judge sees through them. `points` is the level unless it is given.
+    prove that the judge sees through them. One that the judge must name is `Wrong(answer, ids)`.
+    `points` is the level unless it is given. `faulty` is the function in the notebook that has the
+    mistake, in an exercise "find the mistake" (see `mending`).
     """
 
     id: str
@@ -34,9 +37,18 @@ class Exercise:
     hints: tuple[str, ...]
     wrong: tuple[Any, ...]
     points: int = 0
+    faulty: str = ""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "points", self.points or self.level)
+
+
+@dataclass(frozen=True)
+class Wrong:
+    """A wrong answer, and the entries of the catalogue that its check must name."""
+
+    answer: Any
+    ids: str = ""  # separated by spaces
 
 
 @dataclass(frozen=True, repr=False)
@@ -47,9 +59,15 @@ class Result:
     status: str  # 'not attempted', 'right' or 'wrong'
     points: int
     possible: int
-    findings: tuple[str, ...] = ()
+    findings: tuple[Told, ...] = ()
 
-    def _lines(self) -> tuple[str, tuple[str, ...]]:
+    @property
+    def mistakes(self) -> list[str]:
+        """The entries of the catalogue that the answer contains."""
+        named = (one.mistake for one in self.findings if isinstance(one, Named))
+        return list(dict.fromkeys(id for id in named if id))
+
+    def _lines(self) -> tuple[str, tuple[Told, ...]]:
         name = f"Exercise {self.exercise}"
         if self.status == "not attempted":
             cure = f'Put your answer in place of ... or ask hint("{self.exercise}").'
@@ -60,11 +78,13 @@ class Result:
 
     def __repr__(self) -> str:
         head, rest = self._lines()
-        return "\n".join([f"{MARKS[self.status]} {head}", *(f"  {line}" for line in rest)])
+        lines = "\n".join(map(str, rest)).splitlines()
+        return "\n".join([f"{MARKS[self.status]} {head}", *(f"  {line}" for line in lines)])
 
     def _repr_html_(self) -> str:
         head, rest = self._lines()
-        items = "".join(f"<li>{html.escape(line)}</li>" for line in rest)
+        told = (html.escape(one) if isinstance(one, str) else one.html() for one in rest)
+        items = "".join(f"<li>{one}</li>" for one in told)
         kind = self.status.replace(" ", "-")
         return (
             f'<div class="exercise {kind}"><p><strong>{MARKS[self.status]} {html.escape(head)}'
@@ -97,13 +117,14 @@ def check(id: str, answer: Any = None) -> Result:
     id : str
         'chapter.number'.
     answer : any
-        A number, an array, a letter or a function, as the exercise asks. None, `...` and a
-        function that returns one of them are not attempted.
+        A number, an array, a letter or a function, as the exercise asks, or a dict of them. None,
+        `...` and a function that returns one of them are not attempted.
 
     Returns
     -------
     Result
-        Its display says: not attempted, right, or what differs.
+        Its display says: not attempted, right, or what differs, and where one is known, the mistake
+        that gives exactly this.
 
     Examples
     --------
@@ -114,7 +135,8 @@ def check(id: str, answer: Any = None) -> Result:
     'right'
     >>> check("1.1", [50, 70])
     ✗ Exercise 1.1: not right yet.
-      entry [1]: got 70, expected another number
+      yours, wrong in []:
+       50  [70]
     """
     exercise = get(id)
     try:
@@ -146,8 +168,12 @@ def solution(id: str) -> Note:
 
 
 def solution_source(id: str) -> str | None:
-    """The lines of the solution's file that define the exercise's name, with their comments."""
+    """The lines of the solution's file that lead to the exercise's name, with their comments.
+
+    They begin behind the solution before, or the imports: a solution may define a function first.
+    """
     exercise = get(id)
+    names = {one.name for one in of_chapter(id.split(".")[0])}
     file = files(__package__) / "solutions" / f"chapter_{id.split('.')[0]}.py"
     if not file.is_file():
         return None
@@ -155,10 +181,11 @@ def solution_source(id: str) -> str | None:
     end = 0
     for node in ast.parse(text).body:
         targets = node.targets if isinstance(node, ast.Assign) else [node]
-        names = {getattr(target, "id", getattr(target, "name", None)) for target in targets}
-        if exercise.name in names:
+        defined = {getattr(target, "id", getattr(target, "name", None)) for target in targets}
+        if exercise.name in defined:
             return "\n".join(text.splitlines()[end : node.end_lineno]).strip()
-        end = node.end_lineno or end
+        if defined & names or isinstance(node, ast.Import | ast.ImportFrom | ast.Expr):
+            end = node.end_lineno or end
     raise InputError(f"{file.name} does not define {exercise.name}, the solution of {id}")
 
 

@@ -1,30 +1,39 @@
 """How answers are judged: `values`, `choice` and `function` make the judges of exercises.
 
 A judge takes an answer of any type and returns None (not attempted), or the list of what is wrong
-with it, empty if it is right.
+with it, empty if it is right. Where the answer is a quantity of a layer, `explain` (of `asking`)
+also names the mistake that gives what came out. `mending` has the judges of "find the mistake".
 """
 
 import copy
 import inspect
-import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-Judge = Callable[[Any], "list[str] | None"]
-SHOWN = 4  # differences that a report names
-LONGEST = 60  # characters of a value in a report
+from .asking import Explain
+from .telling import LONGEST, Drawn, Named, Told, close, setting, shown
+
+Judge = Callable[[Any], "list[Told] | None"]
 
 
-def values(expected, tolerance: float = 1e-6, reveal: bool = True) -> Judge:
+def values(
+    expected, tolerance: float = 1e-6, reveal: bool = True, explain: Explain | None = None
+) -> Judge:
     """Expect a number, an array, or a dict of named ones.
 
-    The report says where an answer differs; `reveal` says whether it also gives the right number.
+    The report says where an answer differs; `reveal` says whether it also gives the right number,
+    and `explain` names the mistake that gives the wrong ones.
     """
 
     def judge(answer):
-        return None if _missing(answer) else compare(answer, expected, tolerance, reveal=reveal)
+        if missing(answer):
+            return None
+        findings = compare(answer, expected, tolerance, reveal=reveal)
+        if explain and any(isinstance(one, Drawn) for one in findings):
+            findings += map(Named, explain(answer, ()).findings)
+        return findings
 
     return judge
 
@@ -35,7 +44,7 @@ def choice(
     """Expect one letter of `options`; `because` says for a wrong one why it is wrong."""
 
     def judge(answer):
-        if _missing(answer):
+        if missing(answer):
             return None
         letters = ", ".join(map(repr, options))
         if not isinstance(answer, str) or answer.strip().lower() not in options:
@@ -48,7 +57,12 @@ def choice(
     return judge
 
 
-def function(reference: Callable, cases: Sequence[tuple], tolerance: float = 1e-6) -> Judge:
+def function(
+    reference: Callable,
+    cases: Sequence[tuple],
+    tolerance: float = 1e-6,
+    explain: Explain | None = None,
+) -> Judge:
     """Expect a function that gives on all cases what the reference gives.
 
     Parameters
@@ -59,40 +73,47 @@ def function(reference: Callable, cases: Sequence[tuple], tolerance: float = 1e-
         Arguments by position. The report shows the smallest case that fails.
     tolerance : float
         Largest difference, relative to the largest expected entry (absolute below 1).
+    explain : Explain, optional
+        Names the mistake in a function that is wrong: `layer`, `outputs` or `pool` of `asking`.
     """
     names = list(inspect.signature(reference).parameters)
     ordered = sorted(cases, key=_size)
 
     def judge(answer):
-        if _missing(answer):
+        if missing(answer):
             return None
         if not callable(answer):
             return [f"got {shown(answer)}; expected a function"]
         given = copy.deepcopy(ordered)
         outcomes = [_call(answer, arguments) for arguments in given]
-        if all(not error and _missing(got) for got, error in outcomes):
+        if all(not error and missing(got) for got, error in outcomes):
             return None
-        failures = []
+        failures, differs = [], False
         for case, arguments, (got, error) in zip(ordered, given, outcomes, strict=True):
             expected = reference(*copy.deepcopy(case))
             findings = [error] if error else compare(got, expected, tolerance)
-            if not _equal(arguments, case):
+            differs = differs or bool(findings)
+            if not same(arguments, case):
                 findings.append("the function changed its arguments; work on a copy")
             if findings:
-                failures.append([_setting(names, case), *findings])
+                failures.append([setting(names, case), *findings])
         if not failures:
             return []
         head, *rest = failures[0]
-        return [f"{len(failures)} of {len(cases)} cases fail. The smallest: {head}", *rest]
+        head = f"{len(failures)} of {len(cases)} cases fail. The smallest: {head}"
+        # Right numbers need no name, and what keeps them from being right has been said.
+        causes = map(Named, explain(answer, ordered).findings) if explain and differs else ()
+        return [head, *rest, *causes]
 
     return judge
 
 
-def compare(got, expected, tolerance: float, name: str = "", reveal: bool = True) -> list[str]:
-    """What differs, entry by entry: type, shape, then up to four entries."""
+def compare(got, expected, tolerance: float, name: str = "", reveal: bool = True) -> list[Told]:
+    """What differs: type, shape, then a number in words and an array in a drawing."""
     if isinstance(expected, tuple) and any(np.ndim(part) for part in expected):
-        expected = dict(enumerate(expected))
-        got = dict(enumerate(got)) if isinstance(got, tuple | list) else got
+        expected = {f"result {n}": part for n, part in enumerate(expected)}
+        if isinstance(got, tuple | list):
+            got = {f"result {n}": part for n, part in enumerate(got)}
     if isinstance(expected, Mapping):
         if not isinstance(got, Mapping) or set(got) != set(expected):
             parts = ", ".join(map(str, expected))
@@ -109,38 +130,17 @@ def compare(got, expected, tolerance: float, name: str = "", reveal: bool = True
     if array.dtype.kind not in "fiub":
         kind = f"an array of shape {wanted.shape}" if wanted.ndim else "a number"
         return [f"{name}got {shown(got)} ({type(got).__name__}); expected {kind}"]
+    drawn = Drawn(name.removesuffix(": "), wanted, array, reveal, tolerance)
     if array.shape != wanted.shape:
         shape = wanted.shape if wanted.ndim else "(), a number"
-        return [f"{name}the shape is {array.shape}; expected {shape}"]
-    scale = max(1.0, float(np.abs(wanted).max(initial=0)))
-    with np.errstate(invalid="ignore", over="ignore"):
-        right = np.abs(array.astype(float) - wanted.astype(float)) <= tolerance * scale  # NaN: no
-    places = np.argwhere(~right)
-    findings = []
-    for place in places[:SHOWN]:
-        at = tuple(place.tolist())
-        entry = f"entry [{','.join(map(str, at))}]: " if at else ""
-        told = shown(wanted[at].item()) if reveal else "another number"
-        findings.append(f"{name}{entry}got {shown(array[at].item())}, expected {told}")
-    if len(places) > SHOWN:
-        findings.append(f"{name}and {len(places) - SHOWN} of {wanted.size} entries more")
-    return findings
-
-
-def shown(value) -> str:
-    """A short and stable text for any value."""
-    if isinstance(value, float):
-        return f"{value:.6g}"
-    if isinstance(value, np.ndarray):
-        small = value.size <= 12 and value.dtype.kind in "fiub"
-        return str(value.round(4).tolist()) if small else f"an array of shape {value.shape}"
-    if callable(value):
-        return "a function"
-    try:
-        text = re.sub(" at 0x[0-9A-Fa-f]+", "", repr(value))  # an address differs in every run
-    except Exception:
-        text = f"an object of type {type(value).__name__}"
-    return text if len(text) <= LONGEST else text[:LONGEST] + " ..."
+        said = f"{name}the shape is {array.shape}; expected {shape}"
+        return [said, drawn] if wanted.ndim and array.size and array.ndim else [said]
+    if close(array, wanted, tolerance).all():
+        return []
+    if wanted.ndim:
+        return [drawn]
+    told = shown(wanted.item()) if reveal else "another number"
+    return [f"{name}got {shown(array.item())}, expected {told}"]
 
 
 def told(error: BaseException) -> str:
@@ -148,12 +148,12 @@ def told(error: BaseException) -> str:
     return f"it raised {type(error).__name__}: {error}"[: 3 * LONGEST]
 
 
-def _missing(answer) -> bool:
+def missing(answer) -> bool:
     """None, `...`, or a list or dict of nothing else."""
     if isinstance(answer, dict):
         answer = list(answer.values())
     if isinstance(answer, list | tuple) and answer:
-        return all(_missing(part) for part in answer)
+        return all(missing(part) for part in answer)
     return answer is None or answer is ...
 
 
@@ -172,12 +172,10 @@ def _size(case: tuple) -> int:
     return sum(np.size(argument) for argument in case if argument is not None)
 
 
-def _equal(given: tuple, case: tuple) -> bool:
-    return all(
-        np.array_equal(np.asarray(a, dtype=object), np.asarray(b, dtype=object))
-        for a, b in zip(given, case, strict=True)
-    )
-
-
-def _setting(names: Sequence[str], case: tuple) -> str:
-    return ", ".join(f"{name} = {shown(value)}" for name, value in zip(names, case, strict=True))
+def same(a, b) -> bool:
+    """Whether arguments, or what they consist of, are equal."""
+    if isinstance(a, Mapping) and isinstance(b, Mapping):
+        return a.keys() == b.keys() and all(same(a[key], b[key]) for key in a)
+    if isinstance(a, tuple | list) and isinstance(b, tuple | list):
+        return len(a) == len(b) and all(map(same, a, b))
+    return np.array_equal(np.asarray(a, dtype=object), np.asarray(b, dtype=object))
