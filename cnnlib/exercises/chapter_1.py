@@ -2,12 +2,16 @@
 
 import numpy as np
 
+import cnnlib
+
+from ..diagnosis import diagnose
 from ..errors import InputError
 from ..geometry import Window
 from ..pooling import max_pool
 from . import asking
 from .desk import Exercise, Wrong
 from .judging import function, values
+from .mending import diagnosed, find
 
 
 def _axis(P, U, s, d, before, after):
@@ -45,6 +49,11 @@ def _without_stride(x, U, s):
     size = tuple(slice(part) for part in _max_pool(x, U, s)[0].shape)
     a, winners = _max_pool(x, U, 1)
     return a[size], winners[size]
+
+
+def _flipped(x, w, b, s):
+    """A true convolution."""
+    return cnnlib.conv(x, w[:, ::-1, ::-1], b, stride=s)
 
 
 EXERCISES = (
@@ -212,6 +221,32 @@ EXERCISES = (
             lambda P, Q, C, K, U, s, padding: _multiplications(P, P, C, K, U, s, padding),
             lambda P, Q, C, K, U, s, padding: _multiplications(P, Q, 1, K, U, s, padding),
             lambda P, Q, C, K, U, s, padding: _multiplications(P, Q, C, K, U, 1, padding),
+        ),
+    ),
+    Exercise(
+        "1.9",
+        "forward_found",
+        level=3,
+        faulty="forward",
+        judge=find(
+            "b",
+            {"a": "F3", "b": "F10", "c": "F8", "d": "F1"},
+            diagnosed(
+                lambda answer: diagnose(
+                    lambda x, w, b, dz, s, p: {"z": answer(x, w, b, s)}, padding=0
+                )
+            ),
+        ),
+        hints=(
+            "Are the numbers wrong, or do they stand in the wrong places? Sort both.",
+            "z has one row per filter. Which axis should the filters be in the end?",
+            "A reshape keeps the order in memory, which is filter by filter. Transpose first.",
+        ),
+        wrong=(
+            {"mistake": "c", "mended": lambda x, w, b, s: cnnlib.conv(x, w, b, stride=s)},
+            Wrong({"mistake": "b", "mended": lambda x, w, b, s: cnnlib.conv(x, w, b)}, "F3 F4 F5"),
+            {"mistake": "b", "mended": ...},
+            Wrong({"mistake": "F10", "mended": lambda x, w, b, s: _flipped(x, w, b, s)}, "F1"),
         ),
     ),
 )

@@ -10,6 +10,7 @@ from ..geometry import Axis
 from . import asking
 from .desk import Exercise, Wrong
 from .judging import choice, function, values
+from .mending import find
 
 
 def _axis(P, U, **geometry) -> Axis:
@@ -61,6 +62,22 @@ _CENTERS = [
     for P, U, s, d in ((5, 3, 1, 1), (7, 3, 2, 1), (8, 4, 3, 1), (6, 2, 4, 2), (9, 3, 2, 3))
     for u0, flip in product(range(U), (False, True))
 ]
+
+
+def _same_layer(x, w, s):
+    return {"P": x.shape, "U": w.shape, "x": x, "w": w, "stride": s, "padding": "same"}
+
+
+def _same(x, w, s):
+    """TensorFlow's SAME on one axis."""
+    return cnnlib.conv(x[None, :, None], w[None, :, None], stride=s, padding="same")[0, :, 0]
+
+
+def _same_case(P, U, s):
+    r = np.random.default_rng(P)
+    return r.integers(1, 9, P), r.integers(1, 9, U), s
+
+
 _SAME = [(P, U, s) for P, U, s in product((5, 6, 7, 8), (1, 2, 3, 4, 5), (1, 2, 3))]
 
 EXERCISES = (
@@ -196,5 +213,40 @@ EXERCISES = (
             "Reversing the kernel carries the weight u to the place U-1-u, the centre too.",
         ),
         wrong=("a", "c"),
+    ),
+    Exercise(
+        "2.9",
+        "same_found",
+        level=3,
+        faulty="same",
+        judge=find(
+            "b",
+            {
+                "a": "The number of outputs is rounded up, where it must be rounded down.",
+                "b": "The padding is that of stride 1.",
+                "c": "The odd cell of padding goes after, and must go before.",
+                "d": "The kernel is not turned round.",
+            },
+            function(
+                _same,
+                [_same_case(*sizes) for sizes in product((4, 5, 7, 8), (2, 3, 4), (1, 2, 3))],
+                explain=asking.layer("z", _same_layer),
+            ),
+            because={
+                "a": "TensorFlow rounds up.",
+                "c": "In TensorFlow it goes after; before is the smaller half.",
+                "d": "TensorFlow does not turn it.",
+            },
+        ),
+        hints=(
+            "Compare with `cnnlib.conv` at stride 1, then at stride 2, for 8 cells and 3 weights.",
+            "How many cells do I windows at distance s need? Exercise 2.7 asked for that.",
+            "s*(I-1) + U - P cells are missing, and never less than none.",
+        ),
+        wrong=(
+            {"mistake": "a", "mended": _same},
+            Wrong({"mistake": "b", "mended": lambda x, w, s: _same(x, w[::-1], s)}, "F1"),
+            {"mistake": "b", "mended": lambda x, w, s: _same(x, w, 1)[::s]},
+        ),
     ),
 )

@@ -4,10 +4,12 @@ import numpy as np
 
 import cnnlib
 
+from ..diagnosis import diagnose, diagnose_pool
 from ..mistakes import choices
 from . import asking
 from .desk import Exercise, Wrong
 from .judging import function, values
+from .mending import diagnosed, find
 from .setups import setups
 
 
@@ -100,6 +102,24 @@ def _without_stride(dz, w, P, s, d, before, flip):
         if 0 <= p < P:
             dx[p] += w[u] * dz[i]
     return dx
+
+
+def _pool_delta(x, da, k, s):
+    return cnnlib.max_pool_delta(da, cnnlib.max_pool(x, k, stride=s)[1], x.shape)
+
+
+def _every_tie(x, da, k, s):
+    """Every cell that equals the maximum gets the delta."""
+    dx = np.zeros(x.shape)
+    for n, i, j, c in np.ndindex(da.shape):
+        window = (n, slice(s * i, s * i + k), slice(s * j, s * j + k), c)
+        dx[window] += da[n, i, j, c] * (x[window] == x[window].max())
+    return dx
+
+
+def _input_delta(dz, w):
+    sizes = [I + U - 1 for I, U in zip(dz.shape[1:-1], w.shape[1:-1], strict=True)]
+    return cnnlib.conv_delta(dz, w, (len(dz), *sizes, w.shape[-1]))
 
 
 EXERCISES = (
@@ -242,6 +262,56 @@ EXERCISES = (
         wrong=(
             Wrong(_without_stride, "D4 D5"),
             lambda dz, w, P, s, d, before, flip: _delta(dz, w, P, s, d, before, not flip),
+        ),
+    ),
+    Exercise(
+        "3.9",
+        "pool_found",
+        level=2,
+        faulty="pool_delta",
+        judge=find(
+            "c",
+            {"a": "P1", "b": "P3", "c": "P2", "d": "P4"},
+            diagnosed(
+                lambda answer: diagnose_pool(lambda x, da, k, s: {"dx": answer(x, da, k, s)})
+            ),
+        ),
+        hints=(
+            "Try it with windows that lie side by side, then with windows that overlap.",
+            "May one cell win two windows? What does it get then?",
+        ),
+        wrong=(
+            {"mistake": "a", "mended": _pool_delta},
+            {"mistake": "P2", "mended": lambda x, da, k, s: _pool_delta(x, da, k, s) / k**2},
+            Wrong({"mistake": "P2", "mended": lambda x, da, k, s: _every_tie(x, da, k, s)}, "P1"),
+        ),
+    ),
+    Exercise(
+        "3.10",
+        "delta_found",
+        level=3,
+        faulty="input_delta",
+        judge=find(
+            "d",
+            {"a": "D1", "b": "D13", "c": "D19", "d": "D16"},
+            diagnosed(
+                lambda answer: diagnose(
+                    lambda x, w, b, dz, s, p: {"dx": answer(dz, w)}, stride=1, padding=0
+                )
+            ),
+        ),
+        hints=(
+            "With one channel it is right, with two it is not. What becomes of the channels?",
+            "w[k] has the shape (kh, kw, C). Which of its axes does np.flip turn round?",
+            "np.flip(w[k], (0, 1)) turns the plane alone.",
+        ),
+        wrong=(
+            {"mistake": "a", "mended": _input_delta},
+            Wrong(
+                {"mistake": "d", "mended": lambda dz, w: _input_delta(dz, w[:, ::-1, ::-1])},
+                "D1 D2 D3",
+            ),
+            {"mistake": "D16", "mended": lambda dz, w: 2 * _input_delta(dz, w)},
         ),
     ),
 )

@@ -5,9 +5,11 @@ import numpy as np
 import cnnlib
 from cnnlib.checks import numerical_gradient
 
+from ..diagnosis import diagnose
 from . import asking
 from .desk import Exercise, Wrong
 from .judging import choice, function, values
+from .mending import diagnosed, find
 
 
 def _strided(x, dz, U, s):
@@ -54,6 +56,10 @@ def _centred_case(P, U, s, d, u0, flip) -> tuple:
     I = cnnlib.Window(U, s, d, center=u0, flip=flip).output_shape(P)
     x, dz = r.integers(-5, 6, (2, *P, 3)), r.integers(-5, 6, (2, *I, 2))
     return x.astype(float), dz.astype(float), U, s, d, u0, flip
+
+
+def _dw(x, dz, U, s, p):
+    return cnnlib.conv_weight_gradient(x, dz, U, stride=s, padding=p)
 
 
 EXERCISES: tuple[Exercise, ...] = (
@@ -204,6 +210,37 @@ EXERCISES: tuple[Exercise, ...] = (
         wrong=(
             {"biases": [0.05, -0.025], "row": [1.05, 0.975]},
             {"biases": [-0.125, 0.0625], "row": [0.875, 1.0625]},
+        ),
+    ),
+    Exercise(
+        "4.9",
+        "gradient_found",
+        level=3,
+        faulty="weight_gradient",
+        judge=find(
+            "a",
+            {"a": "W3", "b": "W9", "c": "W10", "d": "W6"},
+            diagnosed(
+                lambda answer: diagnose(
+                    lambda x, w, b, dz, s, p: {"dw": answer(x, dz, w.shape[1:3], s, p)}
+                )
+            ),
+        ),
+        hints=(
+            "At stride 1 it is right. Which inputs did weight (0, 0) meet at stride 2?",
+            "Output i met input s*i + u. Which inputs does the slice take?",
+            "The slice needs a step, and an end that is far enough away.",
+        ),
+        wrong=(
+            {"mistake": "b", "mended": _dw},
+            Wrong(
+                {"mistake": "a", "mended": lambda x, dz, U, s, p: _dw(x[-1:], dz[-1:], U, s, p)},
+                "W9",
+            ),
+            Wrong(
+                {"mistake": "a", "mended": lambda x, dz, U, s, p: _dw(x, dz, U, s, p) / len(x)},
+                "W6",
+            ),
         ),
     ),
 )

@@ -4,10 +4,13 @@ import math
 
 import numpy as np
 
+from ..activations import softmax
+from ..diagnosis import diagnose_step
 from ..layers import first_weights
 from ..optimizers import Adam, Momentum
-from .desk import Exercise
+from .desk import Exercise, Wrong
 from .judging import choice, function, values
+from .mending import diagnosed, find
 
 
 def _deviation(kernel, C):
@@ -49,6 +52,16 @@ def _uncorrected(w, gradients, rate, beta1, beta2, epsilon):
 def _counted(labels, read, K):
     M = np.histogram2d(labels, read, bins=np.arange(K + 1) - 0.5)[0]
     return M.astype(int)
+
+
+def _sgd_step(params, x, t, rate):
+    """A step of gradient descent: dense, ReLU, dense, softmax with cross-entropy."""
+    h = np.maximum(x @ params["w1"] + params["b1"], 0)
+    y = softmax(h @ params["w2"] + params["b2"])
+    dz2 = (y - np.eye(y.shape[1])[t]) / len(x)
+    dz1 = (dz2 @ params["w2"].T) * (h > 0)
+    grads = {"w1": x.T @ dz1, "b1": dz1.sum(0), "w2": h.T @ dz2, "b2": dz2.sum(0)}
+    return {name: params[name] - rate * grads[name] for name in params}
 
 
 EXERCISES: tuple[Exercise, ...] = (
@@ -201,6 +214,29 @@ EXERCISES: tuple[Exercise, ...] = (
             lambda labels, read, K: _counted(read, labels, K),
             lambda labels, read, K: np.minimum(_counted(labels, read, K), 1),
             lambda labels, read, K: _counted(labels, read, K) / len(labels),
+        ),
+    ),
+    Exercise(
+        "5.9",
+        "step_found",
+        level=3,
+        faulty="step",
+        judge=find("c", {"a": "S5", "b": "W13", "c": "D22", "d": "S3"}, diagnosed(diagnose_step)),
+        hints=(
+            "Halve the learning rate: what becomes of the error of the first layer's step?",
+            "Which weights carried the hidden layer's numbers forward, the old or the new ones?",
+            "Compute all deltas before anything is updated.",
+        ),
+        wrong=(
+            {"mistake": "a", "mended": _sgd_step},
+            Wrong({"mistake": "c", "mended": lambda params, x, t, rate: params}, "T2"),
+            Wrong(
+                {
+                    "mistake": "D22",
+                    "mended": lambda params, x, t, rate: _sgd_step(params, x, t, rate * len(x)),
+                },
+                "S5",
+            ),
         ),
     ),
 )

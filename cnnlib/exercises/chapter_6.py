@@ -2,8 +2,11 @@
 
 import numpy as np
 
-from .desk import Exercise
+from ..activations import softmax
+from ..diagnosis import diagnose_head
+from .desk import Exercise, Wrong
 from .judging import choice, function, values
+from .mending import diagnosed, find
 
 
 def _torch_row(m, P, C):
@@ -29,6 +32,30 @@ SHARES = [
     _shares(2, [5, 1, 2], (2, 3)),
     _shares(3, [7], (2, 1, 2)),
 ]
+
+
+def _dense_rows(weight, H, W, C):
+    """Row by row: cell (p, q) of channel c, here and in PyTorch."""
+    rows = np.zeros((H * W * C, len(weight)))
+    for p, q, c in np.ndindex(H, W, C):
+        rows[(p * W + q) * C + c] = weight[:, (c * H + p) * W + q]
+    return rows
+
+
+DENSE = ((1, 1, 2, 2), (1, 3, 2, 2), (3, 1, 2, 2), (2, 2, 1, 3), (2, 3, 2, 3), (4, 3, 2, 1))
+
+
+def _dense_case(H, W, C, M):
+    return np.arange(M * C * H * W, dtype=float).reshape(M, C * H * W), H, W, C
+
+
+def _head(x, w, b, t, count=0):
+    """Dense, softmax, cross-entropy; the gradient is divided by `count`, or by the batch."""
+    p = softmax(x @ w + b)
+    dz = (p - np.eye(len(b))[t]) / (count or len(x))
+    loss = -np.log(p[np.arange(len(t)), t]).mean()
+    return {"p": p, "loss": loss, "dz": dz, "dw": x.T @ dz, "db": dz.sum(0)}
+
 
 EXERCISES: tuple[Exercise, ...] = (
     Exercise(
@@ -106,6 +133,64 @@ EXERCISES: tuple[Exercise, ...] = (
             lambda gradients, sizes: sum(gradients) / len(gradients),
             lambda gradients, sizes: sum(gradients),
             lambda gradients, sizes: _whole(gradients, sizes[::-1]),
+        ),
+    ),
+    Exercise(
+        "6.6",
+        "rows_found",
+        level=2,
+        faulty="dense_from_torch",
+        judge=find(
+            "c",
+            {
+                "a": "The matrix must not be transposed: both have (outputs, inputs).",
+                "b": "The channels must come first.",
+                "c": "The rows and the columns of the image are exchanged.",
+                "d": "Every place must be reversed, because PyTorch correlates.",
+            },
+            function(_dense_rows, [_dense_case(*sizes) for sizes in DENSE]),
+            because={
+                "a": "Here a dense layer has (inputs, outputs), in PyTorch (outputs, inputs).",
+                "b": "They come first in PyTorch. Here they come last.",
+                "d": "A dense layer has no direction.",
+            },
+        ),
+        hints=(
+            "Try an image of one row, then one of one column, then a square one.",
+            "In which order do C, H and W stand in PyTorch, and in which here?",
+            "(C, H, W) to (H, W, C): which numbers does transpose need?",
+        ),
+        wrong=(
+            {"mistake": "b", "mended": _dense_rows},
+            {"mistake": "c", "mended": lambda weight, H, W, C: weight.T},
+            {"mistake": "c", "mended": lambda weight, H, W, C: _dense_rows(weight, H, W, C)[::-1]},
+        ),
+    ),
+    Exercise(
+        "6.7",
+        "head_found",
+        level=3,
+        faulty="head",
+        judge=find(
+            "a",
+            {
+                "a": "The loss takes logits, and gets probabilities.",
+                "b": "S5",
+                "c": "S6",
+                "d": "The mean is taken over the classes too.",
+            },
+            diagnosed(diagnose_head, ("p", "loss", "dz", "dw", "db")),
+            because={"d": "mean() runs over the samples alone: p[rows, t] has one number each."},
+        ),
+        hints=(
+            "A check by central differences passes: the gradient is that of this loss.",
+            "What are the smallest and the largest probability that this head can give?",
+            "Count the softmaxes.",
+        ),
+        wrong=(
+            {"mistake": "b", "mended": _head},
+            Wrong({"mistake": "a", "mended": lambda x, w, b, t: _head(x, w, b, t, 1)}, "S5"),
+            {"mistake": "a", "mended": lambda x, w, b, t: {"loss": _head(x, w, b, t)["loss"]}},
         ),
     ),
 )

@@ -2,10 +2,11 @@
 
 import numpy as np
 
-from ..convolution import conv_delta, conv_weight_gradient
+from ..convolution import conv, conv_delta, conv_weight_gradient
 from . import asking
 from .desk import Exercise, Wrong
 from .judging import choice, function, values
+from .mending import find
 
 
 def _cells(P, U, before, after):
@@ -72,6 +73,31 @@ def _same_cases() -> list[tuple]:
 def _case_of_delta(x, dz, U, seed=0):
     r = np.random.default_rng(seed)
     return dz, r.integers(-5, 6, (2, *U, 3)).astype(float), x.shape
+
+
+def _forward_layer(x, w):
+    return {"x": x, "w": w, "P": x.shape[1:-1], "U": w.shape[1:-1]}
+
+
+def _forward(x, w):
+    return conv(x, w)
+
+
+def _forward_cases() -> list[tuple]:
+    """One, two and three axes, with one channel and with several."""
+    r = np.random.default_rng(0)
+    cases = []
+    for N, P, C, K, U in [
+        (1, (4,), 1, 1, (2,)),
+        (1, (4,), 2, 1, (2,)),
+        (2, (5,), 3, 2, (3,)),
+        (2, (4, 5), 1, 2, (2, 3)),
+        (2, (4, 5), 3, 2, (2, 3)),
+        (1, (3, 4, 5), 2, 2, (2, 1, 3)),
+    ]:
+        x, w = r.integers(-5, 6, (N, *P, C)), r.integers(-5, 6, (K, *U, C))
+        cases.append((x.astype(float), w.astype(float)))
+    return cases
 
 
 EXERCISES: tuple[Exercise, ...] = (
@@ -224,5 +250,42 @@ EXERCISES: tuple[Exercise, ...] = (
             "Each layer multiplies its own step by 0.1, as it should, and what it hands down too.",
         ),
         wrong=([0.1, 0.1], [0.1, 0.01], [0.001, 0.01]),
+    ),
+    Exercise(
+        "7.10",
+        "channels_found",
+        level=3,
+        faulty="forward",
+        judge=find(
+            "b",
+            {
+                "a": "The kernel must not be turned round: the layer correlates.",
+                "b": "The channels are turned round by the convolution, and not turned back.",
+                "c": "The circle of the transform is too small.",
+                "d": "The sum over the channels is missing.",
+            },
+            function(_forward, _forward_cases(), explain=asking.layer("z", _forward_layer)),
+            because={
+                "a": "fftconvolve turns it: turning it before undoes that.",
+                "c": "fftconvolve appends the zeros that it needs.",
+                "d": "Mode 'valid' leaves one place along the last axis: the sum over channels.",
+            },
+        ),
+        hints=(
+            "With one channel it is right, for any number of axes.",
+            "fftconvolve knows nothing of channels: how many axes does it convolve here?",
+            "It convolves along all of them, so each of them must be turned before.",
+        ),
+        wrong=(
+            {"mistake": "a", "mended": _forward},
+            {"mistake": "b", "mended": lambda x, w: _forward(x, w[..., ::-1])},
+            Wrong(
+                {
+                    "mistake": "b",
+                    "mended": lambda x, w: _forward(x, np.flip(w, tuple(range(1, w.ndim - 1)))),
+                },
+                "F1",
+            ),
+        ),
     ),
 )

@@ -27,7 +27,7 @@ two. The solution defines the mended function, then the dict: both are shown.
 """
 
 import copy
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 
 from .. import mistakes
 from ..diagnosis import Report
@@ -38,7 +38,7 @@ PARTS = ("mistake", "mended")
 IDS = tuple(entry.id for entry in mistakes.every())
 
 
-def diagnosed(diagnosis: Callable[[Callable], Report]) -> Judge:
+def diagnosed(diagnosis: Callable[[Callable], Report], wanted: Collection[str] = ()) -> Judge:
     """Expect a function in which a diagnosis finds nothing.
 
     Parameters
@@ -48,6 +48,8 @@ def diagnosed(diagnosis: Callable[[Callable], Report]) -> Judge:
         `diagnose_head` or `diagnose_step` of `cnnlib.diagnosis`, with an adapter from their
         signature to that of the exercise. What is wrong is told with the smallest configuration
         that shows it, drawn, and with the name of the mistake.
+    wanted : collection of str
+        Quantities that the function itself must return: an adapter sees to it anyway.
     """
 
     def judge(answer):
@@ -68,8 +70,11 @@ def diagnosed(diagnosis: Callable[[Callable], Report]) -> Judge:
             return result
 
         report = diagnosis(watched)
+        absent = [
+            f"{quantity} is not returned" for quantity in wanted if quantity in report.missing
+        ]
         if report.ok:
-            return []
+            return [*absent]
         if all(silent):
             return None
         findings: dict[str, Told] = {}  # what several findings have in common is told once
@@ -80,7 +85,8 @@ def diagnosed(diagnosis: Callable[[Callable], Report]) -> Judge:
                 findings.setdefault(where + "drawn", Drawn(finding.quantity, *finding.arrays))
             named = Named(finding)
             findings.setdefault(str(named), named)
-        return list(findings.values()) or ["the function returns nothing that can be judged"]
+        told = [*findings.values(), *absent]
+        return told or ["the function returns nothing that can be judged"]
 
     return judge
 

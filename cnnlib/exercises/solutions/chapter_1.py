@@ -43,3 +43,17 @@ flattened = [(2 * 7 + 3) * 20 + 4, 7 * 7 * 20 * 60 + 60]
 def multiplications(P, Q, C, K, U, s, padding):
     I, J = ((cells + 2 * padding - U) // s + 1 for cells in (P, Q))
     return I * J * K * U * U * C
+
+
+# z has a row for each filter, so filters come first in memory. A reshape only cuts that list anew;
+# the transpose puts the filters last.
+def forward(x, w, b, s):
+    K, kh, kw, C = w.shape
+    windows = np.lib.stride_tricks.sliding_window_view(x, (kh, kw), axis=(1, 2))[:, ::s, ::s]
+    N, oh, ow = windows.shape[:3]
+    patches = np.moveaxis(windows, 3, -1).reshape(N * oh * ow, kh * kw * C)
+    z = w.reshape(K, kh * kw * C) @ patches.T + b[:, None]
+    return z.T.reshape(N, oh, ow, K)
+
+
+forward_found = {"mistake": "b", "mended": forward}

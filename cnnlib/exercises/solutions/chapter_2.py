@@ -1,5 +1,7 @@
 """Solutions of chapter 2."""
 
+import numpy as np
+
 import cnnlib
 
 # The weight called -1 is 5 and meets the cell before, the one called 1 is 1 and meets the next.
@@ -42,3 +44,17 @@ def same_before(P, U, s):
 
 # The centre of the convolution is (4 - 1)//2 = 1; reversing carries it to 4 - 1 - 1 = 2.
 letter = "b"
+
+
+# The windows at distance s need s*(I-1) + U cells. What the axis lacks is the padding: at stride 2
+# it is U - 1 for an odd number of cells, and one less for an even one.
+def same(x, w, s):
+    P, U = len(x), len(w)
+    I = -(-P // s)
+    total = max(0, s * (I - 1) + U - P)
+    before = total // 2
+    padded = np.pad(x, (before, total - before))
+    return np.array([padded[s * i : s * i + U] @ w for i in range(I)])
+
+
+same_found = {"mistake": "b", "mended": same}

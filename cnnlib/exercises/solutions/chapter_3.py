@@ -50,3 +50,31 @@ def delta(dz, w, P, s, d, before, flip):
             if 0 <= p < P:
                 dx[p] += w[u] * dz[i]
     return dx
+
+
+# A cell that wins two windows gets both deltas: += where = stood.
+def pool_delta(x, da, k, s):
+    dx = np.zeros(x.shape)
+    for n, i, j, c in np.ndindex(da.shape):
+        window = x[n, s * i : s * i + k, s * j : s * j + k, c]
+        u, v = np.unravel_index(window.argmax(), window.shape)
+        dx[n, s * i + u, s * j + v, c] += da[n, i, j, c]
+    return dx
+
+
+pool_found = {"mistake": "c", "mended": pool_delta}
+
+
+# w[k] has three axes, and np.flip turns all that it is not told to leave: the channels, too.
+def input_delta(dz, w):
+    (N, oh, ow, K), (_, kh, kw, C) = dz.shape, w.shape
+    F = np.pad(dz, ((0, 0), (kh - 1, kh - 1), (kw - 1, kw - 1), (0, 0)))
+    dx = np.zeros((N, oh + kh - 1, ow + kw - 1, C))
+    for k in range(K):
+        turned = np.flip(w[k], (0, 1))
+        for p, q in np.ndindex(dx.shape[1:3]):
+            dx[:, p, q] += np.tensordot(F[:, p : p + kh, q : q + kw, k], turned, 2)
+    return dx
+
+
+delta_found = {"mistake": "d", "mended": input_delta}

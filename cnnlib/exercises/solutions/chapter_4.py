@@ -54,3 +54,17 @@ def slopes(f, w, h):
 
 # 0 - 0.1*(1/2) and 0 - 0.1*(-1/4); 1 - 0.1*(1/2) and 1 - 0.1*(-1/4).
 first_round = {"biases": [-0.05, 0.025], "row": [0.95, 1.025]}
+
+
+# Weight (u, v) met the inputs s*i + u and s*j + v: the deltas lie s cells apart.
+def weight_gradient(x, dz, kernel, s, padding):
+    x = np.pad(x, ((0, 0), (padding, padding), (padding, padding), (0, 0)))
+    _, oh, ow, K = dz.shape
+    dw = np.zeros((K, *kernel, x.shape[-1]))
+    for u, v in np.ndindex(*kernel):
+        met = x[:, u : u + s * oh : s, v : v + s * ow : s]
+        dw[:, u, v] = np.einsum("nijk,nijc->kc", dz, met)
+    return dw
+
+
+gradient_found = {"mistake": "a", "mended": weight_gradient}

@@ -47,3 +47,20 @@ def confusion(labels, read, K):
     for k, l in zip(labels, read, strict=True):
         M[k, l] += 1
     return M
+
+
+# The delta goes back through the weights that carried the numbers forward: it comes first.
+def step(params, x, t, rate):
+    w1, b1, w2, b2 = (params[name] for name in ("w1", "b1", "w2", "b2"))
+    h = np.maximum(x @ w1 + b1, 0)
+    e = np.exp(h @ w2 + b2)
+    dz2 = (e / e.sum(axis=1, keepdims=True) - np.eye(len(b2))[t]) / len(x)
+    dz1 = (dz2 @ w2.T) * (h > 0)
+    w2 = w2 - rate * (h.T @ dz2)
+    b2 = b2 - rate * dz2.sum(axis=0)
+    w1 = w1 - rate * (x.T @ dz1)
+    b1 = b1 - rate * dz1.sum(axis=0)
+    return {"w1": w1, "b1": b1, "w2": w2, "b2": b2}
+
+
+step_found = {"mistake": "c", "mended": step}

@@ -59,3 +59,17 @@ def same_gradient(x, dz, kernel):
 
 # The second layer gets 0.1 of its delta, the first 0.01, and each multiplies its step by 0.1 again.
 rates = [0.1 * 0.1, 0.1 * 0.1 * 0.1]
+
+
+# fftconvolve convolves along every axis that it gets, the channels, too. So every axis is turned.
+def forward(x, w):
+    from scipy.signal import fftconvolve
+
+    maps = []
+    for kernel in w:
+        turned = np.flip(kernel)
+        maps.append([fftconvolve(image, turned, mode="valid")[..., 0] for image in x])
+    return np.moveaxis(np.array(maps), 0, -1)
+
+
+channels_found = {"mistake": "b", "mended": forward}
