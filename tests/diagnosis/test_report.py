@@ -5,7 +5,9 @@ import pytest
 from strangers import STRANGERS, cut, delta, forward, weight_gradient
 
 import cnnlib
-from cnnlib.diagnosis import Report, channels_first, diagnose, true_convolution
+from cnnlib import mistakes
+from cnnlib.diagnosis import Finding, Report, channels_first, diagnose, true_convolution
+from cnnlib.diagnosis.report import where
 from cnnlib.errors import InputError
 
 
@@ -279,3 +281,104 @@ def test_bad_settings_are_refused(arguments, named):
 def test_a_report_is_for_reading():
     assert isinstance(diagnose(right), Report)
     assert diagnose(right).findings == []
+
+
+# How a report reads, to the letter
+
+COPIED = Finding("dx", "D11", "First line.\nSecond <line>.", "N=1", "entry 1\nentry 2 < 3")
+OTHER = Finding("dx", None, "Third.", "N=1", "entry 1\nentry 2 < 3")
+BARE = Finding("z", None, "Fourth.")
+WHOLE = Report([COPIED, OTHER, BARE], ["db"], ["dw"], 5, {"db": ["B1", "B2"], "dw": []})
+
+
+def test_a_report_as_text():
+    entry = mistakes.get("D11")
+    assert str(WHOLE).splitlines() == [
+        f"dx is wrong: mistake D11, {entry.name}",
+        "  First line.",
+        "  Second <line>.",
+        f"  Explained in {entry.place}.",
+        "dx is wrong",  # equal evidence is shown once, with the last
+        "  Third.",
+        "  Smallest configuration that shows it: N=1",
+        "  entry 1",
+        "  entry 2 < 3",
+        "z is wrong",
+        "  Fourth.",
+        "Right in all 5 configurations: db.",
+        "Not returned: dw.",
+        "With this stride and padding nobody would see these mistakes in db: B1, B2.",
+    ]
+
+
+def test_a_report_as_a_card():
+    entry = mistakes.get("D11")
+    assert WHOLE._repr_html_().replace("><", ">\n<").splitlines() == [
+        '<div class="mistake">',
+        "<details open>",
+        f"<summary>dx is wrong: mistake D11, {entry.name}</summary>",
+        "<p>First line.</p>",
+        "<p>Second &lt;line&gt;.</p>",
+        f'<p>Explained in <a href="{entry.link}">{entry.place}</a>.</p>',
+        "</details>",
+        "<details open>",
+        "<summary>dx is wrong</summary>",
+        "<p>Third.</p>",
+        "<p>Smallest configuration that shows it: N=1</p>",
+        "<pre>entry 1",
+        "entry 2 &lt; 3</pre>",
+        "</details>",
+        "<details open>",
+        "<summary>z is wrong</summary>",
+        "<p>Fourth.</p>",
+        "</details>",
+        "<p>Right in all 5 configurations: db.</p>",
+        "<p>Not returned: dw.</p>",
+        "<p>With this stride and padding nobody would see these mistakes in db: B1, B2.</p>",
+        "</div>",
+    ]
+
+
+def test_evidence_of_another_configuration_or_quantity_is_shown_too():
+    places = [("dx", "N=1", "a"), ("dx", "N=2", "a"), ("dx", "N=2", "b"), ("z", "N=2", "b")]
+    text = str(Report([Finding(q, None, "Wrong.", c, e) for q, c, e in places], []))
+    assert [line.strip() for line in text.splitlines() if line[-1] in "ab"] == list("aabb")
+
+
+def test_what_a_report_says_without_findings():
+    assert str(Report([], [])) == "Nothing was returned."
+    assert str(Report([], ["z"], [], 3)) == "Right in all 3 configurations: z."
+    assert str(Report([], [], ["z", "dx"])) == "Not returned: z, dx."
+    assert Report([], []).ok is False and Report([BARE], ["dx"]).ok is False
+    assert Report([], ["z"], ["dx"]).ok is True
+
+
+def test_findings_cannot_be_changed():
+    with pytest.raises(AttributeError):
+        BARE.message = "Right after all."
+    with pytest.raises(AttributeError):
+        WHOLE.findings = []
+
+
+def test_the_picture_is_of_the_first_wrong_plane():
+    right = np.zeros((2, 2, 3, 2))
+    got = right.copy()
+    got[1, 0, 2, 1], got[1, 1, 0, 1], got[1, 1, 0, 0] = 1 / 3, -2, np.nan
+    assert where(right, got).splitlines() == [
+        "[1,:,:,1]:",
+        " . . x",
+        " x . .",
+        "[1,0,2,1] is 0.333333, expected 0",
+        "[1,1,0,0] is nan, expected 0",
+        "[1,1,0,1] is -2, expected 0",
+    ]
+
+
+def test_four_entries_are_listed_and_the_others_counted():
+    listed = [f"[{n}] is 1, expected 0" for n in range(4)]
+    assert where(np.zeros(4), np.ones(4)).splitlines() == listed
+    assert where(np.zeros(6), np.ones(6)).splitlines() == [*listed, "and 2 more of 6"]
+
+
+def test_two_shapes_instead_of_a_picture():
+    assert where(np.zeros((2, 3)), np.zeros((3, 2))) == "The shape is (3, 2), expected (2, 3)."
