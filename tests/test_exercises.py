@@ -2,22 +2,28 @@
 
 import ast
 import importlib
+import inspect
 import re
+from difflib import ndiff
 from pathlib import Path
 
+import nbformat
 import numpy as np
 import pytest
 
 import cnnlib
-from cnnlib import exercises
+from cnnlib import exercises, mistakes
 from cnnlib.errors import InputError
-from cnnlib.exercises import Result, check, desk, hint, solution
+from cnnlib.exercises import Result, asking, check, desk, hint, solution
 from cnnlib.exercises.desk import Wrong
 from cnnlib.exercises.judging import choice, function, values
 from cnnlib.exercises.setups import setups
+from cnnlib.exercises.telling import Drawn
 
 FOLDER = Path(exercises.__file__).parent
+NOTEBOOKS = FOLDER.parents[1] / "notebooks"
 ALL = list(exercises.every())
+FAULTY = [exercise for exercise in ALL if exercise.faulty]
 
 
 def chapter(exercise):
@@ -135,6 +141,200 @@ def test_ids_and_names_are_unique_and_in_their_chapters():
         assert exercise in module.EXERCISES
         assert re.fullmatch(r"\d+\.\d+", exercise.id) and exercise.name.isidentifier()
         assert exercise.level in (1, 2, 3) and exercise.points >= 1
+
+
+# Right answers in other forms
+
+
+def forms(function_):
+    """The same function with results in single precision, of another memory order, read-only."""
+
+    def formed(change):
+        return lambda *arguments: deep(function_(*arguments), change)
+
+    def deep(result, change):
+        if isinstance(result, dict):
+            return {name: deep(part, change) for name, part in result.items()}
+        if isinstance(result, tuple):
+            return tuple(deep(part, change) for part in result)
+        return change(np.asarray(result))
+
+    def strided(a):
+        wide = np.repeat(a[..., None], 2, axis=-1)
+        wide[..., 1] = 7
+        return wide[..., 0]
+
+    def frozen(a):
+        a = a.copy()
+        a.setflags(write=False)
+        return a
+
+    return map(formed, (np.float32, strided, lambda a: np.array(a, order="F"), frozen))
+
+
+@each
+def test_right_answers_in_other_forms_are_right(exercise):
+    module = importlib.import_module(f"cnnlib.exercises.solutions.chapter_{chapter(exercise)}")
+    answer = getattr(module, exercise.name)
+    if callable(answer):
+        others = list(forms(answer))
+    elif exercise.faulty:
+        others = [{**answer, "mended": other} for other in forms(answer["mended"])]
+    elif isinstance(answer, str):
+        others = [f" {answer.upper()} "]
+    elif isinstance(answer, dict):
+        others = [{name: np.float32(part) for name, part in answer.items()}]
+    else:
+        others = [np.float32(answer), tuple(answer) if np.ndim(answer) else answer]
+    for other in others:
+        result = check(exercise.id, other)
+        assert result.status == "right", result
+
+
+def by_matrix(dz, w, P, s, d, before, flip):
+    """The transposed matrix of the layer."""
+    rows = np.zeros((len(dz), P + 100))
+    for i, u in np.ndindex(len(dz), len(w)):
+        rows[i, s * i - before + d * (len(w) - 1 - u if flip else u)] += w[u]  # below 0: the end
+    return (rows.T @ dz)[:P]
+
+
+def by_fft(dz, w, P, s, d, before, flip):
+    after = max(0, s * (len(dz) - 1) + d * (len(w) - 1) + 1 - P - before)
+    geometry = dict(stride=s, dilation=d, padding=((before, after),), flip=flip, method="fft")
+    dz, w = dz[None, :, None], w[None, :, None]
+    return cnnlib.conv_delta(dz, w, (1, P, 1), **geometry)[0, :, 0]
+
+
+def by_full_convolution(dz, w):
+    from scipy.signal import convolve2d
+
+    return convolve2d(dz, w, mode="full")
+
+
+def by_lags(x, dz, U, s):
+    spread = np.zeros(s * (len(dz) - 1) + 1)
+    spread[::s] = dz
+    return np.correlate(x, spread, "valid")[:U]
+
+
+@pytest.mark.parametrize(
+    ("id", "answer"),
+    [
+        ("3.4", by_full_convolution),
+        ("3.8", by_matrix),
+        ("3.8", by_fft),
+        ("4.3", by_lags),
+        ("7.5", lambda x, w: np.convolve(x, w[::-1], "valid")),
+        ("1.9", {"mistake": "f10", "mended": lambda x, w, b, s: cnnlib.conv(x, w, b, stride=s)}),
+        ("7.10", {"mistake": "B", "mended": lambda x, w: cnnlib.conv(x, w, method="fft")}),
+    ],
+)
+def test_other_algorithms_are_right(id, answer):
+    assert check(id, answer).status == "right", check(id, answer)
+
+
+# Find the mistake
+
+faulty = pytest.mark.parametrize("exercise", FAULTY, ids=[e.id for e in FAULTY])
+
+
+def cells(exercise):
+    """The code cells of the exercise's chapter, and its text."""
+    (path,) = NOTEBOOKS.glob(f"{chapter(exercise):>02}_*.ipynb")
+    book = nbformat.read(path, as_version=4).cells
+    (text,) = [c.source for c in book if c.source.startswith(f"**Exercise {exercise.id}: find")]
+    return [c.source for c in book if c.cell_type == "code"], text
+
+
+def defined(source, name):
+    names = {"np": np, "cnnlib": cnnlib}
+    exec(source, names)
+    return names[name]
+
+
+def parts_of(exercise):
+    """The source of the faulty and of the mended function, and the right answer."""
+    sources, _ = cells(exercise)
+    end = next(n for n, c in enumerate(sources) if f'check("{exercise.id}", {exercise.name})' in c)
+    *_, source = (c for c in sources[:end] if c.startswith(f"def {exercise.faulty}("))
+    module = importlib.import_module(f"cnnlib.exercises.solutions.chapter_{chapter(exercise)}")
+    answer = getattr(module, exercise.name)
+    return source, inspect.getsource(answer["mended"]), answer
+
+
+@faulty
+def test_the_function_in_the_notebook_is_not_accepted_and_shown_where_it_fails(exercise):
+    source, _, answer = parts_of(exercise)
+    unmended = {"mistake": ..., "mended": defined(source, exercise.faulty)}
+    for letter in letters(exercise):
+        result = check(exercise.id, unmended | {"mistake": letter})
+        assert result.status == "wrong"
+        assert "mallest" in repr(result) and " wrong" in result._repr_html_()
+        if letter != answer["mistake"]:
+            assert not result.mistakes, "the name must not be given away"
+        elif catalogued(exercise, letter):
+            assert catalogued(exercise, letter) in result.mistakes
+
+
+@faulty
+def test_the_mended_function_differs_in_a_few_lines(exercise):
+    before, after, _ = parts_of(exercise)
+    changes = [line for line in ndiff(code_of(before), code_of(after)) if line[0] in "+-"]
+    assert 1 <= sum(line[0] == "-" for line in changes) <= 3, changes
+    assert sum(line[0] == "+" for line in changes) <= 3, changes
+
+
+def code_of(source):
+    return [line for line in ast.unparse(ast.parse(source)).splitlines() if '"""' not in line]
+
+
+@faulty
+def test_the_notebook_explains_each_letter(exercise):
+    _, _, answer = parts_of(exercise)
+    found = letters(exercise)
+    assert len(found) >= 3 and answer["mistake"] in found
+    assert len(set(found.values())) == len(found)
+    for letter, text in found.items():
+        told = repr(check(exercise.id, {"mistake": letter, "mended": ...}))
+        right = letter == answer["mistake"]
+        assert f"mistake: {letter!r}, {text.rstrip('.')}: {'right' if right else ''}" in told
+        assert "mended: now give the function without the mistake" in told
+        if not right:
+            mended = check(exercise.id, {**answer, "mistake": letter})
+            assert mended.status == "wrong" and "mended" not in repr(mended)
+
+
+def letters(exercise):
+    return dict(re.findall(r"^- `(\w)`: (.+)$", cells(exercise)[1], re.MULTILINE))
+
+
+def catalogued(exercise, letter):
+    id = letters(exercise)[letter].split(",")[0]
+    return id if id in {mistake.id for mistake in mistakes.every()} else ""
+
+
+@faulty
+def test_an_id_stands_for_its_letter(exercise):
+    _, _, answer = parts_of(exercise)
+    if id := catalogued(exercise, answer["mistake"]):
+        assert check(exercise.id, {**answer, "mistake": f" {id.lower()} "}).status == "right"
+
+
+@faulty
+def test_half_an_answer_is_asked_for_the_other_half(exercise):
+    _, _, answer = parts_of(exercise)
+    for none in (None, ...):
+        result = check(exercise.id, {**answer, "mistake": none})
+        assert result.status == "wrong" and "which one is it" in repr(result)
+        result = check(exercise.id, {**answer, "mended": none})
+        assert result.status == "wrong" and "now give the function" in repr(result)
+    for odd in (answer["mended"], answer["mistake"], {"mended": answer["mended"]}, [1, 2]):
+        assert "exactly 'mistake' and 'mended'" in repr(check(exercise.id, odd))
+    for odd in (7, "z", "", "zz", ["a"], b"a"):
+        assert "expected a letter, one of 'a', 'b'" in repr(
+            check(exercise.id, {**answer, "mistake": odd})
+        )
 
 
 # Without the solutions
@@ -313,6 +513,140 @@ def test_a_function_with_several_results():
 def test_a_long_value_is_cut():
     assert len(values(3)("x" * 500)[0]) < 120
     assert values(3)(np.zeros(50))[0] == "the shape is (50,); expected (), a number"
+
+
+# Target and answer side by side
+
+
+@pytest.mark.parametrize(
+    ("expected", "got", "text"),
+    [
+        ([1, 2], [1, 3], "expected:    yours, wrong in []:\n1  2          1  [3]"),
+        (
+            [[1.0], [2]],
+            [[1], [3]],
+            "expected:    yours, wrong in []:\n1             1\n2            [3]",
+        ),
+        ([0.1234], [0.12341], "expected:    yours, wrong in []:\n0.1234       [0.12341]"),
+        ([1 / 3], [-1 / 3], "expected:    yours, wrong in []:\n0.3333       [-0.3333]"),
+        ([0.0], [-0.0], "expected:    yours, wrong in []:\n0            0"),
+        ([1], [1, 2], "expected, shape (1,):    yours, shape (2,), wrong in []:\n1"),
+    ],
+)
+def test_a_drawing_in_text(expected, got, text):
+    drawing = str(Drawn("", np.array(expected), np.array(got)))
+    assert drawing.startswith(text), drawing
+
+
+def test_a_drawing_without_the_target_does_not_hold_it():
+    drawn = Drawn("dx", np.array([17, 19]), np.array([17, 23]), reveal=False)
+    for shown in (str(drawn), drawn.html()):
+        assert "23" in shown and "19" not in shown and "expected" not in shown
+    (line,) = [line for line in str(drawn).splitlines() if "23" in line]
+    assert line.split() == ["17", "[23]"]
+
+
+def test_a_drawing_of_many_axes_is_the_first_wrong_plane():
+    expected = np.arange(2 * 3 * 4 * 2).reshape(2, 3, 4, 2)
+    got = expected + 0
+    got[1, 2, 3, 1] = got[1, 2, 3, 1] + 50
+    text = str(Drawn("", expected, got))
+    assert "expected [1,:,:,1]:" in text and "yours [1,:,:,1]" in text
+    assert text.count("[97]") == 1 and " 47" in text and " 46" not in text
+
+
+def test_a_drawing_of_a_large_array_is_the_part_around_the_first_wrong_entry():
+    expected, got = np.zeros((20, 30)), np.zeros((20, 30))
+    got[12, 29] = 1
+    text = str(Drawn("", expected, got))
+    assert "[8:16,22:30]" in text and text.count("[1]") == 1
+    assert len(text.splitlines()) == 9
+
+
+def test_a_drawing_in_html_marks_with_more_than_a_colour():
+    html = Drawn("dx", np.array([1, 2]), np.array([1, 3])).html()
+    assert "<caption>expected</caption><tr><td>1</td><td>2</td></tr>" in html
+    assert "<caption>yours: 1 of 2 wrong, marked ✗</caption>" in html
+    assert '<td>1</td><td class="off"><strong>3 ✗</strong></td>' in html
+
+
+@pytest.mark.parametrize("wrong", [np.nan, np.inf, -np.inf, 1e300])
+def test_what_is_not_finite_is_drawn_as_wrong(wrong):
+    drawn = Drawn("", np.array([1.0, 2]), np.array([1, wrong]))
+    assert drawn.wrong.tolist() == [False, True]
+    assert "✗" in drawn.html() and "[" in str(drawn).splitlines()[1]
+
+
+# The name of the mistake
+
+HAND = asking.by_hand("dx", P=(5,), U=(3,), w=[2, -1, 3], dz=[4, 1, 2])
+
+
+def test_what_is_right_is_explained_by_nothing():
+    assert HAND([8, -2, 15, 1, 6], ()).findings == []
+
+
+def test_by_hand_no_factor_is_told():
+    # "2 times the right one" would give the numbers away.
+    assert HAND([16, -4, 30, 2, 12], ()).findings == []
+
+
+def test_numbers_by_hand_and_their_mistake_do_not_hold_the_target():
+    text = repr(check("3.1", [12, -1, 13, 0, 4]))
+    assert "mistake D1" in text and "section 3.11" in text
+    for number in (8, -2, 15, 6):
+        assert f" {number} " not in text and f"[{number}]" not in text
+
+
+def delta_cases():
+    return [((3.0, -1), (2.0, 5, 1), 6, 3), ((1.0, 2, 4), (3.0, -2), 7, 2)]
+
+
+def delta_pose(dz, w, P, s):
+    return {"dz": dz, "w": w, "P": (P,), "U": (len(w),), "stride": s}
+
+
+EXPLAIN = asking.layer("dx", delta_pose)
+
+
+def by_scatter(dz, w, P, s, pitch=1, add=True):
+    dx = np.zeros(P)
+    for i, u in np.ndindex(len(dz), len(w)):
+        dx[s * i + u * pitch] = w[u] * dz[i] + (dx[s * i + u * pitch] if add else 0)
+    return dx
+
+
+@pytest.mark.parametrize(
+    ("answer", "ids"),
+    [
+        (by_scatter, []),
+        (lambda dz, w, P, s: by_scatter(dz, w, P, 1), ["D4", "D5"]),
+        (lambda dz, w, P, s: by_scatter(dz, w[::-1], P, s), ["D1", "D2", "D3"]),
+        (lambda dz, w, P, s: by_scatter(dz, w, P, s)[: s * (len(dz) - 1) + len(w)], ["D6"]),
+        (lambda dz, w, P, s: np.zeros(P), ["D23"]),
+        (lambda dz, w, P, s: 2 * by_scatter(dz, w, P, s), [None]),
+    ],
+)
+def test_one_axis_without_samples_and_channels_is_named(answer, ids):
+    assert [one.mistake for one in EXPLAIN(answer, delta_cases()).findings] == ids
+
+
+def test_a_relation_is_told_where_nothing_is_known():
+    (finding,) = EXPLAIN(lambda *a: 2 * by_scatter(*a), delta_cases()).findings
+    assert finding.message == "dx is 2 times the right one."
+    (finding,) = EXPLAIN(lambda *a: np.roll(by_scatter(*a), 1) + 100, delta_cases()).findings
+    assert finding.message.startswith("No known mistake gives this.")
+
+
+def test_other_words_take_the_place_of_an_entry():
+    explain = asking.layer("dx", delta_pose, {"D1 D2 D3": "Turned."})
+    (finding,) = explain(lambda dz, w, P, s: by_scatter(dz, w[::-1], P, s), delta_cases()).findings
+    assert (finding.mistake, finding.message) == (None, "Turned.")
+
+
+def test_a_shape_is_told_as_the_reader_knows_it():
+    (finding,) = EXPLAIN(lambda dz, w, P, s: np.ones(P + 4), delta_cases()).findings
+    assert "The shape is (10,), expected (6,)." in finding.message
 
 
 # Configurations for the cases

@@ -21,9 +21,11 @@ The exercise says which letter is right, what the letters mean, and how a functi
         wrong=({"mistake": "a", "mended": ...},),
     )
 
-The tests take the function out of the notebook and prove that it is not accepted, that the
-diagnosis names the mistake which the letter stands for, and that the solution differs in a line or
-two. The solution defines the mended function, then the dict: both are shown.
+The text begins with "**Exercise 3.9: find the mistake.**" and has a line for each letter, as the
+check says it: "- `b`: D4, A way back without the stride". The solution defines the mended function,
+then the dict: both are shown. The tests take the function out of the notebook and prove that it is
+not accepted, that the diagnosis names the mistake which the letter stands for, and that the mended
+function differs in at most three lines.
 """
 
 import copy
@@ -82,7 +84,7 @@ def diagnosed(diagnosis: Callable[[Callable], Report], wanted: Collection[str] =
             where = f"{finding.quantity}: the smallest configuration that shows it: "
             findings.setdefault(where, where + finding.config)
             if finding.arrays and all(a.ndim and a.size for a in finding.arrays):
-                findings.setdefault(where + "drawn", Drawn(finding.quantity, *finding.arrays))
+                findings.setdefault(where + "drawn", Drawn("", *finding.arrays))
             named = Named(finding)
             findings.setdefault(str(named), named)
         told = [*findings.values(), *absent]
@@ -115,25 +117,24 @@ def find(
     letters = {id.lower(): letter for letter, id in options.items() if id in IDS}
     letters |= {letter: letter for letter in options}
 
-    def said(letter: str) -> str:
+    def words(letter: str) -> str:
         option = options[letter]
-        return f"{option}, {mistakes.get(option).name}" if option in IDS else option
+        return f"{option}, {mistakes.get(option).name}" if option in IDS else option.rstrip(".")
 
     def named(answer) -> list[Told]:
         if missing(answer):
             return ["mistake: which one is it? Give its letter, or its id in the catalogue"]
         read = answer.strip().lower() if isinstance(answer, str) else None
         if read not in letters:
-            return [
-                f"mistake: got {shown(answer)}; expected one of {', '.join(map(repr, letters))}"
-            ]
+            said = ", ".join(map(repr, options))
+            return [f"mistake: got {shown(answer)}; expected a letter, one of {said}, or an id"]
         letter = letters[read]
         if letter == right:
             return []
         why = (because or {}).get(letter)
         if why is None and options[letter] in IDS:
             why = f"it would look otherwise. {mistakes.get(options[letter]).signature}"
-        return [f"mistake: {letter!r}, {said(letter)}: {why or 'no'}"]
+        return [f"mistake: {letter!r}, {words(letter)}: {why or 'no'}"]
 
     def judge(answer):
         if missing(answer):
@@ -147,7 +148,7 @@ def find(
         if wrong:
             broken = [one for one in broken if not isinstance(one, Named)]
         if broken and not wrong:
-            wrong = [f"mistake: {right!r}, {said(right)}: right"]
+            wrong = [f"mistake: {right!r}, {words(right)}: right"]
         return [*wrong, *broken] if broken or wrong else []
 
     return judge
