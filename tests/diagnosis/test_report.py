@@ -7,6 +7,7 @@ from strangers import STRANGERS, cut, delta, forward, weight_gradient
 import cnnlib
 from cnnlib import mistakes
 from cnnlib.diagnosis import Finding, Report, channels_first, diagnose, true_convolution
+from cnnlib.diagnosis.cases import LADDER
 from cnnlib.diagnosis.report import where
 from cnnlib.errors import InputError
 
@@ -382,3 +383,203 @@ def test_four_entries_are_listed_and_the_others_counted():
 
 def test_two_shapes_instead_of_a_picture():
     assert where(np.zeros((2, 3)), np.zeros((3, 2))) == "The shape is (3, 2), expected (2, 3)."
+
+
+# How a function is run
+
+
+def test_an_error_in_some_configurations_says_what_the_others_have_in_common():
+    def fn(x, w, b, dz, s, p):
+        if s > 1:
+            raise IndexError("out of range")
+        return {"dw": right(x, w, b, dz, s, p)["dw"]}
+
+    report = diagnose(fn)
+    (finding,) = report.findings
+    strided = sum(stride > 1 for *_, stride, _ in LADDER)
+    assert finding.message == (
+        f"In {strided} of {report.count} configurations it raises IndexError: out of range. "
+        "It runs with stride 1 only."
+    )
+    assert finding.quantity == "dw"  # the error concerns what it returns elsewhere
+
+
+def test_an_error_beside_a_mistake_is_a_remark():
+    def fn(x, w, b, dz, s, p):
+        if s > 1:
+            raise IndexError("out of range")
+        return {"db": dz.mean(axis=(0, 1, 2))}
+
+    (finding,) = diagnose(fn).findings
+    assert finding.mistake == "B3"
+    *_, remark = finding.message.splitlines()
+    assert remark.endswith(
+        "it raises IndexError: out of range. It runs with stride 1 only. "
+        "This may have the same cause: mend it first."
+    )
+
+
+def test_an_error_is_cut_to_its_first_line():
+    def fn(x, w, b, dz, s, p):
+        raise ValueError("x" * 300 + ". \nmore")
+
+    message = diagnose(fn).findings[0].message
+    assert message.endswith("x.") and ". ." not in message and "more" not in message
+    assert 120 < message.count("x") < 170
+
+
+def test_a_complex_result_is_no_array_of_numbers():
+    (finding,) = diagnose(lambda x, w, b, dz, s, p: {"dw": w + 0j}).findings
+    assert "dw is no array of numbers: its type is complex128." in finding.message
+
+
+def test_integers_are_read_as_numbers():
+    # Twice the halves are whole.
+    def fn(x, w, b, dz, s, p):
+        return {"db": (2 * dz).sum(axis=(0, 1, 2)).astype(int)}
+
+    (finding,) = diagnose(fn).findings
+    assert finding.message == "db is 2 times the right one."
+
+
+def test_two_changed_arguments_are_one_finding():
+    def fn(*given):
+        result = right(*given)
+        given[0][...], given[3][...] = 0, 0
+        return result
+
+    (finding,) = diagnose(fn).findings
+    assert "argument number 1, 4," in finding.message
+    assert finding.quantity == "z" and finding.config.startswith("N=1, 3x3 cells")
+
+
+def test_what_is_kept_between_calls_ends_the_diagnosis():
+    calls = []
+
+    def fn(x, w, b, dz, s, p):
+        calls.append((x, dz))
+        return {"z": np.full((2, 2), len(calls)), "dw": right(x, w, b, dz, s, p)["dw"]}
+
+    report = diagnose(fn)
+    assert len(calls) == 2 and report.count == 1
+    assert np.array_equal(calls[0][0], calls[1][0]) and calls[0][0] is not calls[1][0]
+    (kept,) = (one for one in report.findings if "second call" in one.message)
+    assert kept.quantity == "z" and kept.mistake == "W13"  # 2 after 1 is twice
+    assert report.right == ["dw"]
+
+
+def test_a_second_result_of_another_shape_is_noticed():
+    calls = []
+
+    def fn(x, w, b, dz, s, p):
+        calls.append(1)
+        return {"db": np.zeros(len(calls))}
+
+    findings = diagnose(fn).findings
+    assert any("returns another result" in one.message for one in findings)
+    assert {one.mistake for one in findings} == {None}
+
+
+def test_nan_in_both_calls_is_not_kept_between_them():
+    (finding,) = diagnose(lambda x, w, b, dz, s, p: {"db": b * np.nan}).findings
+    assert "second call" not in finding.message and "not finite" in finding.message
+
+
+def test_none_for_another_quantity_has_no_name():
+    (finding,) = diagnose(lambda *_: {"dw": None}).findings
+    assert (finding.mistake, finding.message) == (None, "dw is None.")
+
+
+def test_a_warning_of_numpy_is_no_error():
+    def fn(x, w, b, dz, s, p):
+        np.zeros(1) / np.zeros(1), np.log(np.zeros(1)), np.exp(np.full(1, 1e3))
+        return right(x, w, b, dz, s, p)
+
+    assert diagnose(fn).ok
+
+
+# The configurations
+
+
+def configurations(**how):
+    met = []
+    diagnose(lambda *given: met.append(given) or {}, **how)
+    return met[2:]  # the last one comes twice before the others: is something kept?
+
+
+def test_configurations_are_awkward_and_their_numbers_exact():
+    met = configurations()
+    for x, w, b, dz, s, p in met:
+        for array in (x, w, b, dz):
+            assert (array != 0).all() and np.array_equal(2 * array, np.rint(2 * array))
+            assert np.abs(array).max() <= 4 and array.dtype == float
+        out = [(x.shape[m] + 2 * p - w.shape[m]) // s + 1 for m in (1, 2)]
+        assert dz.shape == (len(x), *out, len(w)) and min(out) >= 1
+        assert b.shape == (len(w),) and w.shape[3] == x.shape[3]
+    assert any(dz.size == 1 or x.size < 10 for x, _, _, dz, *_ in met)
+    assert {s for *_, s, _ in met} == {1, 2, 3} and {p for *_, p in met} == {0, 1, 2}
+    assert any(len(w) != x.shape[3] for x, w, *_ in met)
+    assert any(w.shape[1] != w.shape[2] for _, w, *_ in met)
+    assert any(x.shape[1] != x.shape[2] for x, *_ in met)
+
+
+def test_another_seed_gives_other_numbers():
+    first, again, other = (configurations(seed=seed)[-2][0] for seed in (3, 3, 4))
+    assert np.array_equal(first, again) and not np.array_equal(first, other)
+
+
+@pytest.mark.parametrize("stride", [1, 4, (2, 5)])
+@pytest.mark.parametrize("padding", [0, 3, (0, 2)])
+def test_a_given_stride_and_padding_have_two_outputs_along_each_axis(stride, padding):
+    met = configurations(stride=stride, padding=padding)
+    assert {(s, p) for *_, s, p in met} == {(stride, padding)}
+    steps, pads = np.broadcast_to(stride, 2), np.broadcast_to(padding, 2)
+    for x, w, _, dz, *_ in met:
+        for axis in (0, 1):
+            free = x.shape[axis + 1] + 2 * pads[axis] - w.shape[axis + 1]
+            assert dz.shape[axis + 1] == free // steps[axis] + 1
+            assert dz.shape[axis + 1] >= 2 or steps[axis] == 1
+    shapes = [tuple(np.shape(a) for a in given[:4]) for given in met]
+    assert len(set(shapes)) == len(shapes)
+
+
+def test_a_setting_comes_as_the_type_that_a_program_would_give():
+    *_, (*_, s, p) = configurations(stride=np.int64(2), padding=[1, 2])
+    assert type(s) is int and s == 2
+    assert p == (1, 2) and type(p) is tuple
+
+
+def test_a_large_padding_is_refused_with_its_reason():
+    with pytest.raises(InputError) as error:
+        diagnose(right, padding=(4, 0))
+    assert str(error.value) == ("padding is (4, 0); a diagnosis uses small images: give at most 3")
+
+
+def test_a_configuration_in_words():
+    def fn(x, w, b, dz, s, p):
+        return {"db": dz.sum(axis=(0, 1, 2)) + (s == 3)}
+
+    assert diagnose(fn).findings[0].config == (
+        "N=1, 5x7 cells, C=1, K=1, kernel 2x2, stride=3, padding=1"
+    )
+
+
+# What an adapter leaves alone
+
+
+@pytest.mark.parametrize("adapter", [channels_first, true_convolution])
+def test_adapters_pass_on_what_they_cannot_read(adapter):
+    assert adapter(lambda *_: 3)(*[np.zeros((1, 2, 2, 1))] * 4, 1, 0) == 3
+    assert found(diagnose(adapter(lambda *_: {"dx": None}))) == [("dx", "D23")]
+    assert diagnose(adapter(lambda x, w, b, dz, s, p: {"db": dz.sum()})).findings
+
+
+def test_several_names_in_one_sentence():
+    def fn(x, w, b, dz, s, p):
+        return {"dx": cut(delta(x, w[:, ::-1, ::-1], dz, 1, p), x, p)}  # rotation and stride
+
+    findings = diagnose(fn).findings
+    assert {one.mistake for one in findings} == {"D1", "D2", "D3", "D4", "D5"}
+    for one in findings:
+        said = "Two mistakes together give this result: D1/D2/D3 and D4/D5."
+        assert one.message.splitlines()[-1] == said
