@@ -10,7 +10,7 @@ from cnnlib.errors import InputError
 
 IDS = """
 F1 F3 F4 F5 F6 F8 F10 F11
-D1 D2 D3 D4 D5 D6 D9 D10 D11 D13 D15 D16 D18 D19 D21 D22 D23 D24 D25
+D1 D2 D3 D4 D5 D6 D9 D10 D11 D13 D15 D16 D18 D19 D21 D22 D23 D24 D25 D26
 W1 W2 W3 W5 W6 W8 W9 W10 W12 W13
 B1 B2 B3 B4
 P1 P2 P3 P4 P6
@@ -27,7 +27,8 @@ KINDS = {
     "T": {"training"},
 }
 CHAPTERS = {
-    "01_forward_pass", "02_kernel_centre", "03_delta_backprop", "04_weight_gradients", "05_training"
+    "01_forward_pass", "02_kernel_centre", "03_delta_backprop", "04_weight_gradients",
+    "05_training", "09_clinic",
 }  # fmt: skip
 ALL = list(mistakes.every())
 
@@ -50,7 +51,7 @@ def test_no_field_is_empty(mistake):
     assert not mistake.name.endswith(".") and len(mistake.name) <= 60
     assert mistake.kind in KINDS[mistake.id[0]]
     assert mistake.chapter in CHAPTERS
-    assert re.fullmatch(r"(\d[A-C]?\.\d+)?", mistake.section)
+    assert re.fullmatch(r"(\d\.\d+ \S.*\S)?", mistake.heading)
 
 
 def test_no_text_is_said_twice():
@@ -92,10 +93,13 @@ def test_html_is_escaped():
 
 
 def test_the_place_in_words():
-    mistake = mistakes.Mistake(*"X1 delta name cause signature never 03_delta_backprop".split(), "")
-    assert mistake.place == "chapter 3"
-    placed = mistakes.Mistake(*"X1 delta name cause signature never 03_delta_backprop 3.9".split())
-    assert placed.place == "section 3.9"
+    words = "X1 delta name cause signature never 03_delta_backprop".split()
+    mistake = mistakes.Mistake(*words, "")
+    assert (mistake.place, mistake.section) == ("chapter 3", "")
+    assert mistake.link == "03_delta_backprop.ipynb"
+    placed = mistakes.Mistake(*words, "3.9 What's left?")
+    assert (placed.place, placed.section) == ("section 3.9", "3.9")
+    assert placed.link == "03_delta_backprop.ipynb#3.9-What%27s-left%3F"
 
 
 def test_the_readable_source_is_the_data_file():

@@ -3,6 +3,7 @@
 from .diagrams import network
 from .grids import Grid, grid, grids
 from .lattices import lattice
+from .matrices import matrix
 from .placing import delta_placement, placement, placements, weight_placement
 from .plots import curves, training_curves
 from .style import PALETTE, png, show
@@ -20,6 +21,7 @@ __all__ = [
     "images",
     "kernels",
     "lattice",
+    "matrix",
     "network",
     "placement",
     "placements",

@@ -9,13 +9,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
+from urllib.parse import quote
 
 from ..errors import InputError
 
 
 @dataclass(frozen=True)
 class Mistake:
-    """One entry of the catalogue; `chapter` and `section` say where the book explains it."""
+    """One entry of the catalogue; `chapter` and `heading` say where the book explains it."""
 
     id: str
     kind: str
@@ -24,7 +25,12 @@ class Mistake:
     signature: str
     hidden_by: str
     chapter: str
-    section: str
+    heading: str
+
+    @property
+    def section(self) -> str:
+        """The number of the section, such as '3.11', or ''."""
+        return self.heading.partition(" ")[0]
 
     @property
     def place(self) -> str:
@@ -34,8 +40,9 @@ class Mistake:
 
     @property
     def link(self) -> str:
-        """The notebook that explains it, as a link from another one."""
-        return f"{self.chapter}.ipynb"
+        """Its section as a link from another notebook, by Jupyter's rule for the anchor."""
+        anchor = quote(self.heading.replace(" ", "-"))
+        return f"{self.chapter}.ipynb" + (f"#{anchor}" if anchor else "")
 
 
 @dataclass(frozen=True, repr=False)

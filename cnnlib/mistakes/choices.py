@@ -5,7 +5,7 @@ shares add up, what the loss divides by. The first value of each place is the ri
 said of a wrong value, and its entry in the catalogue, stand beside it.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 
@@ -127,43 +127,50 @@ def pool_delta(x, da, window, stride, setting: Mapping[str, str], kind="max") ->
         return _repeated(x, da, window, stride, setting, kind)
     dx = np.zeros(x.shape)
     (kh, kw), (sh, sw) = window, stride
-    for n, c, i, j in np.ndindex(len(x), x.shape[-1], *da.shape[1:3]):
-        if not _reached(setting["return"], n, c, i, j):
-            continue
-        at = np.s_[n, i * sh : i * sh + kh, j * sw : j * sw + kw, c]
-        shares = _shares(x[at], setting, kind) * da[n, i, j, c]
+    for i, j in np.ndindex(*da.shape[1:3]):
+        at = np.s_[:, i * sh : i * sh + kh, j * sw : j * sw + kw]
+        reached = _reached(setting["return"], x.shape, i, j)
+        shares = _shares(x[at], setting, kind) * da[:, i : i + 1, j : j + 1]
         if setting["add"] == "+=":
-            dx[at] += shares
+            dx[at] += np.where(reached, shares, 0)
         elif setting["add"] == "= over the whole window":
-            dx[at] = shares
+            dx[at] = np.where(reached, shares, dx[at])
         else:
-            dx[at] = np.where(shares != 0, shares, dx[at])
+            dx[at] = np.where(reached & (shares != 0), shares, dx[at])
     return dx
 
 
 _DIVISIONS = {"by the cells of the window": 1, "not": 0, "twice": 2}
 
 
-def _reached(place: str, n: int, c: int, i: int, j: int) -> bool:
-    """Whether a function that returns at `place` gets to this window."""
-    if place in ("after the last window", "after the first row of windows"):
-        return place == "after the last window" or i == 0
-    if place == "after the first window of all" and c > 0:
-        return False
-    return (i, j) == (0, 0) and (n == 0 or place == "after the first window of each image")
+def _reached(place: str, shape: Sequence[int], i: int, j: int) -> np.ndarray:
+    """The samples and channels whose window (i, j) a function reaches that returns at `place`."""
+    reached = np.ones((shape[0], 1, 1, shape[-1]), bool)
+    if place == "after the last window" or (place == "after the first row of windows" and i == 0):
+        return reached
+    if (i, j) != (0, 0) or place == "after the first row of windows":
+        return ~reached
+    if place != "after the first window of each image":
+        reached[1:] = False
+    if place == "after the first window of all":
+        reached[..., 1:] = False
+    return reached
 
 
 def _shares(patch: np.ndarray, setting: Mapping[str, str], kind: str) -> np.ndarray:
-    """What each cell of a window gets of its delta."""
+    """What each cell of the windows (N, kh, kw, C) gets of its delta."""
+    N, kh, kw, C = patch.shape
     if kind == "avg":
-        return np.full(patch.shape, 1 / patch.size ** _DIVISIONS[setting["divide"]])
-    tied = patch == patch.max()
+        return np.full(patch.shape, 1 / (kh * kw) ** _DIVISIONS[setting["divide"]])
+    tied = patch == patch.max(axis=(1, 2), keepdims=True)
     if setting["winner"] == "every tie":
         return tied.astype(float)
     if setting["winner"] == "shared":
-        return tied / tied.sum()
-    first = np.flatnonzero(tied)[0 if setting["winner"] == "the smallest position" else -1]
-    return (np.arange(patch.size) == first).reshape(patch.shape).astype(float)
+        return tied / tied.sum(axis=(1, 2), keepdims=True)
+    flat = tied.reshape(N, kh * kw, C)
+    smallest = setting["winner"] == "the smallest position"
+    winner = flat.argmax(axis=1) if smallest else kh * kw - 1 - flat[:, ::-1].argmax(axis=1)
+    return (np.arange(kh * kw)[:, None] == winner[:, None]).reshape(patch.shape).astype(float)
 
 
 def _repeated(x, da, window, stride, setting, kind) -> np.ndarray:
@@ -272,6 +279,8 @@ STEP: Places = {
     "direction": {
         "down": None,
         "up": Wrong(None, "The step goes up the slope: + where - belongs."),
+        "up in the first layer": Wrong(None, "The step of the first layer goes up the slope: + "
+                                             "where - belongs. The last layer goes down."),
     },
     "updates": {
         "all parameters": None,
@@ -290,7 +299,8 @@ def steps(params, batches, rate: float, setting: Mapping[str, str]) -> list[dict
     """The parameters w1, b1, w2, b2 after each batch `(x, t)`."""
     params = {name: a.copy() for name, a in params.items()}
     total = {name: np.zeros_like(a) for name, a in params.items()}
-    sign = -1 if setting["direction"] == "down" else 1
+    up = {"up": "w1 b1 w2 b2", "up in the first layer": "w1 b1"}.get(setting["direction"], "")
+    signs = {name: 1 if name in up.split() else -1 for name in params}
     updated = {"all parameters": "w1 b1 w2 b2", "nothing": "", "the last layer": "w2 b2"}
     names = updated.get(setting["updates"], "w1 w2").split()
     after = []
@@ -302,12 +312,12 @@ def steps(params, batches, rate: float, setting: Mapping[str, str]) -> list[dict
         grads = {"w2": top["dw"] * scale, "b2": top["db"] * scale}
         w2 = params["w2"]
         if setting["delta"] == "through the new weights":
-            w2 = w2 + sign * rate * grads["w2"]
+            w2 = w2 + signs["w2"] * rate * grads["w2"]
         dz1 = (dz2 @ w2.T) * (z1 > 0) * (rate if setting["rate"] != "once" else 1)
         grads |= {"w1": x.T @ dz1, "b1": dz1.sum(axis=0)}
         for name in names:
             kept = setting["gradients"] == "added to the old ones"
             total[name] = grads[name] + (total[name] if kept else 0)
-            params[name] = params[name] + sign * rate * total[name]
+            params[name] = params[name] + signs[name] * rate * total[name]
         after.append(dict(params))
     return after

@@ -155,6 +155,18 @@ def without_the_rest(s: Sum) -> None:
     )
 
 
+@_switch("dx", "D6", "result")
+def zeros_behind_the_last(s: Sum) -> None:
+    """s*I + U - 1 - 2*pad cells: s-1 zeros behind the last delta too."""
+    _resized(
+        s,
+        [
+            a.stride * a.outputs + _span(a) - 1 - sum(pads)
+            for a, pads in zip(s.axes, s.pads, strict=True)
+        ],
+    )
+
+
 def _resized(s: Sum, sizes: Sequence[int]) -> None:
     if min(sizes) < 1:
         raise DoesNotFit("nothing of dx is left")
@@ -305,6 +317,26 @@ def no_delta(s: Sum) -> None:
 def list_multiplied(s: Sum) -> None:
     """An axis in front, from a list that was multiplied whole."""
     s.after.append(lambda dx: dx[None])
+
+
+@_switch("dx", "D26", "result")
+def index_left_over(s: Sum) -> None:
+    """dx[i] where dx[p] belongs, along the first axis; i is the last output that p reached."""
+    axis, places, last = s.axes[0], [], None
+    for p in range(axis.inputs):
+        reached = s.i[0, s.p[0] == p]
+        last = reached.max() if reached.size else last
+        if last is None or last >= axis.inputs:
+            raise DoesNotFit("there is no such output, or no such cell")
+        places.append(int(last))
+
+    def moved(dx: np.ndarray) -> np.ndarray:
+        to = np.zeros_like(dx)
+        for p, place in enumerate(places):
+            to[:, place] = dx[:, p]
+        return to
+
+    s.after.append(moved)
 
 
 # ---- The gradient of the weights

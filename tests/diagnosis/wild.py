@@ -358,6 +358,17 @@ def full_convolution_without_the_rest(x, w, b, dz, s, p):
     return full[:, p:-p, p:-p] if p else full
 
 
+@wild("dx", "D6")
+def every_delta_followed_by_zeros(x, w, b, dz, s, p):
+    (kh, kw), (N, oh, ow, K) = w.shape[1:3], dz.shape
+    d = np.zeros((N, oh * s, ow * s, K))
+    d[:, ::s, ::s] = dz
+    d = np.pad(d, ((0, 0), (kh - 1, kh - 1), (kw - 1, kw - 1), (0, 0)))[:, p:, p:]
+    d = d[:, : d.shape[1] - p, : d.shape[2] - p]
+    turned = w[:, ::-1, ::-1]
+    return np.einsum("nijkab,kabc->nijc", sliding_window_view(d, (kh, kw), axis=(1, 2)), turned)
+
+
 @wild("dx", "D9")
 def same_padding_for_the_delta(x, w, b, dz, s, p):
     d = pad(dilated(dz, s), p)
@@ -529,6 +540,32 @@ def padded_input_padded_again(x, w, b, dz, s, p):
 def list_of_deltas(x, w, b, dz, s, p):
     deltas = [inner(scattered(x, w, dz, s, p), x, p)]
     return deltas * np.ones_like(x)
+
+
+@wild("dx", "D26")
+def row_of_another_loop(x, w, b, dz, s, p):
+    right, dx = inner(scattered(x, w, dz, s, p), x, p), np.zeros(x.shape)
+    for row in range(x.shape[1]):
+        for i in range(dz.shape[1]):
+            if 0 <= row + p - s * i < w.shape[1]:
+                last = i
+        dx[:, last] = right[:, row]
+    return dx
+
+
+@wild("dx", "D26")
+def variable_that_outlives_its_loop(x, w, b, dz, s, p):
+    (N, H, W, C), (_, kh, kw, _) = x.shape, w.shape
+    dx = np.zeros(x.shape)
+    wide = np.zeros((N, dz.shape[1], W + 2 * p, C, kh))
+    for i, j, u in np.ndindex(dz.shape[1], dz.shape[2], kh):
+        wide[:, i, j * s : j * s + kw, :, u] += np.tensordot(dz[:, i, j], w[:, u], 1)
+    for h in range(H):
+        owed = np.zeros((N, W, C))
+        for i in range(max(0, -((kh - 1 - h - p) // s)), min(len(wide[0]), (h + p) // s + 1)):
+            owed += wide[:, i, p : p + W, :, h + p - s * i]
+        dx[:, i] = owed
+    return dx
 
 
 # ---- Gradient of the weights

@@ -1,0 +1,50 @@
+"""A table of yes and no: which check notices which mistake."""
+
+from collections.abc import Mapping, Sequence
+
+from matplotlib import style
+from matplotlib.patches import Rectangle
+
+from .style import INK, PALETTE, STYLE, Figure, new_figure, tint
+
+SIDE = 0.23  # inches of a cell
+MARGIN = 1.35  # for the names of the rows
+
+
+def matrix(
+    table: Mapping[str, Mapping[str, bool | None]], rows: Sequence[str], columns: Sequence[str]
+) -> Figure:
+    """Draw `table[column][row]`: a filled square for True, an open one for False, none for None.
+
+    Parameters
+    ----------
+    table : mapping of mappings
+        What stands in each column, by the names of the rows.
+    rows, columns : sequence of str
+        Which of them are drawn, in this order.
+    """
+    width, height = MARGIN + SIDE * len(columns), SIDE * (len(rows) + 2)
+    with style.context(STYLE):
+        figure = new_figure(width, height)
+        figure.set_layout_engine("none")  # the cells have a size of their own
+        axes = figure.add_axes((MARGIN / width, 0, 1 - MARGIN / width, 1))
+        axes.set(xlim=(-0.5, len(columns) - 0.5), ylim=(len(rows) - 0.5, -2.5))
+        axes.set_axis_off()
+        for m, column in enumerate(columns):
+            axes.text(m, -0.7, column, rotation=90, ha="center", va="bottom", size=7.5, color=INK)
+            for n, row in enumerate(rows):
+                seen = table[column].get(row)
+                if seen is not None:
+                    axes.add_patch(_square(m, n, seen))
+        for n, row in enumerate(rows):
+            axes.text(-0.8, n, row, ha="right", va="center", size=8.5, color=INK)
+    return figure
+
+
+def _square(m: int, n: int, seen: bool) -> Rectangle:
+    """A cell that was noticed is filled; one that was not is small and open."""
+    half = 0.42 if seen else 0.25
+    face = PALETTE["input"] if seen else tint(PALETTE["delta"], 0.15)
+    edge = PALETTE["input"] if seen else PALETTE["delta"]
+    corner = m - half, n - half
+    return Rectangle(corner, 2 * half, 2 * half, facecolor=face, edgecolor=edge, linewidth=0.9)
