@@ -6,6 +6,7 @@ import inspect
 import re
 from difflib import ndiff
 from pathlib import Path
+from xml.etree import ElementTree
 
 import nbformat
 import numpy as np
@@ -77,7 +78,8 @@ def test_wrong_answers_are_wrong(exercise):
         result = check(exercise.id, answer)
         assert (result.status, result.points) == ("wrong", 0), answer
         assert result.findings and all(map(str, result.findings))
-        assert "cannot be read" not in repr(result)
+        assert "cannot be read" not in repr(result) and " at 0x" not in repr(result)
+        ElementTree.fromstring(result._repr_html_())  # every tag is closed
 
 
 @each

@@ -128,8 +128,14 @@ def outputs(pose: Callable[..., Mapping[str, Any]]) -> Explain:
         return {**one, "x": np.zeros(one["P"]), "w": np.zeros(one["U"])}
 
     def explain(answer, cases: Sequence[tuple]) -> Report:
+        def drawn(*arguments):
+            number = float(answer(*arguments))
+            if not number.is_integer():
+                raise ValueError(f"{number} is no number of outputs")
+            return np.zeros(int(min(number, 999)))
+
         fitting = [case for case in cases if _outputs(pose(*case)) > 0]
-        report = layer("z", blank)(lambda *arguments: np.zeros(answer(*arguments)), fitting)
+        report = layer("z", blank)(drawn, fitting)
         return replace(report, findings=_called(_named(report).findings, {"z": "the number"}))
 
     return explain
@@ -172,7 +178,6 @@ def chosen(quantity: str, places: Places, predict: Callable[[Mapping[str, str]],
         Takes the setting of all places, and returns the numbers. Its arrays may have more axes than
         the answer: the answer gets their shape.
     """
-
     right = choices.right({**choices.HEAD, **choices.LOSS, **choices.POOL})
 
     def explain(answer, cases: Sequence[tuple] = ()) -> Report:

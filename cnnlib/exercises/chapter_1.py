@@ -239,7 +239,7 @@ EXERCISES = (
         ),
         hints=(
             "Are the numbers wrong, or do they stand in the wrong places? Sort both.",
-            "z has one row per filter. Which axis should the filters be in the end?",
+            "z has one row per filter. On which axis should the filters stand in the end?",
             "A reshape keeps the order in memory, which is filter by filter. Transpose first.",
         ),
         wrong=(

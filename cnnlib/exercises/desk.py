@@ -14,7 +14,7 @@ from typing import Any
 
 from ..errors import InputError
 from .judging import Judge, told
-from .telling import Named, Told
+from .telling import Drawn, Named, Told
 
 MARKS = {"not attempted": "○", "right": "✓", "wrong": "✗"}
 
@@ -83,13 +83,18 @@ class Result:
 
     def _repr_html_(self) -> str:
         head, rest = self._lines()
-        told = (html.escape(one) if isinstance(one, str) else one.html() for one in rest)
-        items = "".join(f"<li>{one}</li>" for one in told)
+        items = "".join(map(_item, rest))
         kind = self.status.replace(" ", "-")
         return (
             f'<div class="exercise {kind}"><p><strong>{MARKS[self.status]} {html.escape(head)}'
             f"</strong></p>{f'<ul>{items}</ul>' if items else ''}</div>"
         )
+
+
+def _item(told: Told) -> str:
+    if isinstance(told, Drawn):  # a bullet would stand beside the middle of the tables
+        return f'<li style="list-style:none">{told.html()}</li>'
+    return f"<li>{html.escape(told) if isinstance(told, str) else told.html()}</li>"
 
 
 @dataclass(frozen=True, repr=False)

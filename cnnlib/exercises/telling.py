@@ -39,7 +39,7 @@ class Named:
             entry = mistakes.get(self.mistake)
             link, place = html.escape(entry.link), html.escape(entry.place)
             lines.append(f'Explained in <a href="{link}">{place}</a>.')
-        return "<br>".join(lines)
+        return "<br/>".join(lines)
 
 
 @dataclass(frozen=True, eq=False)
@@ -131,7 +131,7 @@ class Drawn:
         return (
             f"{html.escape(self.name)}"
             '<div class="sides" style="display:flex;flex-wrap:wrap;gap:0 2em;'
-            f'align-items:flex-start">{"".join(tables)}</div>'
+            f'align-items:flex-start;overflow-x:auto">{"".join(tables)}</div>'
         )
 
 
