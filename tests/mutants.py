@@ -4,8 +4,9 @@
     python tests/mutants.py --quick    every mistake once, and all functions with some mistake
 
 Each must make a test fail. A mistake that none notices SURVIVES; one that changed no result in any
-test is VACUOUS, for then nothing was tried; both make the exit status 1. A mistake that the
-library's design rules out has no place: `planting.NOWHERE` says why.
+test is VACUOUS, for then nothing was tried; a BROKEN one raised an error itself, which any test
+notices. All of them make the exit status 1. A mistake that the library's design rules out has no
+place: `planting.NOWHERE` says why.
 
 The tests are collected once. For each mutant a child process is forked, which alone has the
 mistake. It stops at the first test that fails. Those that noticed earlier mutants come first, then
@@ -56,13 +57,16 @@ class Verdict:
     mutant: Mutant
     deviated: bool = False
     noticed: str = ""  # the test that failed
+    broken: bool = False
     seconds: float = 0.0
 
     @property
     def words(self) -> str:
-        """VACUOUS, SURVIVES or noticed."""
+        """VACUOUS, BROKEN, SURVIVES or noticed."""
         if not self.deviated:
             return "VACUOUS"
+        if self.broken:
+            return "BROKEN"
         return "noticed" if self.noticed else "SURVIVES"
 
 
@@ -107,6 +111,8 @@ class Forks:
         """In a child: the test that noticed."""
         if report.failed:
             self.say(report.nodeid)
+            if _breaks(report):
+                self.say("breaks")
 
     def say(self, words: str) -> None:
         """Tell the parent."""
@@ -134,16 +140,28 @@ class Forks:
         code = os.waitstatus_to_exitcode(result)
         if code not in (0, 1) and code >= 0:
             raise RuntimeError(f"pytest ended with status {code}: {mutant.id} in {mutant.place}")
-        failed = [line for line in lines if line != "deviates"]
+        failed = [line for line in lines if line not in ("deviates", "breaks")]
         if code < 0:
             failed.append(f"stopped by {signal.Signals(-code).name}")
         seconds = time.monotonic() - begun
-        return Verdict(mutant, "deviates" in lines, (failed or [""])[0], seconds)
+        test = (failed or [""])[0]
+        return Verdict(mutant, "deviates" in lines, test, "breaks" in lines, seconds)
 
     def _deviates(self) -> None:
         """The first result that is another one."""
         planting.deviate = lambda: None
         self.say("deviates")
+
+
+def _breaks(report: pytest.TestReport) -> bool:
+    """Whether an error came out of planted code, not out of the library or a test."""
+    entries = getattr(getattr(report.longrepr, "reprtraceback", None), "reprentries", [])
+    files = [Path(one.reprfileloc.path) for one in entries if getattr(one, "reprfileloc", None)]
+    while files and files[-1].name != "planting.py":
+        parts = files.pop().parts
+        if "cnnlib" in parts and "mistakes" not in parts:
+            return False
+    return bool(files)
 
 
 def judged(chosen: Sequence[Mutant]) -> list[Verdict]:
@@ -192,7 +210,8 @@ def main(arguments: list[str] | None = None) -> int:
     count = Counter(verdict.words for verdict in verdicts)
     print(f"{len(verdicts)} mutants of {len({one.id for one in chosen})} mistakes in "
           f"{time.monotonic() - begun:.0f} s: {count['noticed']} noticed, "
-          f"{count['SURVIVES']} survivors, {count['VACUOUS']} vacuous")  # fmt: skip
+          f"{count['SURVIVES']} survivors, {count['VACUOUS']} vacuous, {count['BROKEN']} broken"
+          )  # fmt: skip
     missing = {mistake.id for mistake in mistakes.every()} - {one.id for one in every} - {*NOWHERE}
     if missing:
         print(f"no mutant and no reason for: {', '.join(sorted(missing))}")

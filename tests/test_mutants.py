@@ -113,6 +113,12 @@ def other():
 def endless():
     plant(mistakes, "get", lambda right, id: __import__("time").sleep(60))
 
+def raising():
+    def made(right, id):
+        planting.deviate()
+        planting._spread(None, (2,))
+    plant(mistakes, "get", made)
+
 mutants.SUITES["small"] = ("test_mistakes",)
 mutants.PATIENCE = 2
 every = [
@@ -120,6 +126,7 @@ every = [
     Mutant("F1", "a.a, unseen", "small", harmless),
     Mutant("F3", "b.b, seen", "small", other),
     Mutant("F3", "b.b, endless", "small", endless),
+    Mutant("F3", "b.b, raising", "small", raising),
 ]
 mutants.mutants = lambda: every
 sys.exit(mutants.main(sys.argv[1:]))
@@ -133,13 +140,19 @@ def run(*arguments):
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no fork on Windows")
-def test_survivors_and_vacuous_mutants_fail_the_run():
+def test_what_proves_nothing_or_is_not_noticed_fails_the_run():
     done = run()
     said = [line.split() for line in done.stdout.splitlines() if line[:2] in ("F1", "F3")]
-    assert [words[3] for words in said] == ["VACUOUS", "SURVIVES", "noticed", "VACUOUS"], done
+    assert [words[3] for words in said] == [
+        "VACUOUS",
+        "SURVIVES",
+        "noticed",
+        "VACUOUS",
+        "BROKEN",
+    ], done
     assert said[2][-1].startswith("tests/test_mistakes.py::")
     assert "stopped by SIGALRM" in done.stdout
-    assert "4 mutants of 2 mistakes" in done.stdout
-    assert "1 noticed, 1 survivors, 2 vacuous" in done.stdout
+    assert "5 mutants of 2 mistakes" in done.stdout
+    assert "1 noticed, 1 survivors, 2 vacuous, 1 broken" in done.stdout
     assert "no mutant and no reason for: B1" in done.stdout
     assert done.returncode == 1

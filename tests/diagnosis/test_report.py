@@ -419,13 +419,17 @@ def test_an_error_beside_a_mistake_is_a_remark():
     )
 
 
-def test_an_error_is_cut_to_its_first_line():
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [("no. \nmore", "ValueError: no."), ("x" * 300, "x."), ("no", "ValueError: no.")],
+)
+def test_an_error_is_cut_to_a_line(text, said):
     def fn(x, w, b, dz, s, p):
-        raise ValueError("x" * 300 + ". \nmore")
+        raise ValueError(text)
 
     message = diagnose(fn).findings[0].message
-    assert message.endswith("x.") and ". ." not in message and "more" not in message
-    assert 120 < message.count("x") < 170
+    assert message.endswith(said) and "more" not in message
+    assert message.count("x") < 170
 
 
 def test_a_complex_result_is_no_array_of_numbers():
@@ -464,7 +468,8 @@ def test_what_is_kept_between_calls_ends_the_diagnosis():
     assert len(calls) == 2 and report.count == 1
     assert np.array_equal(calls[0][0], calls[1][0]) and calls[0][0] is not calls[1][0]
     (kept,) = (one for one in report.findings if "second call" in one.message)
-    assert kept.quantity == "z" and kept.mistake == "W13"  # 2 after 1 is twice
+    assert kept.quantity == "z" and kept.mistake == "W13"
+    assert "returns twice the result" in kept.message  # 2 after 1
     assert report.right == ["dw"]
 
 
