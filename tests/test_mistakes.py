@@ -99,7 +99,7 @@ def test_the_place_in_words():
     assert mistake.link == "03_delta_backprop.ipynb"
     placed = mistakes.Mistake(*words, "3.9 What's left?")
     assert (placed.place, placed.section) == ("section 3.9", "3.9")
-    assert placed.link == "03_delta_backprop.ipynb#3.9-What%27s-left%3F"
+    assert placed.link == "03_delta_backprop.ipynb#3.9-What's-left?"
 
 
 def test_the_readable_source_is_the_data_file():

@@ -119,9 +119,8 @@ class Report:
                 inside.append(f"<pre>{html.escape(finding.evidence)}</pre>")
             if finding.mistake:
                 entry = mistakes.get(finding.mistake)
-                inside.append(
-                    f'<p>Explained in <a href="{entry.link}">{html.escape(entry.place)}</a>.</p>'
-                )
+                link, place = html.escape(entry.link), html.escape(entry.place)
+                inside.append(f'<p>Explained in <a href="{link}">{place}</a>.</p>')
             head = html.escape(finding.title)
             cards.append(f"<details open><summary>{head}</summary>{''.join(inside)}</details>")
         notes = "".join(f"<p>{html.escape(note)}</p>" for note in self._notes())

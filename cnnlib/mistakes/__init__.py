@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
-from urllib.parse import quote
 
 from ..errors import InputError
 
@@ -41,7 +40,7 @@ class Mistake:
     @property
     def link(self) -> str:
         """Its section as a link from another notebook, by Jupyter's rule for the anchor."""
-        anchor = quote(self.heading.replace(" ", "-"))
+        anchor = self.heading.replace(" ", "-")
         return f"{self.chapter}.ipynb" + (f"#{anchor}" if anchor else "")
 
 

@@ -18,6 +18,7 @@ from .checks import Page, check_links
 from .pages import Site, page, single
 from .prose import equations_of, highlighted, picture, to_html
 
+NOTEBOOK = re.compile(r'(<a href="\w+)\.ipynb(["#])')  # a link to another chapter
 FOLDED = re.compile(r"(hint|solution)\([^()]*\)")  # a page shows what such a cell gives, folded
 
 
@@ -89,6 +90,8 @@ def _prepare_outputs(cell: NotebookNode, explorers: list[Explorer], alone: bool)
     """Write what the template shows of pictures and explorers; refuse controls without a kernel."""
     for output in cell.outputs:
         data = output.get("data", {})
+        if "text/html" in data:  # a report leads to chapters, which are pages here
+            data["text/html"] = NOTEBOOK.sub(r"\1.html\2", data["text/html"])
         if VIEW in data and MIME not in data and "playground" not in cell.metadata.get("tags", []):
             raise BuildError(
                 "a control cannot work without a kernel: make it an explorer of cnnlib.widgets, or "
