@@ -73,6 +73,7 @@ def test_an_error_is_a_finding(error):
 
     report = diagnose(fn)
     assert len(report.findings) == 1
+    assert report.findings[0].quantity == "z"
     message = report.findings[0].message
     assert f"In {report.count} of {report.count} configurations" in message
     assert f"{type(error).__name__}: no" in message
@@ -86,7 +87,7 @@ def test_an_error_in_some_configurations_comes_with_the_simplest():
 
     (finding,) = diagnose(fn).findings
     assert "IndexError: out of range" in finding.message
-    assert "stride=2" in finding.config and "N=1" in finding.config
+    assert finding.config.startswith("N=1, 5x5 cells") and "stride=2" in finding.config
 
 
 @pytest.mark.parametrize("value", [3, None, [1, 2], np.zeros(3), "text"], ids=str)
@@ -483,6 +484,19 @@ def test_a_second_result_of_another_shape_is_noticed():
     findings = diagnose(fn).findings
     assert any("returns another result" in one.message for one in findings)
     assert {one.mistake for one in findings} == {None}
+
+
+def test_none_in_one_of_two_calls_is_told_as_none():
+    for first in (True, False):
+        calls = []
+
+        def fn(x, w, b, dz, s, p, calls=calls, first=first):
+            calls.append(1)
+            return {"dx": None if (len(calls) == 1) == first else cut(delta(x, w, dz, s, p), x, p)}
+
+        report = diagnose(fn)
+        assert "second call" not in str(report)
+        assert report.ok if first else found(report) == [("dx", "D23")]
 
 
 def test_nan_in_both_calls_is_not_kept_between_them():
