@@ -633,6 +633,13 @@ def test_one_axis_without_samples_and_channels_is_named(answer, ids):
     assert [one.mistake for one in EXPLAIN(answer, delta_cases()).findings] == ids
 
 
+def test_one_axis_cannot_be_cut_in_one_of_two_axes():
+    explain = asking.layer("dx", lambda *case: {**delta_pose(*case), "padding": 1})
+    cases = [((3.0, -1, 2), (2.0, 5, 1), 3, 1), ((1.0, 2, 4, 3, 5), (3.0, -2), 4, 1)]
+    found = explain(lambda dz, w, P, s: by_scatter(dz, w, P + 2, s), cases).findings
+    assert [one.mistake for one in found] == ["D24"]  # and not D10
+
+
 def test_a_relation_is_told_where_nothing_is_known():
     (finding,) = EXPLAIN(lambda *a: 2 * by_scatter(*a), delta_cases()).findings
     assert finding.message == "dx is 2 times the right one."
