@@ -219,6 +219,21 @@ def test_with_a_given_stride_and_padding_what_hides_is_listed():
     assert "nobody would see these mistakes in dx: D4" in str(report)
 
 
+# What the catalogue says hides a mistake: stride 1, no padding, padding, nothing left over
+HIDDEN = {
+    (1, 0): {"z": "F3 F4 F5", "dx": "D4 D5 D6 D10 D24", "dw": "W3 W10", "db": ""},
+    (2, 0): {"z": "F5", "dx": "D10 D24", "dw": "W10", "db": ""},
+    (1, 1): {"z": "F3 F4", "dx": "D4 D5 D6 D11", "dw": "W3", "db": ""},
+}
+
+
+@pytest.mark.parametrize(("stride", "padding"), HIDDEN)
+def test_exactly_what_hides_is_listed(stride, padding):
+    hidden = diagnose(right, stride=stride, padding=padding).hidden
+    assert {q: " ".join(ids) for q, ids in hidden.items()} == HIDDEN[stride, padding]
+    assert diagnose(right).hidden == {}
+
+
 def test_pairs_are_passed_as_they_are_given():
     seen = []
 
