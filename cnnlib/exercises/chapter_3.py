@@ -104,6 +104,13 @@ def _without_stride(dz, w, P, s, d, before, flip):
     return dx
 
 
+OWED = asking.by_hand("dx", P=(5,), U=(3,), w=[2, -1, 3], dz=[4, 1, 2])
+OF_SOFTMAX = asking.chosen("dz", {n: choices.HEAD[n] for n in ("mean", "delta")}, _dz_of_softmax)
+OF_POOL = asking.chosen("dx", choices.POOL, _dx_of_pool)
+FLIPPED = {"P": (4,), "U": (3,), "stride": 2, "center": 0, "flip": True}
+OF_FLIPPED = asking.by_hand("dx", CORRELATED, w=[1, 2, 3], dz=[5, 7, 4], **FLIPPED)
+
+
 def _pool_delta(x, da, k, s):
     return cnnlib.max_pool_delta(da, cnnlib.max_pool(x, k, stride=s)[1], x.shape)
 
@@ -127,11 +134,7 @@ EXERCISES = (
         "3.1",
         "dx_by_hand",
         level=1,
-        judge=values(
-            [8, -2, 15, 1, 6],
-            reveal=False,
-            explain=asking.by_hand("dx", P=(5,), U=(3,), w=[2, -1, 3], dz=[4, 1, 2]),
-        ),
+        judge=values([8, -2, 15, 1, 6], reveal=False, explain=OWED),
         hints=(
             "Write the three outputs as sums. Underline input 2 wherever it stands.",
             "Input 0 stands in one sum, with weight 2, and that output has the delta 4.",
@@ -147,13 +150,7 @@ EXERCISES = (
         "3.2",
         "dz_by_hand",
         level=1,
-        judge=values(
-            [[0.1, -0.25, 0.15], [-0.2, 0.2, 0]],
-            reveal=False,
-            explain=asking.chosen(
-                "dz", {"mean": choices.HEAD["mean"], "delta": choices.HEAD["delta"]}, _dz_of_softmax
-            ),
-        ),
+        judge=values([[0.1, -0.25, 0.15], [-0.2, 0.2, 0]], reveal=False, explain=OF_SOFTMAX),
         hints=(
             "Softmax and cross-entropy together send back y - t. What is t of each sample?",
             "t is [0, 1, 0] and [1, 0, 0]. And the loss is a mean over how many samples?",
@@ -167,9 +164,7 @@ EXERCISES = (
         "3.3",
         "pool_dx",
         level=1,
-        judge=values(
-            [0, 30, 40, 0, 0], reveal=False, explain=asking.chosen("dx", choices.POOL, _dx_of_pool)
-        ),
+        judge=values([0, 30, 40, 0, 0], reveal=False, explain=OF_POOL),
         hints=(
             "Write down the three windows, and the index of the winner of each.",
             "Where two cells tie, the one with the smaller index wins, and it takes all.",
@@ -227,21 +222,7 @@ EXERCISES = (
         "3.7",
         "flipped_dx",
         level=2,
-        judge=values(
-            [26, 14, 19, 8],
-            reveal=False,
-            explain=asking.by_hand(
-                "dx",
-                CORRELATED,
-                P=(4,),
-                U=(3,),
-                w=[1, 2, 3],
-                dz=[5, 7, 4],
-                stride=2,
-                center=0,
-                flip=True,
-            ),
-        ),
+        judge=values([26, 14, 19, 8], reveal=False, explain=OF_FLIPPED),
         hints=(
             "The centre is weight 0, so output i lies at input 2*i. Where do the weights 1, 2 go?",
             "p = 2*i - u. Write down the rows with p from 0 to 3.",
