@@ -339,6 +339,16 @@ def test_half_an_answer_is_asked_for_the_other_half(exercise):
         )
 
 
+@faulty
+def test_odd_functions_are_not_taken_for_mended(exercise):
+    _, _, answer = parts_of(exercise)
+    for odd in filter(callable, ODD):
+        result = check(exercise.id, {**answer, "mended": odd})
+        assert result.status == "wrong" and "cannot be read" not in repr(result), odd
+        assert " at 0x" not in repr(result)
+        ElementTree.fromstring(result._repr_html_())
+
+
 # Without the solutions
 
 
