@@ -44,7 +44,7 @@ test: $(STAMP)  ## run the tests, the doctests and every notebook against its co
 test-frameworks: $(STAMP)-frameworks  ## compute the numbers of TensorFlow and PyTorch again
 	@$(RUN) -m pytest tests/frameworks
 
-mutants: $(STAMP)  ## plant each mistake of the catalogue into the library: a test must notice it
+mutants: $(STAMP)  ## plant each mistake of the catalogue wherever it fits: a test must notice it (5 min)
 	@$(RUN) tests/mutants.py
 
 lab: $(STAMP)  ## open the first chapter in JupyterLab
