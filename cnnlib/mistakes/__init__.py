@@ -56,17 +56,19 @@ class Card:
             ("What happens", m.cause),
             ("What you see", m.signature),
             ("What hides it", m.hidden_by),
-            ("Explained in", m.place),
         ]
 
     def __repr__(self) -> str:
         head = f"Mistake {self.mistake.id}: {self.mistake.name}"
-        return "\n".join([head, *(f"  {label}: {text}" for label, text in self._rows())])
+        rows = [*self._rows(), ("Explained in", self.mistake.place)]
+        return "\n".join([head, *(f"  {label}: {text}" for label, text in rows)])
 
     def _repr_html_(self) -> str:
         rows = "".join(
             f"<dt>{label}</dt><dd>{html.escape(text)}</dd>" for label, text in self._rows()
         )
+        link, place = html.escape(self.mistake.link), html.escape(self.mistake.place)
+        rows += f'<dt>Explained in</dt><dd><a href="{link}">{place}</a></dd>'
         head = f"Mistake {self.mistake.id}: {html.escape(self.mistake.name)}"
         return f'<div class="mistake"><p><strong>{head}</strong></p><dl>{rows}</dl></div>'
 
