@@ -109,6 +109,17 @@ def test_what_alone_is_wrong(quantity, words, places):
     )
 
 
+@pytest.mark.parametrize(("quantity", "words", "places"), PLACES)
+def test_one_more_wrong_entry_beside_it_is_not_passed_over(quantity, words, places):
+    case = case_with_three(words)
+    for beside in [np.s_[1]] if quantity == "db" else [np.s_[:, 1, 1], np.s_[:, -2, -2]]:
+        got = case.right[quantity].copy()
+        for at in [*places, beside]:
+            got[at] += 1
+        if quantity != "db" or "comes after" not in words:  # that has it already
+            assert f"only {words} is wrong" not in pattern(quantity, [(case, got)])
+
+
 @pytest.mark.parametrize("quantity", ["z", "dx", "dw", "db"])
 def test_what_is_wrong_as_a_whole_has_no_place(quantity):
     for case in LADDER:
