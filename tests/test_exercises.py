@@ -650,6 +650,12 @@ def test_one_axis_cannot_be_cut_in_one_of_two_axes():
     assert [one.mistake for one in found] == ["D24"]  # and not D10
 
 
+def test_the_winners_of_a_pool_are_judged_by_the_deltas_that_they_get():
+    text = repr(check("1.6", exercises.get("1.6").wrong[0]))
+    assert "winners is wrong." in text and "a is wrong" not in text
+    assert "Of tied cells the last one gets the delta" in text
+
+
 def test_a_relation_is_told_where_nothing_is_known():
     (finding,) = EXPLAIN(lambda *a: 2 * by_scatter(*a), delta_cases()).findings
     assert finding.message == "dx is 2 times the right one."

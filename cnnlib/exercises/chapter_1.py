@@ -40,8 +40,12 @@ def _multiplications(P, Q, C, K, U, s, padding):
 
 def _last_winner(x, U, s):
     """As `_max_pool`, but the largest position wins a tie."""
-    a, winners = _max_pool(x[::-1, ::-1], U, s)
-    return a[::-1, ::-1], x.size - 1 - winners[::-1, ::-1]
+    a, winners = _max_pool(x, U, s)
+    winners = winners.copy()
+    for i, j in np.ndindex(a.shape):
+        u, v = np.argwhere(x[s * i : s * i + U, s * j : s * j + U] == a[i, j])[-1]
+        winners[i, j] = (s * i + u) * x.shape[1] + s * j + v
+    return a, winners
 
 
 def _without_stride(x, U, s):
