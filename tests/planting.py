@@ -386,7 +386,7 @@ def _repeated_means(fitted: bool) -> Callable:
     return made
 
 
-def _of_winners(id: str, module: Any, words: str, made: Callable) -> Mutant:
+def _of_winners(entry: str, module: Any, words: str, made: Callable) -> Mutant:
     """A max-pool's delta that looks at the images again, which `max_pool` keeps for it."""
 
     def both() -> None:
@@ -394,12 +394,12 @@ def _of_winners(id: str, module: Any, words: str, made: Callable) -> Mutant:
 
         def keep(right, x, window, **options):
             a, winners = right(x, window, **options)
-            met[id_(winners)] = winners, a, np.array(x), _laid(spatial(np.shape(x)), window,
+            met[id(winners)] = winners, a, np.array(x), _laid(spatial(np.shape(x)), window,
                                                                **options)[0]  # fmt: skip
             return a, winners
 
         def delta(_, da, winners, input_shape):
-            kept, *rest = met.get(id_(winners), (None,))
+            kept, *rest = met.get(id(winners), (None,))
             if kept is not winners:
                 raise DoesNotFit("these winners do not come from max_pool")
             return made(np.asarray(da), winners, *rest)
@@ -408,10 +408,7 @@ def _of_winners(id: str, module: Any, words: str, made: Callable) -> Mutant:
         plant(module, "max_pool_delta", _watched(delta))
 
     place = f"{module.__name__.removeprefix('cnnlib.')}.max_pool_delta, {words}"
-    return Mutant(id, place, "pooling", both)
-
-
-id_ = id  # `id` is an entry of the catalogue here
+    return Mutant(entry, place, "pooling", both)
 
 
 def _every_tie(da, winners, a, x, window):
