@@ -1,10 +1,8 @@
 """Time cnnlib beside PyTorch, both on one thread: `make bench`, or with `--help` for the options.
 
-- W1 to W8 are one convolution each: forward pass, deltas and weight gradient, in float32. cnnlib
-  takes part twice. "functions" are `cnnlib.conv` and its two companions on ordinary channels-last
-  arrays; they pay for the change of memory layout. "layer" is `layers.Conv` on arrays that lie
-  batch-last in memory, as they do between two layers of a network. PyTorch runs in both of its
-  memory formats, and the faster one counts.
+- W1 to W8 are one convolution each: forward pass, deltas and weight gradient, in float32, by
+  `cnnlib.conv` and its two companions. PyTorch runs in both of its memory formats, and the faster
+  one counts.
 - W8 is the case for a Fourier transform. It runs only when `--only` names it.
 - W9 is a step of training, as `training.fit` takes it. PyTorch takes it twice: as one writes it
   first, and with its faster memory format and optimizer.
@@ -33,7 +31,6 @@ from measure import Runs, Times
 
 import cnnlib
 from cnnlib.layers import Conv, Dense, Flatten, MaxPool, ReLU
-from cnnlib.layout import batch_last, channels_last
 from cnnlib.losses import SoftmaxCrossEntropy
 from cnnlib.network import Network
 from cnnlib.optimizers import Adam

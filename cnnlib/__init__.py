@@ -3,6 +3,7 @@
 from .convolution import conv, conv_bias_gradient, conv_delta, conv_weight_gradient
 from .geometry import Window, connections
 from .pooling import avg_pool, avg_pool_delta, max_pool, max_pool_delta
+from .workers import threads
 
 __version__ = "0.1.0"
 
@@ -18,6 +19,7 @@ __all__ = [
     "diagnose",
     "max_pool",
     "max_pool_delta",
+    "threads",
 ]
 
 

@@ -15,7 +15,7 @@ circle at one end comes back at the other, so `L` is so large that it meets zero
 
 Rounding: for random numbers the largest error of a sum is one to three times the spacing of the
 type (1e-7 in float32, 2e-16 in float64) times the largest entry. It grows with the square root of
-`log L`: twofold from 32 cells to 100,000, where the sums of `gemm` lose twentyfold. But the error
+`log L`: twofold from 32 cells to 100,000, where the sums of `gemm` lose tenfold. But the error
 is the same everywhere, so entries far below the largest one are less exact than by `gemm`, and one
 NaN or infinity in an image makes all of its results NaN.
 """
@@ -26,7 +26,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from .geometry import Shape, Window
-from .layout import channels_last, spatial
+from .layout import spatial
 
 ROOM = 2 << 20  # bytes of a block of transforms: about a core's own cache
 
@@ -127,14 +127,14 @@ class Transforms:
 def conv(x, w, b, window: Window, kept: Transforms | None = None) -> np.ndarray:
     """conj(H) X at each frequency; the definition is `loops.conv`."""
     circles = Circles(window, spatial(x.shape))
-    z = np.empty((len(w), *(axis.outputs for axis in circles.rule), len(x)), x.dtype)
+    z = np.empty((len(x), *(axis.outputs for axis in circles.rule), len(w)), x.dtype)
     for n, X in images(circles, kept, max(ROOM, x.nbytes + z.nbytes), x=x):
         for k in circles.blocks(len(w), max(X.shape[-2:]), ROOM, x.dtype):
             H = circles.transform("w", np.moveaxis(w[k], 0, -2))
-            z[k, ..., n] = np.moveaxis(circles.back("z", H.conj() @ X), -2, 0)
+            z[n, ..., k] = np.moveaxis(circles.back("z", H.conj() @ X), -1, 0)
     if b is not None:
-        z += b.reshape(-1, *[1] * (z.ndim - 1))
-    return channels_last(z)
+        z += b
+    return z
 
 
 def conv_delta(
@@ -142,12 +142,12 @@ def conv_delta(
 ) -> np.ndarray:
     """H.T D at each frequency; the definition is `loops.conv_delta`."""
     circles = Circles(window, spatial(input_shape))
-    dx = np.empty((w.shape[-1], *input_shape[1:-1], len(dz)), dz.dtype)
+    dx = np.empty(input_shape, dz.dtype)
     for n, D in images(circles, kept, max(ROOM, dx.nbytes + dz.nbytes), z=dz):
-        for c in circles.blocks(len(dx), max(D.shape[-2:]), ROOM, dz.dtype):
+        for c in circles.blocks(dx.shape[-1], max(D.shape[-2:]), ROOM, dz.dtype):
             H = circles.transform("w", np.moveaxis(w[..., c], 0, -2))
-            dx[c, ..., n] = np.moveaxis(circles.back("x", H.swapaxes(-2, -1) @ D), -2, 0)
-    return channels_last(dx)
+            dx[n, ..., c] = np.moveaxis(circles.back("x", H.swapaxes(-2, -1) @ D), -1, 0)
+    return dx
 
 
 def conv_weight_gradient(x, dz, window: Window, kept: Transforms | None = None) -> np.ndarray:

@@ -1,182 +1,205 @@
-"""The three sums of a convolution as matrix products over a small window matrix `col`.
+"""The three sums of a convolution as matrix products, block by block.
 
-For one row of outputs `i`, `col` has one line for each weight of a filter and one column for each
-output of that row, for all images of the batch:
+Write the inputs of one window in a row, the kernels in the columns of a matrix: their product is
+one output of each filter. But windows of neighbours overlap, and such rows hold an input many
+times. So a row serves a block of outputs (see `blocks`) with all the inputs that they meet, and the
+matrix `m` has a column for each output of the block and each filter, with zeros where they do not
+meet. Multiplying zeros takes time, copying less saves more; `blocks.cut` weighs them (chapter 8).
 
-    col[(u, v, c), (j, n)] = x[n, p, q, c]     for the row (i,j), (u,v), (p,q) of the table, else 0
+    rows[(n, i, block), (u, t, c)] = x[n, p, q, c],   q = first + hop*block + step*t
+    m[(u, t, c), (b, k)] = w[k, u, v, c]   if output b of a block meets its entry t through weight v
 
-and each sum is one product: `z_i = w @ col`, `dw.T += col @ dz_i.T`, and `dcol = w.T @ dz_i`, whose
-entries are added back to the inputs they came from. Two thoughts make it fast (chapter 8):
+So far the geometry. The three sums are now those of a dense layer:
 
-- Windows of neighbouring rows overlap. What one row `p` of the input contributes, its *band*
-  `(v, c), (j, n)`, is written once. Bands lie one after another, so the `col` of output row `i` is
-  the bands `s*i .. s*i + U-1`: a view of memory, not a copy.
-- A few bands at a time are held, in a buffer that stays in the processor's cache.
+    z = rows @ m        dm = rows.T @ dz        drows = dz @ m.T
 
-Inside, arrays lie batch-last (see `layout`), and kernels lie in the order of their inputs: a
-flipped kernel is reversed once, at the door.
+and `dw` collects the places of a weight in `dm`, `dx` the places of an input in `drows`. Rows are
+made a slab at a time, in memory that stays in the processor's cache.
 """
 
 import math
 from collections.abc import Iterator
 
 import numpy as np
+from numpy.lib.stride_tricks import as_strided
 
-from .geometry import Axis, Shape, Window, partners
-from .layout import batch_last, channels_last, spatial
+from .blocks import Blocks, cut, matrix, weights
+from .geometry import Shape, Window
+from .layout import spatial
+from .workers import scratch, share
 
-BUFFER = 2 << 20  # bytes of a buffer: about a core's own cache, and 2 MB pages fit it
-COLUMNS = 512  # outputs of a row that share bands: with fewer, a row is hardly worth its start
-SMALL = 10**6  # multiplications of a product that BLAS does at once ...
-NARROW = 128  # ... unless it would have fewer columns than this
-SINGLE = Axis(inputs=1, outputs=1, kernel=1, stride=1, dilation=1, offset=0, center=0, sign=-1)
+SLAB = 1 << 20  # bytes of a slab, of the order of a core's own cache
+LEAST = 256  # rows of a slab all the same: for each product BLAS puts `m` into an order of its own
+
+Cells = tuple[slice, ...]  # some images, and some blocks along each axis
 
 
 def conv(x: np.ndarray, w: np.ndarray, b: np.ndarray | None, window: Window) -> np.ndarray:
-    """z_i = w @ col + b; the definition is `loops.conv`."""
-    xt, axes = lay(x, window)
-    w2 = in_input_order(w, window).reshape(len(w), -1)  # (K, UC)
-    z = np.empty((len(w), *(axis.outputs for axis in axes), len(x)), x.dtype)
-    rows = z.reshape(len(w), axes[0].outputs, -1)
-    for i, columns, col in window_matrices(xt, axes, len(w)):
-        z_i = rows[:, i, columns]
-        np.matmul(w2, col, out=z_i)
-        if b is not None:
-            z_i += b[:, None]
-    return channels_last(z.reshape(len(w), *window.output_shape(spatial(x.shape)), len(x)))
+    """z = rows @ m + b; the definition is `loops.conv`."""
+    x, K = np.ascontiguousarray(x), len(w)
+    cuts = fitting(x, K, window)
+    B, J = cuts[-1].size, cuts[-1].axis.outputs
+    m = matrix(w, cuts).reshape(-1, B * K)
+    bias = None if b is None else np.tile(b, B)
+    z = np.empty((len(x), *(one.axis.outputs for one in cuts), K), x.dtype)
+
+    def part(images: slice) -> None:
+        for cells, rows in slabs(x[images], cuts):
+            here = z[images][outputs(cells, cuts)]
+            if J % B == 0:  # these blocks are one stretch of memory
+                product = here.reshape(-1, B * K)
+            else:  # the last block goes beyond the last output
+                product = scratch("product", (len(rows), B * K), z.dtype)
+            np.matmul(rows, m, out=product)
+            if bias is not None:
+                product += bias
+            if J % B:
+                here[...] = product.reshape(*here.shape[:-2], -1, K)[..., : here.shape[-2], :]
+
+    share(len(x), part)
+    return z
 
 
 def conv_weight_gradient(x: np.ndarray, dz: np.ndarray, window: Window) -> np.ndarray:
-    """dw.T = sum over i of col @ dz_i.T; the definition is `loops.conv_weight_gradient`."""
-    xt, axes = lay(x, window)
-    K, C = dz.shape[-1], x.shape[-1]
-    rows = batch_last(dz).reshape(K, axes[0].outputs, -1)
-    dwT = np.zeros((math.prod(window.kernel) * C, K), x.dtype)
-    for i, columns, col in window_matrices(xt, axes, K):
-        dwT += col @ rows[:, i, columns].T  # this way round BLAS need not turn the large matrix
-    return np.ascontiguousarray(in_input_order(dwT.T.reshape(K, *window.kernel, C), window))
+    """dm = rows.T @ dz, and dw from dm; the definition is `loops.conv_weight_gradient`."""
+    x, C, K = np.ascontiguousarray(x), x.shape[-1], dz.shape[-1]
+    cuts = fitting(x, K, window)
+    B = cuts[-1].size
+
+    def part(images: slice) -> np.ndarray:
+        dm = np.zeros((math.prod(one.span for one in cuts) * C, B * K), x.dtype)
+        for cells, rows in slabs(x[images], cuts):
+            dm += rows.T @ by_block(dz[images][outputs(cells, cuts)], B)
+        return dm
+
+    return weights(sum(share(len(x), part)), cuts, C, K)
 
 
 def conv_delta(dz: np.ndarray, w: np.ndarray, input_shape: Shape, window: Window) -> np.ndarray:
-    """dcol = w.T @ dz, added to the inputs; the definition is `loops.conv_delta`."""
-    axes = window.axes(spatial(input_shape))
-    dzt = batch_last(dz)
-    dz2, wT = dzt.reshape(len(w), -1), w.reshape(len(w), -1).T  # (K, IN), (UC, K)
-    dx = np.zeros((w.shape[-1], *(axis.inputs for axis in axes), len(dz)), dz.dtype)
-    buffer, stop = None, 0
-    for cells in blocks(dzt.shape[1:], BUFFER // (len(wT) * dz.itemsize)):
-        size = [b - a for a, b in cells]
-        start, stop = stop, stop + math.prod(size)
-        if buffer is None:  # no later block is larger than the first
-            buffer = np.empty(len(wT) * stop, dz.dtype)
-        dcol = buffer[: len(wT) * (stop - start)].reshape(len(wT), -1)
-        for part in pieces(wT.size, stop - start):
-            np.matmul(wT, dz2[:, start:stop][:, part], out=dcol[:, part])
-        dcol = dcol.reshape(*window.kernel, w.shape[-1], *size)
-        *spans, batch = cells
-        for u, outputs, inputs in partners(axes, spans):
-            dx[:, *inputs, slice(*batch)] += dcol[u][:, *outputs]  # +=, since windows overlap
-    return channels_last(dx)
+    """drows = dz @ m.T, and dx from drows; the definition is `loops.conv_delta`.
 
-
-def lay(x: np.ndarray, window: Window) -> tuple[np.ndarray, tuple[Axis, ...]]:
-    """Bring `x` to batch-last, and choose the first axis: the one along which bands are shared.
-
-    Bands are shared where windows overlap and lie next to each other (stride below the kernel's
-    size, no dilation) and a row of outputs has columns enough for a product of its own. Elsewhere
-    an axis of one cell is put in front; then all outputs are one row.
+    Of `drows` a piece is computed at a time: one line of entries, and of that line no more than the
+    next block has to itself. Such a piece of all blocks together is one stretch of each line of
+    `dx`, and is added in one go.
     """
-    xt = batch_last(x)
-    axes = window.axes(xt.shape[1:-1])
-    first, rest = axes[0], axes[1:]
-    columns = math.prod(axis.outputs for axis in rest) * len(x)
-    if first.dilation == 1 and first.stride < first.kernel and columns >= COLUMNS // 4:
-        return xt, axes
-    return xt[:, None], (SINGLE, *axes)
+    C, K, finite = w.shape[-1], len(w), is_finite(dz)
+    cuts = cut(window.axes(spatial(input_shape)), C, K, back=True, single=not finite)
+    *lead, last = cuts
+    B, L = last.size, last.piece if finite else 1
+    lines = [one.span for one in lead]
+    m = matrix(w, cuts).reshape(*lines, last.span, C, B * K)
+    m = np.pad(m, [(0, 0)] * len(lead) + [(0, -last.span % L), (0, 0), (0, 0)])
+    m = m.reshape(*lines, -1, L * C, B * K)
+    pieces = [(t, np.ascontiguousarray(m[t].T)) for t in np.ndindex(*m.shape[:-2])]
+    dx = np.zeros(input_shape, dz.dtype)
+
+    def part(images: slice) -> None:
+        deltas, inputs = dz[images], dx[images]
+        room = SLAB // ((B * K + L * C) * dz.itemsize)
+        for cells in runs((len(deltas), *(one.count for one in cuts)), max(LEAST, room)):
+            rows = by_block(deltas[outputs(cells, cuts)], B)
+            product = scratch("product", (len(rows), L * C), dz.dtype)
+            stretches = product.reshape(*(some.stop - some.start for some in cells[:-1]), -1, C)
+            for (*u, t), mT in pieces:
+                entries, lengths = (*u, t * L), (*[1] * len(lead), L)
+                met = map(Blocks.inputs, cuts, entries, lengths, cells[1:])
+                there, p = zip(*met, strict=True)
+                np.matmul(rows, mT, out=product)
+                inputs[cells[0], *p] += stretches[:, *there]
+
+    share(len(dz), part)
+    return dx
 
 
-def in_input_order(w: np.ndarray, window: Window) -> np.ndarray:
-    """Reverse the spatial axes of a flipped kernel, so that `p` grows along each; or undo it."""
-    return np.flip(w, tuple(range(1, w.ndim - 1))) if window.flip else w
+def fitting(x: np.ndarray, K: int, window: Window) -> tuple[Blocks, ...]:
+    """The blocks that take least for this input, or single outputs where it is not finite."""
+    axes, C = window.axes(spatial(x.shape)), x.shape[-1]
+    cuts = cut(axes, C, K)
+    return cuts if cuts[-1].size == 1 or is_finite(x) else cut(axes, C, K, single=True)
 
 
-def window_matrices(xt: np.ndarray, axes: tuple[Axis, ...], filters: int) -> Iterator:
-    """Yield `(i, columns, col)` for every output row `i` and slice of its columns `(j, n)`."""
-    first, rest = axes[0], axes[1:]
-    C, N = len(xt), xt.shape[-1]
-    U, s = first.kernel, first.stride
-    height = math.prod(axis.kernel for axis in rest) * C  # lines of one band: (v, c)
-    room = BUFFER // (height * xt.itemsize)  # columns of all bands that the buffer holds
-    width = room // U if first.outputs == 1 else max(COLUMNS, room // (4 * U))
-    buffer, stop = None, 0
-    for cells in blocks((*(axis.outputs for axis in rest), N), width):
-        start, stop = stop, stop + math.prod(b - a for a, b in cells)
-        if buffer is None:  # no later block is larger than the first
-            rows = min(first.outputs, max(1, (room // stop - U) // s + 1))
-            buffer = np.empty((s * (rows - 1) + U) * height * stop, xt.dtype)
-        for i0 in range(0, first.outputs, rows):
-            i1 = min(i0 + rows, first.outputs)
-            bands = s * (i1 - i0 - 1) + U
-            band = buffer[: bands * height * (stop - start)].reshape(bands, height, -1)
-            # The axis that `lay` puts in front is not the window's, so the rule does not place it.
-            p0 = 0 if first is SINGLE else s * i0 - first.before
-            write_bands(band, xt, axes, p0, cells)
-            for i in range(i0, i1):
-                col = band[s * (i - i0) :][:U].reshape(U * height, -1)
-                for part in pieces(filters * len(col), stop - start):
-                    yield i, slice(start + part.start, start + part.stop), col[:, part]
+def is_finite(a: np.ndarray) -> bool:
+    """Whether all numbers are finite, by the sum of their squares: one pass over memory.
 
-
-def write_bands(band: np.ndarray, xt: np.ndarray, axes: tuple[Axis, ...], p0: int, cells) -> None:
-    """band[t, (v, c), (j, n)] = x[n, p0 + t, q, c], and 0 where that is no input."""
-    first, rest = axes[0], axes[1:]
-    t0 = min(len(band), max(0, -p0))  # bands t0..t1-1 come from inputs, the others are padding
-    t1 = max(t0, min(len(band), first.inputs - p0))
-    band[:t0], band[t1:] = 0, 0
-    x = xt[:, t0 + p0 : t1 + p0].swapaxes(0, 1)  # (t, C, *Q, N)
-    shape = [axis.kernel for axis in rest] + [len(xt)] + [b - a for a, b in cells]
-    band = band[t0:t1].reshape(len(x), *shape)
-    # The band is in the order of the inputs, which a flipped kernel meets from its last weight on.
-    band = np.flip(band, tuple(1 + m for m, axis in enumerate(rest) if axis.sign > 0))
-    *spans, batch = cells
-    for v, outputs, inputs in partners(rest, spans):
-        target = band[:, *v]  # type: ignore[arg-type]  # NumPy types no such star
-        if target[:, :, *outputs].size < target.size:
-            target.fill(0)
-        target[:, :, *outputs] = x[:, :, *inputs, slice(*batch)]
-
-
-def pieces(lines: int, columns: int) -> Iterator[slice]:
-    """Cut the columns of a matrix product, so that BLAS takes each piece as a small one.
-
-    Before a large product, BLAS copies its arguments into an order of its own. With the few
-    filters of a small layer those copies cost as much as the product, so it is better done in
-    pieces that need none. `lines` is the number of multiplications for one column. Where a piece
-    would be too narrow, nothing is cut.
+    Zero times infinity is NaN. So the zeros of `m` would carry an infinity to numbers that it does
+    not meet, and where there is one, there must be no such zeros.
     """
-    step = SMALL // lines // 16 * 16  # whole vectors of the processor
-    if step < NARROW:
-        step = columns
-    for start in range(0, columns, step):
-        yield slice(start, min(start + step, columns))
+    with np.errstate(over="ignore", invalid="ignore"):
+        return bool(np.isfinite(np.vdot(a, a)))
 
 
-def blocks(shape: Shape, limit: int) -> Iterator[tuple[tuple[int, int], ...]]:
+def slabs(x: np.ndarray, cuts: tuple[Blocks, ...]) -> Iterator[tuple[Cells, np.ndarray]]:
+    """Yield cells and their `rows`, until all blocks of all images have had their turn."""
+    width = math.prod(one.span for one in cuts) * x.shape[-1]
+    limit = max(LEAST, SLAB // (width * x.itemsize))
+    for n, windows in readings(x, cuts):
+        for some, *along in runs(windows.shape[: 1 + len(cuts)], limit):
+            here = windows[some, *along]
+            rows = scratch("rows", (here.size // width, width), x.dtype)
+            rows.reshape(here.shape)[...] = here
+            yield (slice(n + some.start, n + some.stop), *along), rows
+
+
+def readings(x: np.ndarray, cuts: tuple[Blocks, ...]) -> Iterator[tuple[int, np.ndarray]]:
+    """Yield the number of an image, and a view `[n, *block, *t, c]` of it and those that follow.
+
+    Where blocks read beyond the image, the view is of a copy with zeros around it.
+    """
+    N, *P, C = x.shape
+    if all(one.first >= 0 and one.end <= p for one, p in zip(cuts, P, strict=True)):
+        yield 0, view(x[:, *(slice(one.first, None) for one in cuts)], cuts)
+        return
+    lengths = [one.end - one.first for one in cuts]
+    count = min(N, max(1, SLAB // (math.prod(lengths) * C * x.itemsize)))
+    padded = scratch("padded", (count, *lengths, C), x.dtype)
+    padded.fill(0)
+    met = [slice(max(0, one.first), max(0, one.end)) for one in cuts]
+    for n in range(0, N, count):
+        some = x[n : n + count, *met]
+        before = (max(0, -one.first) for one in cuts)
+        to = (slice(a, a + size) for a, size in zip(before, some.shape[1:-1], strict=True))
+        padded[: len(some), *to] = some
+        yield n, view(padded[: len(some)], cuts)
+
+
+def view(x: np.ndarray, cuts: tuple[Blocks, ...]) -> np.ndarray:
+    """x[n, hop*block + step*t, c] as an array [n, *block, *t, c], without a copy."""
+    n, *p, c = x.strides
+    shape = (len(x), *(one.count for one in cuts), *(one.span for one in cuts), x.shape[-1])
+    hops = (one.hop * stride for one, stride in zip(cuts, p, strict=True))
+    steps = (one.step * stride for one, stride in zip(cuts, p, strict=True))
+    return as_strided(x, shape, (n, *hops, *steps, c), writeable=False)
+
+
+def outputs(cells: Cells, cuts: tuple[Blocks, ...]) -> Cells:
+    """The outputs of these blocks: the images, and a slice along each axis."""
+    images, *along = cells
+    return images, *map(Blocks.outputs, cuts, along)
+
+
+def by_block(dz: np.ndarray, size: int) -> np.ndarray:
+    """Deltas with a row (b, k) for each block, and 0 beyond the last output."""
+    *lead, J, K = dz.shape
+    if J % size:
+        whole = np.zeros((*lead, J + -J % size, K), dz.dtype)
+        whole[..., :J, :] = dz
+        dz = whole
+    return dz.reshape(-1, size * K)
+
+
+def runs(shape: Shape, limit: int) -> Iterator[Cells]:
     """Cut an array of this shape into runs of about `limit` cells that lie together in C order.
 
-    Yields one `(start, stop)` per axis. One axis is cut into equal pieces; the axes behind it stay
-    whole, the axes before it go one index at a time. No run is longer than the first.
+    One axis is cut into equal pieces; the axes behind it stay whole, the axes before it go one
+    index at a time.
     """
-    cut, whole = len(shape) - 1, 1
-    while cut > 0 and whole * shape[cut] <= limit:
-        whole *= shape[cut]
-        cut -= 1
-    parts = math.ceil(shape[cut] / max(1, limit // whole))
-    step = math.ceil(shape[cut] / parts)
-    for lead in np.ndindex(*shape[:cut]):
-        for start in range(0, shape[cut], step):
-            yield (
-                *((i, i + 1) for i in lead),
-                (start, min(start + step, shape[cut])),
-                *((0, n) for n in shape[cut + 1 :]),
-            )
+    axis, whole = len(shape) - 1, 1
+    while axis > 0 and whole * shape[axis] <= limit:
+        whole *= shape[axis]
+        axis -= 1
+    parts = math.ceil(shape[axis] / max(1, limit // whole))
+    step = math.ceil(shape[axis] / parts)
+    behind = [slice(0, n) for n in shape[axis + 1 :]]
+    for *lead, at in np.ndindex(*shape[:axis], math.ceil(shape[axis] / step)):
+        piece = slice(at * step, min((at + 1) * step, shape[axis]))
+        yield *(slice(i, i + 1) for i in lead), piece, *behind

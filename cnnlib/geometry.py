@@ -12,7 +12,6 @@ with stride `s`, dilation `d`, offset `o`, centre `u0`, and the sign `g`: +1 for
 
 import math
 import operator
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,7 +21,6 @@ from .errors import InputError
 
 Shape = tuple[int, ...]
 Pads = tuple[tuple[int, int], ...]  # (before, after) for each axis
-Spans = Sequence[tuple[int, int]]  # (start, stop) for each axis
 
 ROW = np.dtype([("output", np.int64), ("weight", np.int64), ("input", np.int64)])
 
@@ -70,19 +68,18 @@ class Axis:
         """Number of inputs that each output meets along this axis."""
         return np.bincount(self.rows()[0], minlength=self.outputs)
 
-    def reach(self, u: int, start: int, stop: int) -> tuple[slice, slice]:
-        """Outputs in `start..stop-1` that weight `u` connects, and the inputs they meet.
+    def reach(self, u: int) -> tuple[slice, slice]:
+        """Outputs that weight `u` connects, and the inputs they meet.
 
-        Both come as slices of equal length, so that `a[outputs]` and `x[inputs]` are partners.
-        The outputs count from `start`.
+        Both are slices, of equal length, so that `a[outputs]` and `x[inputs]` are partners: the
+        inputs that one weight meets lie a stride apart.
         """
         s, p0 = self.stride, self.input(0, u)  # p = p0 + s*i
-        first = max(start, -(p0 // s))  # smallest i with p >= 0: ceil(-p0 / s)
-        end = min(stop, (self.inputs - 1 - p0) // s + 1)  # one past the largest with p < P
+        first = max(0, -(p0 // s))  # smallest i with p >= 0: ceil(-p0 / s)
+        end = min(self.outputs, (self.inputs - 1 - p0) // s + 1)  # one past the last with p < P
         if end <= first:
             return slice(0, 0), slice(0, 0)
-        inputs = slice(p0 + s * first, p0 + s * (end - 1) + 1, s)
-        return slice(first - start, end - start), inputs
+        return slice(first, end), slice(p0 + s * first, p0 + s * (end - 1) + 1, s)
 
 
 class Window:
@@ -243,26 +240,6 @@ def connections(
     """
     shape = per_axis("input_shape", input_shape, max(1, np.size(input_shape)), 1)
     return Window(kernel, stride, dilation, padding, center, flip).connections(shape)
-
-
-def partners(
-    axes: Sequence[Axis], spans: Spans | None = None
-) -> Iterator[tuple[Shape, list[slice], list[slice]]]:
-    """Read the connection table weight by weight instead of row by row.
-
-    Yields `(u, outputs, inputs)`: for each weight the outputs that have a row through it, and the
-    inputs they meet. Both are lists of one slice per axis, of equal lengths, because the inputs
-    that one weight meets along an axis lie a stride apart. `spans` limits the outputs to one
-    `(start, stop)` per axis, and counts them from `start`.
-    """
-    spans = spans or [(0, axis.outputs) for axis in axes]
-    reach = [
-        [axis.reach(u, *span) for u in range(axis.kernel)]
-        for axis, span in zip(axes, spans, strict=True)
-    ]
-    for u in np.ndindex(*(axis.kernel for axis in axes)):
-        met = [line[k] for line, k in zip(reach, u, strict=True)]
-        yield u, [outputs for outputs, _ in met], [inputs for _, inputs in met]
 
 
 def per_axis(name: str, value: Any, axes: int, least: int) -> Shape:

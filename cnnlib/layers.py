@@ -13,7 +13,6 @@ from . import activations
 from .convolution import conv, conv_bias_gradient, conv_delta, conv_weight_gradient, shared
 from .errors import InputError
 from .geometry import Shape, per_axis
-from .layout import batch_last, channels_last
 from .pooling import avg_pool, avg_pool_delta, max_pool, max_pool_delta
 
 
@@ -102,13 +101,9 @@ class Conv(Layer):
     def forward(self, x: np.ndarray) -> np.ndarray:
         """z[n,i,k] = b[k] + sum_u sum_c w[k,u,c] * x[n,p,c]."""
         w = self.params["w"]
-        self.x = channels_last(batch_last(x))  # turned in memory once, for both passes
-        self.how = shared(self.x.shape, w.shape, **self.geometry)  # so are Fourier transforms
-        return conv(self.x, w, self.params.get("b"), **self.how)
-
-    def backward(self, dz: np.ndarray) -> np.ndarray:
-        """Both sums read `dz`, so it is turned in memory once."""
-        return super().backward(channels_last(batch_last(dz)))
+        self.x = x
+        self.how = shared(x.shape, w.shape, **self.geometry)  # all passes share Fourier transforms
+        return conv(x, w, self.params.get("b"), **self.how)
 
     def gradients(self, dz: np.ndarray) -> None:
         """dw[k,u,c] = sum_n sum_i x[n,p,c] * dz[n,i,k];  db[k] = sum_n sum_i dz[n,i,k]."""

@@ -1,19 +1,12 @@
-"""What arrays may come in, and how they lie in memory.
+"""What arrays may come in: real numbers, batches of images, shapes that fit.
 
-Outside, every array is channels-last: `(N, *P, C)`. Inside, the fast sums work on `(C, *P, N)`:
-neighbours in memory are then the same cell of different images, so a slice of cells is one long
-run to copy, whatever the number of channels. Results are handed out as views, channels-last by
-index and batch-last in memory, and elementwise NumPy keeps that order. So a network pays for the
-change of layout once, at its input (chapter 8).
+Every array is channels-last, `(N, *P, C)`, and what the library returns is contiguous in memory.
 """
 
 import numpy as np
 
 from .errors import InputError
 from .geometry import Shape, per_axis
-
-STAGE = 1 << 17  # bytes that are turned at a time: they stay in the second-level cache
-ODD = 16  # numbers by which a row of the stage is longer than it must be
 
 
 def float_arrays(**named) -> list[np.ndarray]:
@@ -70,30 +63,6 @@ def check_deltas(name: str, dz: np.ndarray, expected: Shape) -> None:
             f"{name} has shape {dz.shape}; expected {tuple(expected)}, the shape of the forward "
             "pass's output over this input with this kernel, stride, dilation and padding or center"
         )
-
-
-def batch_last(x: np.ndarray) -> np.ndarray:
-    """`(N, *P, C)` as a contiguous `(C, *P, N)`; no copy if it lies in memory that way already."""
-    xt = x.transpose(x.ndim - 1, *range(1, x.ndim - 1), 0)
-    if xt.flags.c_contiguous or x.nbytes <= STAGE:
-        return np.ascontiguousarray(xt)
-    N, C = len(x), x.shape[-1]
-    cells = x.reshape(N, -1, C)
-    result = np.empty((C, cells.shape[1], N), x.dtype)
-    step = max(1, STAGE // (N * C * x.itemsize))
-    for p in range(0, cells.shape[1], step):
-        some = cells[:, p : p + step]
-        # Images lie a power of two apart in memory, as a rule, and then all their cells fall into
-        # the same few places of the cache. Odd rows of a small copy do not.
-        stage = np.empty((N, some[0].size + ODD), x.dtype)[:, : some[0].size]
-        stage[...] = some.reshape(N, -1)
-        result[:, p : p + step] = stage.reshape(some.shape).transpose(2, 1, 0)
-    return result.reshape(xt.shape)
-
-
-def channels_last(xt: np.ndarray) -> np.ndarray:
-    """`(C, *P, N)` as a view `(N, *P, C)`."""
-    return xt.transpose(xt.ndim - 1, *range(1, xt.ndim - 1), 0)
 
 
 def spatial(x_shape: Shape) -> Shape:

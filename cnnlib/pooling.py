@@ -1,25 +1,23 @@
 """Max-pooling and average-pooling, forwards and backwards: the public functions.
 
-A pool uses the connection table of a convolution, without weights. All the outputs that meet their
-inputs through one cell `u` of the window are a slice, and so are those inputs, a stride apart: the
-sums run over the few `u` in Python and over the slices in NumPy (`geometry.partners`).
+A pool uses the connection table of a convolution, without weights. Its window is a rectangle, so
+it is taken along one axis after the other: the best of a window is the best of its lines' bests.
+Along an axis, the outputs that meet their inputs through one cell `u` of the window are a slice,
+and so are those inputs, a stride apart: the loops run over the few `u` in Python, over slices in
+NumPy.
+
+Along the last axis such a slice would be in pieces, of as few numbers as there are channels. So the
+windows along that axis are laid a cell apart, and every `s`-th of their results is kept (`_dense`).
 """
 
 import math
+from dataclasses import replace
 
 import numpy as np
 
 from .errors import InputError
-from .geometry import Axis, Shape, Window, partners, per_axis
-from .layout import (
-    batch_last,
-    channels_last,
-    check_deltas,
-    check_images,
-    check_shape,
-    float_arrays,
-    spatial,
-)
+from .geometry import Axis, Shape, Window, per_axis
+from .layout import check_deltas, check_images, check_shape, float_arrays, spatial
 
 Pooled = tuple[np.ndarray, np.ndarray]  # the outputs and their winners
 
@@ -62,28 +60,26 @@ def max_pool(x, window, *, stride=None, padding=None, center=None, flip=False) -
     >>> a.ravel().tolist(), winners.ravel().tolist()
     ([8.0, 5.0], [1, 2])
     """
-    xt, axes = _read(x, window, stride, padding, center, flip)
-    a = np.full((len(xt), *(axis.outputs for axis in axes), xt.shape[-1]), -np.inf, xt.dtype)
-    # In the order of the inputs: it grows with each step in `u`, unless the window is flipped.
-    meetings = [(outputs, xt[:, *inputs]) for _, outputs, inputs in partners(axes)]
-    meetings = meetings[:: -1 if flip else 1]
-    for outputs, new in meetings:
-        best = a[:, *outputs]
-        np.maximum(best, new, out=best)
-    # The winner is the first cell of a window that equals its best. Count the cells before it:
-    # bytes, which the processor compares and adds many at a time.
-    has_nan = bool(np.isnan(a).any())
-    searching = np.ones(a.shape, bool)
-    passed = np.zeros(a.shape, np.uint8 if len(meetings) <= 256 else np.int64)
-    for outputs, new in meetings[:-1]:
-        loses = new != a[:, *outputs]
-        if has_nan:
-            loses &= ~np.isnan(new)
-        still = searching[:, *outputs]
-        np.logical_and(still, loses, out=still)
-        np.add(passed, searching, out=passed)
-    first, steps = _cells(axes)
-    return channels_last(a), channels_last(first + steps[passed])
+    x, axes = _read(x, window, stride, padding, center, flip)
+    has_nan = bool(np.isnan(x.max()))
+    best = _padded(x, axes)
+    size = math.prod(axis.kernel for axis in axes)
+    number = np.zeros(best.shape, np.min_scalar_type(size - 1))
+    # The last axis first. Then of equal cells the one in the first line wins, and there the first:
+    # along each axis a cell replaces an earlier one only if it is better.
+    step = 1  # between the numbers of cells that are neighbours along the axis
+    for n, axis in reversed(list(enumerate(axes, 1))):
+        last = n == len(axes)
+        best, number = _best(best, number, n, _dense(axis) if last else axis, step, has_nan)
+        if last:
+            best, number = _kept(best, axis), _kept(number, axis)
+        step *= axis.kernel
+    first, first_input, steps = _cells(axes)
+    winners = first + steps.take(number)
+    if (first < first_input).any():
+        # Number 0 may be padding: then no input is above minus infinity, and the first one wins.
+        winners = np.where(number == 0, first_input, winners)
+    return np.ascontiguousarray(best), winners
 
 
 def max_pool_delta(da, winners, input_shape) -> np.ndarray:
@@ -136,13 +132,12 @@ def max_pool_delta(da, winners, input_shape) -> np.ndarray:
             f"winners runs from {winners.min()} to {winners.max()}; an input of spatial shape "
             f"{spatial(input_shape)} has the flat positions 0 to {cells - 1}"
         )
-    dat, winners = batch_last(da), batch_last(winners.astype(np.int64, copy=False))
-    C, N = len(dat), dat.shape[-1]
-    c = np.arange(C).reshape(C, *(1,) * (dat.ndim - 1))
-    place = (winners + c * cells) * N + np.arange(N)  # flat, in (C, *P, N)
-    dx = np.zeros(C * cells * N, da.dtype)
-    np.add.at(dx, place.ravel(), dat.ravel())  # adds up where places repeat, unlike dx[place] +=
-    return channels_last(dx.reshape(C, *spatial(input_shape), N))
+    N, C = len(da), da.shape[-1]
+    image = np.arange(N).reshape(N, *(1,) * (da.ndim - 1))
+    place = (winners.astype(np.int64, copy=False) + image * cells) * C + np.arange(C)  # in dx, flat
+    dx = np.zeros(N * cells * C, da.dtype)
+    np.add.at(dx, place.ravel(), da.ravel())  # adds up where places repeat, unlike dx[place] +=
+    return dx.reshape(input_shape)
 
 
 def avg_pool(
@@ -178,12 +173,11 @@ def avg_pool(
     >>> avg_pool(np.array([3, 8, 5, 5]).reshape(1, 4, 1), 2).ravel().tolist()
     [5.5, 5.0]
     """
-    xt, axes = _read(x, window, stride, padding, center, flip)
-    a = np.zeros((len(xt), *(axis.outputs for axis in axes), xt.shape[-1]), xt.dtype)
-    for _, outputs, inputs in partners(axes):
-        a[:, *outputs] += xt[:, *inputs]
+    a, axes = _read(x, window, stride, padding, center, flip)
+    for n, axis in enumerate(axes, 1):
+        a = _added(a, n, axis) if n < len(axes) else _kept(_added(a, n, _dense(axis)), axis)
     a /= _count(axes, count_padding, a.dtype)
-    return channels_last(a)
+    return a
 
 
 def avg_pool_delta(
@@ -234,18 +228,76 @@ def avg_pool_delta(
     axes = _lay(spatial(input_shape), window, stride, padding, center, flip)
     I = (axis.outputs for axis in axes)
     check_deltas("da", da, (input_shape[0], *I, input_shape[-1]))
-    dat = batch_last(da)
-    share = dat / _count(axes, count_padding, da.dtype)
-    dx = np.zeros((len(dat), *spatial(input_shape), len(da)), da.dtype)
-    for _, outputs, inputs in partners(axes):
-        dx[:, *inputs] += share[:, *outputs]
-    return channels_last(dx)
+    dx = da / _count(axes, count_padding, da.dtype)
+    for n, axis in reversed(list(enumerate(axes, 1))):
+        if n == len(axes):
+            dx, axis = _spread(dx, axis), _dense(axis)
+        dx = _added(dx, n, axis, back=True)
+    return dx
+
+
+def _padded(x: np.ndarray, axes: tuple[Axis, ...]) -> np.ndarray:
+    """The inputs from the first window's first cell on, minus infinity where there are none."""
+    pads = [(axis.before, axis.after) for axis in axes]
+    if not any(map(any, pads)):
+        return x
+    return np.pad(x, [(0, 0), *pads, (0, 0)], constant_values=-np.inf)
+
+
+def _best(best, number, n: int, axis: Axis, step: int, has_nan: bool) -> Pooled:
+    """The best of every window along an axis of a padded array, and the number of its cell."""
+    s, end = axis.stride, axis.stride * (axis.outputs - 1) + 1
+    cells, numbers = best, number
+    best, number = _at(cells, n, slice(0, end, s)), _at(numbers, n, slice(0, end, s))
+    for t in range(1, axis.kernel):
+        there = slice(t, t + end, s)
+        cell = _at(cells, n, there)
+        better = cell > best
+        if has_nan:
+            better |= np.isnan(cell) & ~np.isnan(best)
+        best = np.maximum(best, cell)
+        # Later cells have higher numbers.
+        number = np.maximum(number, better * (_at(numbers, n, there) + number.dtype.type(t * step)))
+    return best, number
+
+
+def _added(a: np.ndarray, n: int, axis: Axis, back: bool = False) -> np.ndarray:
+    """The sum of every window along array axis `n`; or, back, each number to all of its window."""
+    length = axis.inputs if back else axis.outputs
+    total = np.zeros((*a.shape[:n], length, *a.shape[n + 1 :]), a.dtype)
+    for u in range(axis.kernel):
+        outputs, inputs = axis.reach(u)
+        to, of = (inputs, outputs) if back else (outputs, inputs)
+        part = _at(total, n, to)
+        part += _at(a, n, of)
+    return total
+
+
+def _dense(axis: Axis) -> Axis:
+    """The same windows and those between them: one on every cell."""
+    return replace(axis, stride=1, outputs=axis.stride * (axis.outputs - 1) + 1)
+
+
+def _kept(a: np.ndarray, axis: Axis) -> np.ndarray:
+    """Of the results of `_dense`, those of the axis itself."""
+    return a[..., :: axis.stride, :].copy()
+
+
+def _spread(a: np.ndarray, axis: Axis) -> np.ndarray:
+    """`_kept` backwards: zeros for the windows between."""
+    dense = np.zeros((*a.shape[:-2], _dense(axis).outputs, a.shape[-1]), a.dtype)
+    dense[..., :: axis.stride, :] = a
+    return dense
+
+
+def _at(a: np.ndarray, n: int, part: slice) -> np.ndarray:
+    return a[(slice(None),) * n + (part,)]
 
 
 def _read(x, window, stride, padding, center, flip) -> tuple[np.ndarray, tuple[Axis, ...]]:
     (x,) = float_arrays(x=x)
     check_images("x", x)
-    return batch_last(x), _lay(spatial(x.shape), window, stride, padding, center, flip)
+    return x, _lay(spatial(x.shape), window, stride, padding, center, flip)
 
 
 def _lay(P: Shape, window, stride, padding, center, flip) -> tuple[Axis, ...]:
@@ -264,16 +316,16 @@ def _lay(P: Shape, window, stride, padding, center, flip) -> tuple[Axis, ...]:
     return axes
 
 
-def _cells(axes: tuple[Axis, ...]) -> tuple[np.ndarray, np.ndarray]:
-    """Flat input position of each window's first cell, `(*I, 1)`, and the steps to its others."""
-    first = steps = np.zeros((), np.int64)
+def _cells(axes: tuple[Axis, ...]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Flat positions of each window's first cell and first input, `(*I, 1)`; steps to its cells."""
+    first = first_input = steps = np.zeros((), np.int64)
     for axis in axes:  # flat index in C order, one axis at a time
         i, U = np.arange(axis.outputs), axis.kernel
-        first = np.add.outer(
-            first * axis.inputs, np.minimum(axis.input(i, 0), axis.input(i, U - 1))
-        )
+        p = np.minimum(axis.input(i, 0), axis.input(i, U - 1))
+        first = np.add.outer(first * axis.inputs, p)
+        first_input = np.add.outer(first_input * axis.inputs, np.maximum(p, 0))
         steps = np.add.outer(steps * axis.inputs, np.arange(U))  # a pool has no dilation
-    return first[..., None], steps.ravel()
+    return first[..., None], first_input[..., None], steps.ravel()
 
 
 def _count(axes: tuple[Axis, ...], count_padding: bool, dtype) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""What may come in, and batch-last: literal arrays, every memory layout, types, errors."""
+"""What may come in: types, shapes, errors."""
 
 import grid
 import numpy as np
@@ -7,53 +7,9 @@ import pytest
 from cnnlib import layout
 from cnnlib.errors import InputError
 
-SHAPES = [(3, 5, 2), (4, 3, 5, 2), (2, 3, 2, 4, 3), (1, 7, 4, 1), (5, 1, 1, 3), (2, 600, 2)]
-STAGES = [1, 100, 1000, 1 << 18]  # one cell at a time, a few, nearly all, all
-
-
-def test_batch_last_by_hand():
-    x = np.array([[[1, 2], [3, 4], [5, 6]], [[10, 20], [30, 40], [50, 60]]])  # (n, p, c)
-    xt = layout.batch_last(x)  # (c, p, n)
-    assert xt.tolist() == [[[1, 10], [3, 30], [5, 50]], [[2, 20], [4, 40], [6, 60]]]
-    assert layout.channels_last(xt).tolist() == x.tolist()
-
 
 def test_spatial_by_hand():
     assert layout.spatial((2, 7, 6, 3)) == (7, 6)
-
-
-@pytest.mark.parametrize("stage", STAGES)
-@pytest.mark.parametrize("shape", SHAPES, ids=str)
-def test_batch_last_from_every_layout(monkeypatch, shape, stage):
-    monkeypatch.setattr(layout, "STAGE", stage)
-    x = np.random.default_rng(1).normal(size=shape)
-    expected = np.empty((shape[-1], *shape[1:-1], shape[0]))
-    for n, *p, c in np.ndindex(shape):
-        expected[c, *p, n] = x[n, *p, c]
-    for name, same in grid.layouts(x).items():
-        np.testing.assert_array_equal(same, x)  # the layouts themselves
-        xt = layout.batch_last(same)
-        assert xt.flags.c_contiguous, name
-        assert xt.dtype == x.dtype
-        np.testing.assert_array_equal(xt, expected, err_msg=name)
-        np.testing.assert_array_equal(layout.channels_last(xt), x, err_msg=name)
-
-
-@pytest.mark.parametrize("stage", STAGES)
-def test_batch_last_does_not_copy_twice(monkeypatch, stage):
-    monkeypatch.setattr(layout, "STAGE", stage)
-    xt = layout.batch_last(np.random.default_rng(2).normal(size=(4, 3, 5, 2)))
-    x = layout.channels_last(xt)
-    assert np.shares_memory(x, xt)
-    assert np.shares_memory(layout.batch_last(x), xt)
-
-
-@pytest.mark.parametrize("dtype", [np.float32, np.int64])
-def test_batch_last_keeps_types(monkeypatch, dtype):
-    monkeypatch.setattr(layout, "STAGE", 50)
-    x = np.arange(60).reshape(3, 5, 4).astype(dtype)
-    assert layout.batch_last(x).dtype == dtype
-    np.testing.assert_array_equal(layout.channels_last(layout.batch_last(x)), x)
 
 
 # Types

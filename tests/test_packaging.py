@@ -21,6 +21,8 @@ ORDER = [
     "geometry",
     "layout",
     "loops",
+    "blocks",
+    "workers",
     "gemm",
     "fourier",
     "convolution",
@@ -46,7 +48,8 @@ ORDER = [
 LATE = {"training": {"figures"}}
 # What conda-forge does not have; `pip install -e .[book,test]` in environment.yml brings it.
 ONLY_ON_PYPI = {"math-core", "seglearn"}
-CORE = ORDER[ORDER.index("geometry") : ORDER.index("checks") + 1]
+# What computes; `checkpoint`, like `storage`, keeps it in files.
+CORE = [name for name in ORDER[2 : ORDER.index("checks") + 1] if name != "checkpoint"]
 PICTURES = ("figures", "widgets", "publish")  # they draw, move and print; none computes more
 NUMPY_ONLY = ORDER[: ORDER.index("data") + 1]
 
