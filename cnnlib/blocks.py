@@ -22,7 +22,7 @@ MULTIPLY, COPY, RUN, FETCH = 0.026, 0.3, 10.0, 6
 SIZES = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # known by identity, so that what follows from it can be kept
 class Blocks:
     """One axis of a convolution with its outputs in blocks of `size`.
 
@@ -120,23 +120,27 @@ def cut(
 
 def matrix(w: np.ndarray, cuts: tuple[Blocks, ...]) -> np.ndarray:
     """m[*t, c, *b, k] = w[k, *u, c] where output `b` meets entry `t` through weight `u`, else 0."""
-    m = np.zeros(_shape(cuts, w.shape[-1], len(w)), w.dtype)
-    m[_places(cuts)] = np.moveaxis(w, 0, -1)[np.ix_(*(one.u for one in cuts))]
+    shape, places, weights_there = _table(cuts, w.shape[-1], len(w))
+    m = np.zeros(shape, w.dtype)
+    m[places] = w.transpose(*range(1, w.ndim), 0)[weights_there]
     return m
 
 
 def weights(dm: np.ndarray, cuts: tuple[Blocks, ...], C: int, K: int) -> np.ndarray:
     """dw[k, *u, c] = sum of `dm` over the places where `matrix` puts w[k, *u, c]."""
-    terms = dm.reshape(_shape(cuts, C, K))[_places(cuts)]
+    shape, places, _ = _table(cuts, C, K)
+    terms = dm.reshape(shape)[places]
     each = [n for one in cuts for n in (one.size, one.axis.kernel)]  # rows are sorted by b, then u
     dw = terms.reshape(*each, C, K).sum(axis=tuple(range(0, len(each), 2)))
     return np.ascontiguousarray(np.moveaxis(dw, -1, 0))
 
 
-def _shape(cuts: tuple[Blocks, ...], C: int, K: int) -> Shape:
-    return (*(one.span for one in cuts), C, *(one.size for one in cuts), K)
+@lru_cache(256)
+def _table(cuts: tuple[Blocks, ...], C: int, K: int) -> tuple[Shape, tuple, tuple]:
+    """The shape of `m`, and the index of its places that hold weights, and that of these weights.
 
-
-def _places(cuts: tuple[Blocks, ...]) -> tuple:
-    """Index of the places of `m` that hold a weight: (*rows of the tables, c, k)."""
-    return (*np.ix_(*(one.t for one in cuts)), slice(None), *np.ix_(*(one.b for one in cuts)))
+    Both indices run over the rows of the tables, one axis for each, and over channels and filters.
+    """
+    shape = (*(one.span for one in cuts), C, *(one.size for one in cuts), K)
+    t, b, u = (np.ix_(*rows) for rows in zip(*((one.t, one.b, one.u) for one in cuts), strict=True))
+    return shape, (*t, slice(None), *b), u

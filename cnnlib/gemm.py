@@ -88,9 +88,9 @@ def conv_delta(dz: np.ndarray, w: np.ndarray, input_shape: Shape, window: Window
     B, L = last.size, last.piece if finite else 1
     lines = [one.span for one in lead]
     m = matrix(w, cuts).reshape(*lines, last.span, C, B * K)
-    m = np.pad(m, [(0, 0)] * len(lead) + [(0, -last.span % L), (0, 0), (0, 0)])
-    m = m.reshape(*lines, -1, L * C, B * K)
-    pieces = [(t, np.ascontiguousarray(m[t].T)) for t in np.ndindex(*m.shape[:-2])]
+    if last.span % L:
+        m = np.pad(m, [(0, 0)] * len(lead) + [(0, -last.span % L), (0, 0), (0, 0)])
+    mT = np.ascontiguousarray(m.reshape(*lines, -1, L * C, B * K).swapaxes(-2, -1))
     dx = np.zeros(input_shape, dz.dtype)
 
     def part(images: slice) -> None:
@@ -100,11 +100,11 @@ def conv_delta(dz: np.ndarray, w: np.ndarray, input_shape: Shape, window: Window
             rows = by_block(deltas[outputs(cells, cuts)], B)
             product = scratch("product", (len(rows), L * C), dz.dtype)
             stretches = product.reshape(*(some.stop - some.start for some in cells[:-1]), -1, C)
-            for (*u, t), mT in pieces:
+            for *u, t in np.ndindex(*mT.shape[:-2]):
                 entries, lengths = (*u, t * L), (*[1] * len(lead), L)
                 met = map(Blocks.inputs, cuts, entries, lengths, cells[1:])
                 there, p = zip(*met, strict=True)
-                np.matmul(rows, mT, out=product)
+                np.matmul(rows, mT[*u, t], out=product)
                 inputs[cells[0], *p] += stretches[:, *there]
 
     share(len(dz), part)
