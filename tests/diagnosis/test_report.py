@@ -625,3 +625,19 @@ def test_several_names_in_one_sentence():
     for one in findings:
         said = "Two mistakes together give this result: D1/D2/D3 and D4/D5."
         assert one.message.splitlines()[-1] == said
+
+
+@pytest.mark.parametrize("size", [1e-8, 1e-10])
+def test_a_small_error_is_shown_as_well(size):
+    (finding,) = diagnose(lambda *given: {"dx": right(*given)["dx"] + size}).findings
+    assert finding.evidence.startswith("[0,:,:,0]:\n x x x")
+
+
+def test_half_precision_is_compared_too():
+    def fn(*given):
+        one = right(*given)
+        return {"z": (one["z"] + 2).astype(np.float16), "dw": one["dw"].astype(np.float16)}
+
+    report = diagnose(fn)
+    assert {finding.quantity for finding in report.findings} == {"z"}
+    assert report.right == ["dw"]
