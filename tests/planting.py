@@ -449,6 +449,8 @@ def _activations() -> Iterator[Mutant]:
     for name in ("relu_delta", "sigmoid_delta", "tanh_delta", "softmax_delta"):
         yield at("S3", name, "left out",
                  lambda right, da, z: np.array(da, right(da, z).dtype))  # fmt: skip
+    yield at("S7", "softmax_delta", "its diagonal alone",
+             lambda right, da, a: right(da, a) * 0 + da * (a - np.square(a)))  # fmt: skip
 
 
 def _losses() -> Iterator[Mutant]:

@@ -567,6 +567,21 @@ def test_a_drawing_of_many_axes_is_the_first_wrong_plane():
     assert text.count("[97]") == 1 and " 47" in text and " 46" not in text
 
 
+@pytest.mark.parametrize(
+    ("shape", "place", "plane"),
+    [
+        ((2, 4, 3), (1, 2, 0), "[1,:,0]"),
+        ((2, 3, 4, 2), (0, 2, 3, 1), "[0,:,:,1]"),
+        ((2, 3, 4, 5, 2), (1, 2, 3, 4, 0), "[1,2,:,:,0]"),
+    ],
+)
+def test_samples_and_channels_are_fixed_in_a_drawing(shape, place, plane):
+    got = np.zeros(shape)
+    got[place] = 1
+    drawn = Drawn("", np.zeros(shape), got)
+    assert f"yours {plane}, wrong" in str(drawn) and str(drawn).count("[1]") == 1
+
+
 def test_a_drawing_of_a_large_array_is_the_part_around_the_first_wrong_entry():
     expected, got = np.zeros((20, 30)), np.zeros((20, 30))
     got[12, 29] = 1

@@ -119,7 +119,7 @@ def test_without_a_mistake_it_learns():
     assert len(trained.losses) == 180 and abs(trained.losses[0] - np.log(10)) < 0.3
 
 
-@pytest.mark.parametrize("id", ["D1", "D18", "D19", "D23", "W2", "B1", "P1"])
+@pytest.mark.parametrize("id", ["D1", "D18", "D19", "D23", "W2", "B1", "P1", "F12"])
 def test_the_loss_falls_all_the_same(id):
     trained = trainings.train(way(id))
     assert trained.falls and trained.accuracy > 0.65

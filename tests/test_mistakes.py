@@ -9,12 +9,12 @@ from cnnlib import mistakes
 from cnnlib.errors import InputError
 
 IDS = """
-F1 F3 F4 F5 F6 F8 F10 F11
+F1 F3 F4 F5 F6 F8 F10 F11 F12 F13
 D1 D2 D3 D4 D5 D6 D9 D10 D11 D13 D15 D16 D18 D19 D21 D22 D23 D24 D25 D26
 W1 W2 W3 W5 W6 W8 W9 W10 W12 W13
 B1 B2 B3 B4
 P1 P2 P3 P4 P6
-S1 S2 S3 S4 S5 S6
+S1 S2 S3 S4 S5 S6 S7
 T1 T2
 """.split()
 KINDS = {
@@ -90,6 +90,8 @@ def test_html_is_escaped():
     html = mistakes.card("S2")._repr_html_()
     assert "with &gt;= 0" in html and "<dt>What hides it</dt>" in html
     assert html.count("<div") == html.count("</div>") == 1
+    link = '<a href="03_delta_backprop.ipynb#3.6-The-activation">section 3.6</a>'
+    assert f"<dt>Explained in</dt><dd>{link}</dd>" in html
 
 
 def test_the_place_in_words():

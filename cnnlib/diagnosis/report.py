@@ -127,6 +127,16 @@ class Report:
         return f'<div class="mistake">{"".join(cards)}{notes}</div>'
 
 
+def tolerance(right: np.ndarray, got: np.ndarray) -> float:
+    """How far an entry of `got` may be off: a thousand roundings of the largest number.
+
+    Of the type that came out; but float16 has so few digits that ten of its roundings are enough.
+    """
+    eps = float(np.finfo(got.dtype).eps)  # arrays of integers have become floats before
+    roundings = 1000 if eps < 1e-6 else 10
+    return max(1.0, float(np.abs(right).max(initial=0))) * roundings * eps
+
+
 def where(right: np.ndarray, got: np.ndarray) -> str:
     """A picture of the first wrong plane, and its first wrong entries.
 
@@ -135,7 +145,7 @@ def where(right: np.ndarray, got: np.ndarray) -> str:
     if right.shape != got.shape:
         return f"The shape is {got.shape}, expected {right.shape}."
     with np.errstate(invalid="ignore"):
-        bad = ~(np.abs(right - got) <= 1e-6 * max(1.0, float(np.abs(right).max(initial=0))))
+        bad = ~(np.abs(right - got) <= tolerance(right, got))
     entries = [
         f"[{','.join(map(str, at))}] is {got[tuple(at)]:.6g}, expected {right[tuple(at)]:.6g}"
         for at in np.argwhere(bad)[:SHOWN].tolist()

@@ -11,6 +11,7 @@ from ..mistakes.sums import DoesNotFit, Sum, Switch
 from ..mistakes.switches import SWITCHES
 from .cases import Case
 from .guesses import GUESSES
+from .report import tolerance
 
 # Mistakes whose last windows hang over the edge. What a program finds there is its own affair.
 HANGING = ("no_kernel", "height_for_width", "stride_at_the_weight")
@@ -62,7 +63,7 @@ def explanations(
 
 def is_right(right: np.ndarray, got: np.ndarray) -> bool:
     """Equal shapes, and every entry within the rounding of the type that came out."""
-    return right.shape == got.shape and _close(right, got, _tolerance(right, got))
+    return right.shape == got.shape and _close(right, got, tolerance(right, got))
 
 
 def hidden(quantity: str, cases: Iterable[Case]) -> list[str]:
@@ -118,12 +119,12 @@ def _explains(
 ) -> bool:
     if predicted.shape != got.shape:
         return False
-    tolerance = _tolerance(case.right[quantity], got)
+    allowed = tolerance(case.right[quantity], got)
     if not any(switch.name == "overwritten" for switch in switches):
-        return _close(_filled(predicted, got), got, tolerance)
+        return _close(_filled(predicted, got), got, allowed)
     # Which term stays depends on the order of the loops: any of them will do.
     s = case.sum(quantity, switches)
-    return any(_one_of(*s.terms(apart=apart), s, got, tolerance) for apart in (False, True))
+    return any(_one_of(*s.terms(apart=apart), s, got, allowed) for apart in (False, True))
 
 
 def _hanging_marked(s: Sum, result: np.ndarray) -> np.ndarray:
@@ -143,17 +144,31 @@ def _filled(predicted: np.ndarray, other: np.ndarray) -> np.ndarray:
     return np.where(np.isnan(predicted), other, predicted)
 
 
-def _one_of(target, terms, s, got, tolerance) -> bool:
+def _one_of(target, terms, s, got, allowed) -> bool:
     """Whether each entry of `got` is one of the terms that belong into it, or 0 where none does."""
     if s.quantity == "z" and s.b is not None:
         got = got - s.b
     lines = np.moveaxis(got.reshape(len(got), -1, got.shape[-1]), 1, 0)
+    padded = _meeting_padding(s)
     for cell, line in enumerate(lines):
         own = terms[target == cell]
-        distance = np.abs(own - line).min(axis=0) if len(own) else np.abs(line)
-        if (distance > tolerance).any():
+        if not len(own) or cell in padded:  # a padded array has zeros to multiply
+            own = np.concatenate([own, np.zeros_like(line)[None]])
+        if (np.abs(own - line).min(axis=0) > allowed).any():
             return False
     return True
+
+
+def _meeting_padding(s: Sum) -> set[int]:
+    """The flat entries of z or dw to which a cell outside the input belongs."""
+    if s.quantity == "dx":
+        return set()
+    inside = [
+        ((0 <= index) & (index < np.array(limits)[:, None])).all(axis=0)
+        for index, limits in ((s.target, s.shape), (s.p, [axis.inputs for axis in s.axes]))
+    ]
+    rows = s.target[:, inside[0] & ~inside[1]]
+    return set(np.ravel_multi_index(tuple(rows), s.shape).tolist())
 
 
 def _predicted(quantity: str, switches: Sequence[Switch], case: Case) -> np.ndarray | None:
@@ -181,7 +196,7 @@ def _factor(quantity: str, switches: Sequence[Switch], results) -> str:
         fitting = {
             name
             for name, value in _factors(case)
-            if _close((s - bias) * value + bias, got, _tolerance(case.right[quantity], got))
+            if _close((s - bias) * value + bias, got, tolerance(case.right[quantity], got))
         }
         names = fitting if names is None else names & fitting
         if not names:
@@ -196,12 +211,6 @@ def _factors(case: Case) -> Iterator[tuple[str, float]]:
         yield f"1/{name}" if name.isidentifier() else f"1/({name})", 1 / size
 
 
-def _tolerance(right: np.ndarray, got: np.ndarray) -> float:
-    """A thousand roundings of the largest number."""
-    eps = float(np.finfo(got.dtype).eps)  # arrays of integers have become floats before
-    return max(1.0, float(np.abs(right).max(initial=0))) * 1000 * eps
-
-
-def _close(a: np.ndarray, b: np.ndarray, tolerance: float) -> bool:
+def _close(a: np.ndarray, b: np.ndarray, allowed: float) -> bool:
     with np.errstate(invalid="ignore", over="ignore"):
-        return bool((np.abs(a - b.astype(float)) <= tolerance).all())
+        return bool((np.abs(a - b.astype(float)) <= allowed).all())

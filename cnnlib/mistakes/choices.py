@@ -217,6 +217,7 @@ HEAD: Places = {
         "p - t": None,
         "(p - t)*p*(1 - p)": Wrong("S6"),
         "J @ (p - t)": Wrong("S6"),
+        "p*(1 - p) * dE/dp": Wrong("S7"),
         "t - p": Wrong(None, "The sign is reversed: t - p where p - t belongs."),
         "p": Wrong(None, "The target is missing in the delta: p where p - t belongs."),
     },
@@ -242,6 +243,7 @@ def head(x, w, b, t, setting: Mapping[str, str], *, relu: bool) -> dict[str, np.
         "p - t": d,
         "(p - t)*p*(1 - p)": d * p * (1 - p),
         "J @ (p - t)": p * (d - (d * p).sum(axis=1, keepdims=True)),  # J = diag(p) - p p^T
+        "p*(1 - p) * dE/dp": hot * (p - 1),  # dE/dp = -t/p
         "t - p": -d,
         "p": p,
     }[setting["delta"]]

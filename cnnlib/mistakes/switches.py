@@ -131,6 +131,23 @@ def all_reshaped(s: Sum) -> None:
     channels_first_back(s)
 
 
+@_switch("z", "F12", "rows")
+def reflected_border(s: Sum) -> None:
+    """x[-1-p] where the padding's zeros belong: the image continues as its own mirror image."""
+    limits = np.array([[axis.inputs] for axis in s.axes])
+    s.p = np.where(s.p < 0, -1 - s.p, np.where(s.p >= limits, 2 * limits - 1 - s.p, s.p))
+
+
+@_switch("z", "F13", "axes")
+def padded_as_tensorflow(s: Sum) -> None:
+    """ceil(P/s) outputs, and half of the padding that they need before, whatever was asked for."""
+    for n, axis in enumerate(s.axes):
+        outputs = -(-axis.inputs // axis.stride)
+        before = max(0, axis.stride * (outputs - 1) + _span(axis) - axis.inputs) // 2
+        offset = axis.offset + axis.before - before
+        s.axes[n] = replace(axis, outputs=outputs, offset=offset)
+
+
 # ---- The deltas of the input
 
 

@@ -217,8 +217,9 @@ def last_window(x, w, b, dz, s, p):
 
 
 @pytest.mark.parametrize(("fn", "quantity"), [(last_cell_of_the_window, "z"), (last_window, "dw")])
-def test_a_sum_without_plus_is_said_where_nothing_is_padded(fn, quantity):
-    report = diagnose(lambda *given: {quantity: fn(*given)}, padding=0)
+@pytest.mark.parametrize("padding", [None, 0])
+def test_a_sum_without_plus_is_said(fn, quantity, padding):
+    report = diagnose(lambda *given: {quantity: fn(*given)}, padding=padding)
     assert [(one.quantity, one.mistake) for one in report.findings] == [(quantity, None)]
     assert report.findings[0].message.startswith("Terms are overwritten where they belong added up")
 

@@ -271,6 +271,45 @@ def all_reshaped(x, w, b, dz, s, p):
     return z.reshape(N, z.shape[2], z.shape[3], K)
 
 
+@wild("z", "F12")
+def symmetric_padding(x, w, b, dz, s, p):
+    x = np.pad(x, ((0, 0), (p, p), (p, p), (0, 0)), mode="symmetric")
+    return np.einsum("nijcuv,kuvc->nijk", patches(x, w, s, 0), w) + b
+
+
+@wild("z", "F12")
+def border_of_ndimage(x, w, b, dz, s, p):
+    rows, columns = (np.arange(-p, n + p) for n in x.shape[1:3])
+    rows, columns = (
+        np.where(cells < 0, -1 - cells, np.where(cells >= n, 2 * n - 1 - cells, cells))
+        for cells, n in ((rows, x.shape[1]), (columns, x.shape[2]))
+    )
+    return np.einsum("nijcuv,kuvc->nijk", patches(x[:, rows][:, :, columns], w, s, 0), w) + b
+
+
+@wild("z", "F13")
+def same_of_tensorflow(x, w, b, dz, s, p):
+    pads = [(0, 0)]
+    for n, k in zip(x.shape[1:3], w.shape[1:3], strict=True):
+        total = max(0, (-(-n // s) - 1) * s + k - n)
+        pads.append((total // 2, total - total // 2))
+    x = np.pad(x, [*pads, (0, 0)])
+    return np.einsum("nijcuv,kuvc->nijk", patches(x, w, s, 0), w) + b
+
+
+@wild("z", "F13")
+def least_padding_in_loops(x, w, b, dz, s, p):
+    (N, H, W, _), (K, kh, kw, _) = x.shape, w.shape
+    oh, ow = -(-H // s), -(-W // s)
+    top, left = (max(0, (o - 1) * s + k - n) // 2 for o, k, n in ((oh, kh, H), (ow, kw, W)))
+    z = np.zeros((N, oh, ow, K)) + b
+    for i, j, u, v in np.ndindex(oh, ow, kh, kw):
+        row, column = i * s + u - top, j * s + v - left
+        if 0 <= row < H and 0 <= column < W:
+            z[:, i, j] += x[:, row, column] @ w[:, u, v].T
+    return z
+
+
 # ---- Delta
 
 
