@@ -12,6 +12,7 @@ windows along that axis are laid a cell apart, and every `s`-th of their results
 
 import math
 from dataclasses import replace
+from functools import lru_cache
 
 import numpy as np
 
@@ -305,6 +306,12 @@ def _lay(P: Shape, window, stride, padding, center, flip) -> tuple[Axis, ...]:
     U = per_axis("window", window, len(P), 1)
     s = U if stride is None else stride
     axes = Window(U, s, padding=padding, center=center, flip=flip).axes(P)
+    _refuse_empty(axes)
+    return axes
+
+
+@lru_cache(256)  # for steps of a training, which pool the same shapes again and again
+def _refuse_empty(axes: tuple[Axis, ...]) -> None:
     for n, axis in enumerate(axes):
         if 0 in axis.meets():
             i = int(np.argmin(axis.meets()))
@@ -313,9 +320,9 @@ def _lay(P: Shape, window, stride, padding, center, flip) -> tuple[Axis, ...]:
                 f"{axis.input(i, 0)} to {axis.input(i, axis.kernel - 1)} of {axis.inputs}; "
                 "use less padding"
             )
-    return axes
 
 
+@lru_cache(256)
 def _cells(axes: tuple[Axis, ...]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Flat positions of each window's first cell and first input, `(*I, 1)`; steps to its cells."""
     first = first_input = steps = np.zeros((), np.int64)
