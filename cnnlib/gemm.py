@@ -82,7 +82,8 @@ def conv_delta(dz: np.ndarray, w: np.ndarray, input_shape: Shape, window: Window
     next block has to itself. Such a piece of all blocks together is one stretch of each line of
     `dx`, and is added in one go.
     """
-    C, K, finite = w.shape[-1], len(w), is_finite(dz)
+    dz, C, K = np.ascontiguousarray(dz), w.shape[-1], len(w)
+    finite = is_finite(dz) and is_finite(w)
     cuts = cut(window.axes(spatial(input_shape)), C, K, back=True, single=not finite)
     *lead, last = cuts
     B, L = last.size, last.piece if finite else 1
@@ -121,8 +122,8 @@ def fitting(x: np.ndarray, K: int, window: Window) -> tuple[Blocks, ...]:
 def is_finite(a: np.ndarray) -> bool:
     """Whether all numbers are finite, by the sum of their squares: one pass over memory.
 
-    Zero times infinity is NaN. So the zeros of `m` would carry an infinity to numbers that it does
-    not meet, and where there is one, there must be no such zeros.
+    Zero times infinity is NaN. So the zeros of `m`, or of deltas beyond the last output, would carry
+    an infinity to numbers that it does not meet. Where there is one, there must be no such zeros.
     """
     with np.errstate(over="ignore", invalid="ignore"):
         return bool(np.isfinite(np.vdot(a, a)))

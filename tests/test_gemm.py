@@ -188,7 +188,6 @@ def test_a_block_that_lies_in_the_padding(monkeypatch):
 def test_a_number_that_is_not_finite_reaches_only_whom_it_meets(monkeypatch, bad):
     """Zeros of the matrix times infinity would be NaN in every output of the block."""
     cut(monkeypatch, 1 << 20, 256, (4,))  # blocks of four, if all is finite
-    monkeypatch.setattr(blocks, "SIZES", (1, 4))
     x, w = np.ones((1, 9, 1)), np.ones((1, 2, 1))
     x[0, 4] = bad
     z = gemm.conv(x, w, None, Window(2)).ravel()
@@ -197,6 +196,10 @@ def test_a_number_that_is_not_finite_reaches_only_whom_it_meets(monkeypatch, bad
     dz[0, 2] = bad
     dx = gemm.conv_delta(dz, np.ones((1, 3, 1)), (1, 9, 1), Window(3, stride=2)).ravel()
     assert np.flatnonzero(~np.isfinite(dx)).tolist() == [4, 5, 6]
+    # Three outputs in a block of four: the fourth is none, but its first weight would meet input 3.
+    w = np.array([bad, 1, 1]).reshape(1, 3, 1)
+    dx = gemm.conv_delta(np.ones((1, 3, 1)), w, (1, 5, 1), Window(3)).ravel()
+    assert np.flatnonzero(~np.isfinite(dx)).tolist() == [0, 1, 2]
 
 
 def test_memory_does_not_grow_with_the_batch():
