@@ -122,8 +122,8 @@ def fitting(x: np.ndarray, K: int, window: Window) -> tuple[Blocks, ...]:
 def is_finite(a: np.ndarray) -> bool:
     """Whether all numbers are finite, by the sum of their squares: one pass over memory.
 
-    Zero times infinity is NaN. So the zeros of `m`, or of deltas beyond the last output, would carry
-    an infinity to numbers that it does not meet. Where there is one, there must be no such zeros.
+    Zero times infinity is NaN. So the zeros of `m`, and of deltas beyond the last output, would
+    carry an infinity to numbers that it does not meet. Where there is one, no such zeros may be.
     """
     with np.errstate(over="ignore", invalid="ignore"):
         return bool(np.isfinite(np.vdot(a, a)))
