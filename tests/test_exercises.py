@@ -339,6 +339,19 @@ def test_half_an_answer_is_asked_for_the_other_half(exercise):
         )
 
 
+@pytest.mark.parametrize("scale", [1, 2])
+def test_a_step_that_works_in_place_is_judged(scale):
+    from cnnlib.exercises.solutions.chapter_5 import step
+
+    def in_place(params, x, t, rate):
+        for name, value in step(params, x, t, scale * rate).items():
+            params[name][...] = value
+
+    result = check("5.9", {"mistake": "D22", "mended": in_place})
+    assert result.status == ("right" if scale == 1 else "wrong")
+    assert "now give the function" not in repr(result)
+
+
 @faulty
 def test_odd_functions_are_not_taken_for_mended(exercise):
     _, _, answer = parts_of(exercise)
