@@ -408,7 +408,8 @@ def test_hints_and_solutions_are_folded_in_html():
 @each
 def test_a_solution_is_shown_alone_with_its_comments(exercise):
     text = solution(exercise.id).text
-    *_, node = ast.parse(text).body
+    *before, node = ast.parse(text).body
+    assert [one.name for one in before] == [exercise.faulty] * bool(exercise.faulty)
     name = node.name if isinstance(node, ast.FunctionDef) else node.targets[0].id
     assert name == exercise.name
     path = FOLDER / "solutions" / f"chapter_{chapter(exercise)}.py"
