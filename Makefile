@@ -16,7 +16,7 @@ STAMP := $(VENV)/.cnnlib
 TEST := -m pytest cnnlib tests notebooks --nbval --nbval-current-env \
 	--nbval-sanitize-with tests/sanitize.cfg --nbval-cell-timeout 600
 
-.PHONY: help install book html pdf handout test test-frameworks mutants lab notebooks results lint bench measure clean
+.PHONY: help install book html pdf handout test test-frameworks mutants lab notebooks results lint bench bench-compare measure clean
 .DEFAULT_GOAL := help
 
 help:
@@ -61,9 +61,13 @@ lint: $(STAMP)-dev  ## check style, format and types
 	@$(RUN) -m ruff format --check .
 	@$(RUN) -m mypy
 
-bench: $(STAMP)  ## time the library beside PyTorch, where PyTorch is installed
-	@$(RUN) benchmarks/convolution.py
-	@$(RUN) benchmarks/fourier.py
+bench: $(STAMP)  ## time the library beside PyTorch, where there is one; every round: build/bench.json
+	@$(RUN) benchmarks/bench.py --json build/bench.json
+
+# Without NEW it times anew what OLD has.
+bench-compare: $(STAMP)  ## did a change slow it down? OLD=before.json, and NEW=after.json or timed anew
+	@$(if $(OLD),,$(error Name the record from before: make bench-compare OLD=before.json))
+	@$(RUN) benchmarks/compare.py $(OLD) $(NEW)
 
 measure: $(STAMP)-browser  ## record sizes and times of pages and explorers in build/measure.json
 	@$(RUN) benchmarks/pages.py

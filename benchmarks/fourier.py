@@ -11,6 +11,7 @@ With `--fit` it fits the costs in `cnnlib/convolution.py` to this machine: put t
 
 import argparse
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 
 import convolution  # first of all: it limits the libraries to one thread, before they are loaded
@@ -21,7 +22,7 @@ from measure import Times
 from scipy.optimize import nnls
 
 from cnnlib.convolution import counts, faster
-from cnnlib.geometry import Window
+from cnnlib.layers import Conv
 
 # A family is one layer with kernels of several sizes, the same along every axis.
 FAMILIES: dict[str, tuple[Workload, tuple[int, ...]]] = {
@@ -54,19 +55,13 @@ def grid(names) -> dict[tuple[str, int], Workload]:
 
 def timed(work: Workload, torch, count: int) -> Times:
     """Milliseconds of each method in each round."""
-    rng = np.random.default_rng(0)
-    how = {"stride": work.stride, "padding": work.padding}
-    x = rng.standard_normal((work.batch, *work.inputs, work.channels), dtype=np.float32)
-    w = rng.standard_normal((work.filters, *work.kernel, work.channels), dtype=np.float32)
-    outputs = window(work).output_shape(work.inputs)
-    dz = rng.standard_normal((work.batch, *outputs, work.filters), dtype=np.float32)
     runs = {
-        "gemm": convolution.functions_run(x, w, dz, how | {"method": "gemm"}),
-        "fft": convolution.functions_run(x, w, dz, how | {"method": "fft"}),
-        "layer": convolution.layer_run(x, w, dz, how | {"method": "fft"}),
+        "gemm": convolution.functions(work, method="gemm")["all"],
+        "fft": convolution.functions(work, method="fft")["all"],
+        "layer": layer_run(work),
     }
     if torch is not None:
-        runs["torch"] = convolution.torch_run(torch, x, w, dz, how, torch.contiguous_format)
+        runs["torch"] = convolution.torch_functions(work, torch, "contiguous_format")["all"]
     expected = runs["gemm"]()
     for name, run in runs.items():
         for what, ours, theirs in zip(("z", "dx", "dw"), run(), expected, strict=True):
@@ -74,14 +69,13 @@ def timed(work: Workload, torch, count: int) -> Times:
     return measure.rounds(runs, count)
 
 
-def window(work: Workload) -> Window:
-    """The geometry of a layer."""
-    return Window(work.kernel, work.stride, padding=work.padding)
-
-
-def shape(work: Workload) -> tuple[int, ...]:
-    """The shape of its input."""
-    return work.batch, *work.inputs, work.channels
+def layer_run(work: Workload) -> Callable:
+    """A layer, which keeps its transforms from one sum to the next."""
+    x, w, dz = work.arrays()
+    layer = Conv(work.filters, work.kernel, bias=False, method="fft", **work.how)
+    layer.build(x.shape[1:], np.random.default_rng(0), x.dtype)
+    layer.params["w"] = w
+    return lambda: (layer.forward(x), layer.backward(dz), layer.grads["w"])
 
 
 def report(works: dict[tuple[str, int], Workload], times: dict[tuple[str, int], Times]) -> str:
@@ -91,7 +85,7 @@ def report(works: dict[tuple[str, int], Workload], times: dict[tuple[str, int], 
     losses, crossings = [], {}
     for key, work in works.items():
         median = {method: float(np.median(times[key][method])) for method in methods}
-        auto = faster(shape(work), work.filters, window(work))
+        auto = faster(work.shape, work.filters, work.window)
         losses.append(median[auto] / min(median["gemm"], median["fft"]))
         rows.append([key[0], str(work), *(f"{median[method]:.2f}" for method in methods)])
         rows[-1] += [auto, f"{losses[-1]:.2f}"]
@@ -113,7 +107,7 @@ def fitted(works: dict[tuple[str, int], Workload], times: dict[tuple[str, int], 
     lines = []
     for method, milliseconds in medians.items():
         seconds = milliseconds / 3e3  # of one sum
-        work = [counts(shape(w), w.filters, window(w))[method] for w in works.values()]
+        work = [counts(w.shape, w.filters, w.window)[method] for w in works.values()]
         each = np.array(work) / 1e9 / seconds[:, None]  # each count's share, if its cost were 1
         costs, _ = nnls(each * near[:, None], near)
         lines.append(f'    "{method}": ({", ".join(f"{cost:.2g}" for cost in costs)}),')

@@ -1,7 +1,7 @@
-"""How the benchmark measures: agreement, rounds, ratios, tables, and what machine it ran on.
+"""How the benchmarks measure: agreement, rounds, ratios, tables, and what machine they ran on.
 
 The clock is the CPU time of the process. On a busy machine it is steadier than the time of day, and
-it counts every thread, so none can hide.
+it counts every thread, so none can hide. Only what threads gain is told by the time of day.
 """
 
 import importlib.util
@@ -11,14 +11,15 @@ import platform
 import statistics
 import time
 from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import numpy as np
 
-Runs = dict[str, Callable[[], Any]]  # by name, what is timed
-Times = dict[str, list[float]]  # by name, milliseconds of one call, or part of it, in each round
+Runs = dict[Any, Callable[[], Any]]  # by name, what is timed
+Times = dict[Any, list[float]]  # by name, milliseconds of one call in each round
 
 LEAST = 0.02  # seconds that a measurement lasts; much shorter ones are mostly noise
 LARGE = 31 << 20  # bytes, larger than any array of the benchmark; above 32 MB glibc never learns
@@ -35,29 +36,36 @@ def agree(what: str, ours, theirs, tolerance: float) -> None:
         raise SystemExit(f"{what}: off from PyTorch's by {error:.1e} of the largest number")
 
 
-def rounds(runs: Runs, count: int, parts: int = 1) -> Times:
+def rounds(
+    runs: Runs,
+    count: int,
+    *,
+    clock: Callable[[], float] = time.process_time,
+    within: dict[Any, Callable[[], AbstractContextManager]] | None = None,
+) -> Times:
     """Time all runs in turn, round by round, so that a slow minute of the machine hits them all.
 
     Every second round goes backwards: nobody always inherits the cache of the same neighbour. One
-    round more than `count` is run, and the first is dropped: it pays for caches and memory. A call
-    that does its work `parts` times counts as so many.
+    round more than `count` is run, and the first is dropped: it pays for caches and memory. A run
+    named in `within` is timed within a context, which is entered before its clock starts.
     """
     # glibc hands large freed blocks back to the system, and to fetch them anew on every call can
     # take as long as a convolution. It stops once a block of that size has come and gone, as in
     # any longer training; without this line the order of the workloads would decide.
     np.empty(LARGE, np.uint8)
-    start = time.process_time()
-    for run in runs.values():
+    calls = {}
+    for name, run in runs.items():
+        start = clock()
         run()
-    mean = (time.process_time() - start) / len(runs)
-    calls = max(1, math.ceil(LEAST / mean))
+        calls[name] = max(1, math.ceil(LEAST / max(clock() - start, 1e-9)))
     times: Times = {name: [] for name in runs}
     for number in range(count + 1):
         for name in list(runs)[:: -1 if number % 2 else 1]:
-            start = time.process_time()
-            for _ in range(calls):
-                runs[name]()
-            times[name].append((time.process_time() - start) / (calls * parts) * 1000)
+            with (within or {}).get(name, nullcontext)():
+                start = clock()
+                for _ in range(calls[name]):
+                    runs[name]()
+                times[name].append((clock() - start) / calls[name] * 1000)
     return {name: values[1:] for name, values in times.items()}
 
 
@@ -77,7 +85,7 @@ def milliseconds(times: list[float]) -> str:
     return f"{statistics.median(times):.2f} ms"
 
 
-def spread(single: tuple[float, float, float]) -> str:
+def spread(single: Iterable[float]) -> str:
     """Median and quartiles, for a table."""
     return "{:.2f} ({:.2f} to {:.2f})".format(*single)
 
@@ -98,6 +106,11 @@ def import_torch() -> ModuleType | None:
 
     torch.set_num_threads(1)
     return torch
+
+
+def load() -> float:
+    """Load average of the last minute: how many processes wanted a core. NaN where unknown."""
+    return os.getloadavg()[0] if hasattr(os, "getloadavg") else math.nan
 
 
 def machine(torch: ModuleType | None) -> dict[str, str]:

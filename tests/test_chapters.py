@@ -15,7 +15,7 @@ BOOKS = {
 }
 CHAPTERS = {int(name[:2]): name for name in BOOKS if re.match(r"0[1-9]_", name)}
 EQUATION = re.compile(r"\\qquad \((L?\d[\d.]*)\)")
-QUESTIONS = 14  # what readers ask again and again; 00_start_here answers each with a link
+QUESTIONS = 15  # what readers ask again and again; 00_start_here answers each with a link
 
 each_book = pytest.mark.parametrize("name", BOOKS)
 each_chapter = pytest.mark.parametrize("number", CHAPTERS)

@@ -339,6 +339,19 @@ def test_half_an_answer_is_asked_for_the_other_half(exercise):
         )
 
 
+@pytest.mark.parametrize("scale", [1, 2])
+def test_a_step_that_works_in_place_is_judged(scale):
+    from cnnlib.exercises.solutions.chapter_5 import step
+
+    def in_place(params, x, t, rate):
+        for name, value in step(params, x, t, scale * rate).items():
+            params[name][...] = value
+
+    result = check("5.9", {"mistake": "D22", "mended": in_place})
+    assert result.status == ("right" if scale == 1 else "wrong")
+    assert "now give the function" not in repr(result)
+
+
 @faulty
 def test_odd_functions_are_not_taken_for_mended(exercise):
     _, _, answer = parts_of(exercise)
@@ -395,7 +408,8 @@ def test_hints_and_solutions_are_folded_in_html():
 @each
 def test_a_solution_is_shown_alone_with_its_comments(exercise):
     text = solution(exercise.id).text
-    *_, node = ast.parse(text).body
+    *before, node = ast.parse(text).body
+    assert [one.name for one in before] == [exercise.faulty] * bool(exercise.faulty)
     name = node.name if isinstance(node, ast.FunctionDef) else node.targets[0].id
     assert name == exercise.name
     path = FOLDER / "solutions" / f"chapter_{chapter(exercise)}.py"

@@ -5,7 +5,7 @@ as configurations of a layer, on which the diagnosis searches as it does for `cn
 """
 
 import copy
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import wraps
 from typing import Any
@@ -23,9 +23,11 @@ from ..mistakes.sums import Sum, Switch
 from ..pooling import max_pool_delta
 
 Explain = Callable[[Any, Sequence[tuple]], Report]  # of an answer, and its exercise's cases
-# Mistakes with samples, filters or channels, and with a second axis: they need what they mix up.
+# Mistakes with samples, filters or channels, with a second axis, and with a padding that is asked
+# for: they need what they mix up.
 WHOLE = ("F10", "F11", "D13", "D15", "D16", "D21", "D25", "W6", "W8", "W9")
 PLANE = ("F8", "D10", "D18", "W12")
+PADDED = ("F13",)
 ROW = Axis(inputs=1, outputs=1, kernel=1, stride=1, dilation=1, offset=0, center=0, sign=-1)
 
 
@@ -39,6 +41,7 @@ class Posed(Case):
     given: tuple
     narrow: bool  # without axes of samples, filters and channels
     flat: bool  # a single axis
+    without: tuple[str, ...]  # entries of the catalogue that cannot be made here
 
     def arguments(self) -> tuple:
         """Copies of what the reader's function gets."""
@@ -96,7 +99,7 @@ def layer(
         def laid(*arguments):
             return {quantity: _laid(answer(*arguments), posed[0].narrow)}
 
-        return _reworded(examine(laid, posed, without=_impossible(posed[0])), instead or {})
+        return _reworded(examine(laid, posed, without=posed[0].without), instead or {})
 
     return explain
 
@@ -110,8 +113,7 @@ def by_hand(quantity: str, instead: Mapping[str, str] | None = None, **pose) -> 
 
     def explain(answer, cases: Sequence[tuple] = ()) -> Report:
         case = _posed((), pose)
-        without = _impossible(case)
-        report = examine(lambda: {quantity: _laid(answer, case.narrow)}, [case], 1, without)
+        report = examine(lambda: {quantity: _laid(answer, case.narrow)}, [case], 1, case.without)
         return _reworded(_named(report), instead or {})
 
     return explain
@@ -208,10 +210,6 @@ def _called(findings: Sequence[Finding], names: Mapping[str, str]) -> list[Findi
     return [replace(one, quantity=names.get(one.quantity, one.quantity)) for one in findings]
 
 
-def _impossible(case: Posed) -> Collection[str]:
-    return (WHOLE if case.narrow else ()) + (PLANE if case.flat else ())
-
-
 def _named(report: Report) -> Report:
     return replace(report, findings=[one for one in report.findings if one.mistake])
 
@@ -245,8 +243,10 @@ def _posed(given: tuple, pose: Mapping[str, Any]) -> Posed:
         arrays = {name: array[:, None] for name, array in arrays.items()}
         axes, pads = (ROW, *axes), ((0, 0), *pads)
     b = np.asarray(pose.get("b", np.zeros(K)), float)
+    asked = "center" not in pose
+    without = (WHOLE if narrow else ()) + (PLANE if flat else ()) + (() if asked else PADDED)
     return Posed(**arrays, b=b, stride=1, padding=0, axes=axes, pads=pads, given=given,
-                 narrow=narrow, flat=flat)  # fmt: skip
+                 narrow=narrow, flat=flat, without=without)  # fmt: skip
 
 
 def _geometry(pose: Mapping[str, Any]) -> dict[str, Any]:

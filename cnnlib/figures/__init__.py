@@ -6,6 +6,7 @@ from .lattices import lattice
 from .matrices import matrix
 from .placing import delta_placement, placement, placements, weight_placement
 from .plots import curves, training_curves
+from .speed import ladder, roofline
 from .style import PALETTE, png, show
 from .tables import connections
 from .tiles import images, kernels
@@ -20,12 +21,14 @@ __all__ = [
     "grids",
     "images",
     "kernels",
+    "ladder",
     "lattice",
     "matrix",
     "network",
     "placement",
     "placements",
     "png",
+    "roofline",
     "show",
     "training_curves",
     "weight_placement",
