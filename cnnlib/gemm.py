@@ -147,8 +147,8 @@ def readings(x: np.ndarray, cuts: tuple[Blocks, ...]) -> Iterator[tuple[int, np.
     Where blocks read beyond the image, the view is of a copy with zeros around it.
     """
     N, *P, C = x.shape
-    if all(one.first >= 0 and one.end <= p for one, p in zip(cuts, P, strict=True)):
-        yield 0, view(x[:, *(slice(one.first, None) for one in cuts)], cuts)
+    if all(one.first == 0 and one.end <= p for one, p in zip(cuts, P, strict=True)):
+        yield 0, view(x, cuts)
         return
     lengths = [one.end - one.first for one in cuts]
     count = min(N, max(1, SLAB // (math.prod(lengths) * C * x.itemsize)))
