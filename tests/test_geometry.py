@@ -356,7 +356,7 @@ def test_one_shifted_offset_changes_everything_alike(monkeypatch, size, flip):
     """If any part of the library had its own copy of the rule, it would stay where it was."""
     case = grid.Case("shift", 2, (7, 6), 3, 3, (3, 4), (2, 1), center=(1, 2), flip=flip)
     monkeypatch.setattr(blocks, "SIZES", (size,))
-    blocks.cut.cache_clear()
+    forget()
     unshifted = everything(case, case.axes)
 
     rule = Axis.input
@@ -365,13 +365,19 @@ def test_one_shifted_offset_changes_everything_alike(monkeypatch, size, flip):
         return rule(axis, i, u) + 1
 
     monkeypatch.setattr(Axis, "input", one_further)
-    blocks.cut.cache_clear()
+    forget()
     shifted = everything(
         case, [[[p + 1 for p in window] for window in cells] for cells in case.axes]
     )
-    blocks.cut.cache_clear()
+    forget()
     for name in unshifted:
         assert not np.array_equal(unshifted[name], shifted[name]), f"{name} did not change"
+
+
+def forget():
+    """Drop what the library keeps of axes it has seen: the rule is about to change."""
+    for kept in (blocks.cut, pooling._cells, pooling._refuse_empty):
+        kept.cache_clear()
 
 
 def everything(case, axes):
