@@ -4,6 +4,7 @@ import grid
 import numpy as np
 import pytest
 
+import cnnlib
 from cnnlib import blocks
 from cnnlib.geometry import Window
 
@@ -48,6 +49,16 @@ def test_gaps_of_a_dilation_are_not_read():
     assert (pair.span, pair.step) == (6, 1)
     even = blocks.in_blocks(axis_of(12, 3, dilation=2, stride=2), 2)
     assert (even.span, even.step, even.hop) == (4, 2, 4)
+
+
+def test_a_stride_that_skips_a_dilation_leaves_no_pieces():
+    # Blocks lie 5 apart and entries 2: blocks one after another are not evenly spaced.
+    assert blocks.in_blocks(axis_of(20, 3, stride=5, dilation=2), 1).piece == 1
+    x, w = np.arange(20.0).reshape(1, 20, 1), np.array([[[1.0], [10], [100]]])
+    dz = np.array([1.0, 2, 3, 4]).reshape(1, 4, 1)
+    geometry = {"stride": 5, "dilation": 2}
+    dx = cnnlib.conv_delta(dz, w, x.shape, **geometry, method="gemm")
+    np.testing.assert_array_equal(dx, cnnlib.conv_delta(dz, w, x.shape, **geometry, method="loops"))
 
 
 @pytest.mark.parametrize("size", SIZES)
