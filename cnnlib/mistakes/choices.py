@@ -5,196 +5,29 @@ shares add up, what the loss divides by. The first value of each place is the ri
 said of a wrong value, and its entry in the catalogue, stand beside it.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from itertools import product
+from collections.abc import Mapping
 
 import numpy as np
 
+from .places import Places, Wrong, mistaken, right, settings
+from .pools import POOL, POOL_FORWARD, pool, pool_delta
 
-@dataclass(frozen=True)
-class Wrong:
-    """A wrong value of a place: the catalogue's entry, if it has one, and a sentence."""
-
-    id: str | None
-    sentence: str = ""
-
-
-Places = Mapping[str, Mapping[str, Wrong | None]]  # place: value: None if right
-
-
-def settings(places: Places, most: int = 2) -> Iterator[dict[str, str]]:
-    """All settings with up to `most` wrong values, the fewest first."""
-    every = [
-        dict(zip(places, values, strict=True))
-        for values in product(*(list(place) for place in places.values()))
-    ]
-    for number in range(most + 1):
-        yield from (one for one in every if len(mistaken(places, one)) == number)
-
-
-def right(places: Places) -> dict[str, str]:
-    """The setting without a wrong value."""
-    return {place: next(iter(values)) for place, values in places.items()}
-
-
-def mistaken(places: Places, setting: Mapping[str, str]) -> list[Wrong]:
-    """The wrong values of a setting."""
-    found = (places[place][value] for place, value in setting.items())
-    return [wrong for wrong in found if wrong is not None]
-
-
-# ---- Pooling
-
-POOL: Places = {
-    "winner": {
-        "the smallest position": None,
-        "every tie": Wrong("P1"),
-        "shared": Wrong(None, "Tied cells share the delta equally; the book's rule gives all of it "
-                              "to the first of them."),
-        "the largest position": Wrong(None, "Of tied cells the last one gets the delta; the book's "
-                                            "rule takes the first."),
-    },
-    "add": {
-        "+=": None,
-        "= at the cells that get something": Wrong("P2"),
-        "= over the whole window": Wrong("P2"),
-    },
-    "divide": {
-        "by the cells of the window": None,
-        "not": Wrong("P3"),
-        "twice": Wrong(None, "The average is divided twice."),
-    },
-    "return": {
-        "after the last window": None,
-        "after the first window of all": Wrong("P4"),
-        "after the first window of image 0": Wrong("P4"),
-        "after the first window of each image": Wrong("P4"),
-        "after the first row of windows": Wrong("P4"),
-    },
-    "spread": {
-        "window by window": None,
-        "repeated": Wrong("P6"),
-        "repeated, cut or filled to the input's size": Wrong("P6"),
-    },
-}  # fmt: skip
-
-
-POOL_FORWARD: Places = {
-    "windows": {
-        "a stride apart": None,
-        "side by side": Wrong(None, "The windows lie side by side, whatever the stride is."),
-        "one cell apart": Wrong("F3"),
-    },
-    "remainder": {
-        "dropped": None,
-        "kept": Wrong(None, "A last window that is cut by the edge gives an output; the book drops "
-                            "it, as the frameworks do unless they are told otherwise."),
-    },
-    "value": {
-        "of this kind": None,
-        "never below 0": Wrong(None, "The running maximum starts at 0, so a window of negative "
-                                     "numbers gives 0. Start at minus infinity."),
-        "of the other kind": Wrong(None, "Maximum and average are exchanged."),
-        "sum": Wrong("P3"),
-    },
-}  # fmt: skip
-
-
-def pool(x, window, stride, setting: Mapping[str, str], kind="max") -> np.ndarray:
-    """The forward pass of a pooling without padding; `kind` is 'max' or 'avg'."""
-    N, *P, C = x.shape
-    counts = [
-        (n - k) // s + 1 if setting["remainder"] == "dropped" else -(-(n - k) // s) + 1
-        for n, k, s in zip(P, window, stride, strict=True)
-    ]
-    apart = {"side by side": window, "one cell apart": (1, 1)}.get(setting["windows"], stride)
-    a = np.zeros((N, *counts, C))
-    for i, j in np.ndindex(*counts):
-        patch = x[:, i * apart[0] :, j * apart[1] :][:, : window[0], : window[1]]
-        if patch.size == 0:
-            continue
-        largest, total, mean = (f(patch, axis=(1, 2)) for f in (np.max, np.sum, np.mean))
-        own, other = (largest, mean) if kind == "max" else (mean, largest)
-        values = {"of this kind": own, "never below 0": np.maximum(own, 0), "sum": total}
-        a[:, i, j] = values.get(setting["value"], other)
-    return a
-
-
-def pool_delta(x, da, window, stride, setting: Mapping[str, str], kind="max") -> np.ndarray:
-    """dx[n,p,c], the sum of what each window gives to cell p, with the choices of `setting`."""
-    if setting["spread"] != "window by window":
-        return _repeated(x, da, window, stride, setting, kind)
-    dx = np.zeros(x.shape)
-    (kh, kw), (sh, sw) = window, stride
-    for i, j in np.ndindex(*da.shape[1:3]):
-        at = np.s_[:, i * sh : i * sh + kh, j * sw : j * sw + kw]
-        reached = _reached(setting["return"], x.shape, i, j)
-        shares = _shares(x[at], setting, kind) * da[:, i : i + 1, j : j + 1]
-        if setting["add"] == "+=":
-            dx[at] += np.where(reached, shares, 0)
-        elif setting["add"] == "= over the whole window":
-            dx[at] = np.where(reached, shares, dx[at])
-        else:
-            dx[at] = np.where(reached & (shares != 0), shares, dx[at])
-    return dx
-
-
-_DIVISIONS = {"by the cells of the window": 1, "not": 0, "twice": 2}
-
-
-def _reached(place: str, shape: Sequence[int], i: int, j: int) -> np.ndarray:
-    """The samples and channels whose window (i, j) a function reaches that returns at `place`."""
-    reached = np.ones((shape[0], 1, 1, shape[-1]), bool)
-    if place == "after the last window" or (place == "after the first row of windows" and i == 0):
-        return reached
-    if (i, j) != (0, 0) or place == "after the first row of windows":
-        return ~reached
-    if place != "after the first window of each image":
-        reached[1:] = False
-    if place == "after the first window of all":
-        reached[..., 1:] = False
-    return reached
-
-
-def _shares(patch: np.ndarray, setting: Mapping[str, str], kind: str) -> np.ndarray:
-    """What each cell of the windows (N, kh, kw, C) gets of its delta."""
-    N, kh, kw, C = patch.shape
-    if kind == "avg":
-        return np.full(patch.shape, 1 / (kh * kw) ** _DIVISIONS[setting["divide"]])
-    tied = patch == patch.max(axis=(1, 2), keepdims=True)
-    if setting["winner"] == "every tie":
-        return tied.astype(float)
-    if setting["winner"] == "shared":
-        return tied / tied.sum(axis=(1, 2), keepdims=True)
-    flat = tied.reshape(N, kh * kw, C)
-    smallest = setting["winner"] == "the smallest position"
-    winner = flat.argmax(axis=1) if smallest else kh * kw - 1 - flat[:, ::-1].argmax(axis=1)
-    return (np.arange(kh * kw)[:, None] == winner[:, None]).reshape(patch.shape).astype(float)
-
-
-def _repeated(x, da, window, stride, setting, kind) -> np.ndarray:
-    """Each delta over window[0] x window[1] cells, as if the windows lay side by side."""
-
-    def spread(a: np.ndarray) -> np.ndarray:
-        return a.repeat(window[0], axis=1).repeat(window[1], axis=2)
-
-    def fitted(a: np.ndarray) -> np.ndarray:
-        to = np.zeros(x.shape)
-        to[:, : a.shape[1], : a.shape[2]] = a[:, : x.shape[1], : x.shape[2]]
-        return to
-
-    dx = spread(da)
-    if kind == "avg":
-        dx = dx / (window[0] * window[1]) ** _DIVISIONS[setting["divide"]]
-    else:
-        largest = spread(pool(x, window, stride, right(POOL_FORWARD)))
-        seen = x[:, : largest.shape[1], : largest.shape[2]]
-        if seen.shape != largest.shape:
-            dx, largest, seen = fitted(dx), fitted(largest), x
-        dx = dx * (seen == largest)
-    return dx if setting["spread"] == "repeated" else fitted(dx)
-
+__all__ = [
+    "HEAD",
+    "LOSS",
+    "POOL",
+    "POOL_FORWARD",
+    "STEP",
+    "Places",
+    "Wrong",
+    "head",
+    "mistaken",
+    "pool",
+    "pool_delta",
+    "right",
+    "settings",
+    "steps",
+]
 
 # ---- The head: a dense layer, softmax and cross-entropy; before it perhaps a ReLU
 
