@@ -131,7 +131,8 @@ def test_two_callers_at_once_do_not_disturb_each_other():
 
 def test_layers_return_contiguous_arrays_of_their_own():
     x = np.random.default_rng(0).normal(size=(3, 8, 7, 2)).astype("f4")
-    for layer in (Conv(3, 3, stride=2), MaxPool(2), MaxPool(1), MaxPool(3, stride=2, padding=1)):
+    pools = MaxPool(2), MaxPool(1), MaxPool((1, 2), stride=2), MaxPool(3, stride=2, padding=1)
+    for layer in (Conv(3, 3, stride=2), *pools):
         layer.build(x.shape[1:], np.random.default_rng(0), x.dtype)
         z = layer.forward(x)
         dx = layer.backward(np.ones_like(z))
