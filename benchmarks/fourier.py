@@ -19,14 +19,14 @@ import measure
 import numpy as np
 from convolution import Workload
 from measure import Times
-from scipy.optimize import nnls
+from scipy.optimize import least_squares
 
 from cnnlib.convolution import counts, faster
 from cnnlib.layers import Conv
 
 # A family is one layer with kernels of several sizes, the same along every axis.
 FAMILIES: dict[str, tuple[Workload, tuple[int, ...]]] = {
-    "1-D": (Workload((4096,), 1, 1, (1,), batch=64), (3, 9, 33, 65, 129)),
+    "1-D": (Workload((4096,), 1, 1, (1,), batch=64), (3, 9, 33, 129, 257, 513)),
     "1-D, channels": (Workload((1024,), 16, 32, (1,), batch=16), (3, 9, 17, 33, 65)),
     "1-D, short": (Workload((100,), 8, 8, (1,), batch=64), (3, 9, 17, 33)),
     "2-D": (Workload((256, 256), 1, 1, (1,), batch=4), (3, 5, 7, 9, 15, 31)),
@@ -101,18 +101,33 @@ def report(works: dict[tuple[str, int], Workload], times: dict[tuple[str, int], 
 
 
 def fitted(works: dict[tuple[str, int], Workload], times: dict[tuple[str, int], Times]) -> str:
-    """The costs that make the smallest relative errors, above all where both methods are close."""
-    medians = {m: np.array([np.median(t[m]) for t in times.values()]) for m in ("gemm", "fft")}
-    near = 1 / (1 + np.log(medians["gemm"] / medians["fft"]) ** 2)
-    lines = []
-    for method, milliseconds in medians.items():
-        seconds = milliseconds / 3e3  # of one sum
-        work = [counts(w.shape, w.filters, w.window)[method] for w in works.values()]
-        each = np.array(work) / 1e9 / seconds[:, None]  # each count's share, if its cost were 1
-        costs, _ = nnls(each * near[:, None], near)
-        lines.append(f'    "{method}": ({", ".join(f"{cost:.2g}" for cost in costs)}),')
-        print(f"{method}: predicted over measured {(each @ costs).min():.2f} to ", end="")
-        print(f"{(each @ costs).max():.2f}")
+    """The costs that best predict how the two methods compare, above all where they are close.
+
+    The ratio of both is steadier than either, since a slow minute of the machine slows both. The
+    times themselves count a little, so that the costs are nanoseconds.
+    """
+    work = [counts(w.shape, w.filters, w.window) for w in works.values()]
+    done = {m: np.array([each[m] for each in work], float) for m in ("gemm", "fft")}
+    # Nanoseconds of one of the three sums.
+    spent = {m: np.array([np.median(t[m]) for t in times.values()]) * 1e6 / 3 for m in done}
+    ratio = np.log([measure.ratio(t["gemm"], t["fft"])[0] for t in times.values()])
+    near, little = 1 / (1 + ratio**2), 0.3
+    ends = np.cumsum([done[m].shape[1] for m in done])
+
+    def off(logarithms: np.ndarray) -> np.ndarray:
+        costs = np.split(np.exp(logarithms), ends[:-1])
+        gemm, fft = (
+            np.log(done[m] @ c) - np.log(spent[m]) for m, c in zip(done, costs, strict=True)
+        )
+        return np.concatenate([near * (gemm - fft), little * gemm, little * fft])
+
+    # From a start where each count by itself explains the times.
+    start = [np.median(spent[m] / column) for m in done for column in done[m].T]
+    costs = np.split(np.exp(least_squares(off, np.log(start)).x), ends[:-1])
+    lines = [
+        f'    "{m}": ({", ".join(f"{cost:.2g}" for cost in c)}),'
+        for m, c in zip(done, costs, strict=True)
+    ]
     return "\n".join(["COSTS = {", *lines, "}"])
 
 

@@ -6,18 +6,21 @@ of Fourier transforms.
 """
 
 import math
+from functools import lru_cache
+from operator import mul
 from typing import Any
 
 import numpy as np
 
 from . import fourier, gemm, loops
+from .blocks import cut
 from .errors import InputError
 from .geometry import Shape, Window, per_axis
 from .layout import check_deltas, check_images, check_shape, float_arrays, spatial
 
 # Nanoseconds of each thing that `counts` counts, fitted to measurements by
 # `python benchmarks/fourier.py --fit`. Only the ratio of the two sums matters.
-COSTS = {"gemm": (0.02, 0.63, 5800.0), "fft": (0.68, 0.24, 0.93, 103000.0)}
+COSTS = {"gemm": (0.016, 1.3, 23.0, 42.0, 300000.0), "fft": (0.2, 0.42, 3.0, 360000.0)}
 
 
 def conv(
@@ -295,22 +298,27 @@ def faster(x_shape: Shape, filters: int, window: Window) -> str:
     The three sums do about the same work, so one answer serves all of them.
     """
     work = counts(x_shape, filters, window)
-    return min(work, key=lambda method: np.dot(COSTS[method], work[method]))
+    return min(work, key=lambda method: sum(map(mul, COSTS[method], work[method])))
 
 
+@lru_cache(1024)  # to count takes as long as a small convolution
 def counts(x_shape: Shape, filters: int, window: Window) -> dict[str, tuple[float, ...]]:
     """What each method does for one sum.
 
-    'gemm' multiplies, and copies the entries of its window matrix, weight by weight. 'fft'
-    multiplies transforms; a transform of `L` cells takes about `L*log2(L)` additions, and passes
-    over memory once an axis. Its last count is for what a call costs whatever the sizes.
+    'gemm' makes rows for its blocks, each a few runs of neighbours in memory, and a matrix `m`, and
+    multiplies them, zeros included (see `blocks`). 'fft' multiplies transforms; a transform of `L`
+    cells takes about `L*log2(L)` additions, and passes over memory once an axis. The last count of
+    both is for what a call costs whatever the sizes.
     """
     N, *P, C = x_shape
     axes = window.axes(tuple(P))
-    entries = N * math.prod(axis.outputs for axis in axes) * math.prod(window.kernel) * C
+    cuts = *lead, last = cut(axes, C, filters)
+    rows, lines = N * math.prod(one.count for one in cuts), math.prod(one.span for one in lead)
+    width, columns = lines * last.span * C, last.size * filters
+    runs = rows * lines * (1 if last.step == 1 else last.span)
     L = math.prod(fourier.least(axes))
     cells = (N * C + filters * C + N * filters) * L
     return {
-        "gemm": (entries * filters, entries, math.prod(window.kernel)),
+        "gemm": (rows * width * columns, rows * width, runs, width * columns, 1),
         "fft": (N * C * filters * L / 2, cells * math.log2(L + 1), cells * len(axes), 1),
     }
