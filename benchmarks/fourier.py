@@ -106,7 +106,7 @@ def fitted(works: dict[tuple[str, int], Workload], times: dict[tuple[str, int], 
     The ratio of both is steadier than either, since a slow minute of the machine slows both. The
     times themselves count a little, so that the costs are nanoseconds.
     """
-    work = [counts(w.shape, w.filters, w.window) for w in works.values()]
+    work = [counts(w.shape, w.filters, w.window.axes(w.inputs)) for w in works.values()]
     done = {m: np.array([each[m] for each in work], float) for m in ("gemm", "fft")}
     # Nanoseconds of one of the three sums.
     spent = {m: np.array([np.median(t[m]) for t in times.values()]) * 1e6 / 3 for m in done}

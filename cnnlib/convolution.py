@@ -15,7 +15,7 @@ import numpy as np
 from . import fourier, gemm, loops
 from .blocks import cut
 from .errors import InputError
-from .geometry import Shape, Window, per_axis
+from .geometry import Axis, Shape, Window, per_axis
 from .layout import check_deltas, check_images, check_shape, float_arrays, spatial
 
 # Nanoseconds of each thing that `counts` counts, fitted to measurements by
@@ -297,12 +297,12 @@ def faster(x_shape: Shape, filters: int, window: Window) -> str:
 
     The three sums do about the same work, so one answer serves all of them.
     """
-    work = counts(x_shape, filters, window)
+    work = counts(x_shape, filters, window.axes(spatial(x_shape)))
     return min(work, key=lambda method: sum(map(mul, COSTS[method], work[method])))
 
 
 @lru_cache(1024)  # to count takes as long as a small convolution
-def counts(x_shape: Shape, filters: int, window: Window) -> dict[str, tuple[float, ...]]:
+def counts(x_shape: Shape, filters: int, axes: tuple[Axis, ...]) -> dict[str, tuple[float, ...]]:
     """What each method does for one sum.
 
     'gemm' makes rows for its blocks, each a few runs of neighbours in memory, and a matrix `m`, and
@@ -310,8 +310,7 @@ def counts(x_shape: Shape, filters: int, window: Window) -> dict[str, tuple[floa
     cells takes about `L*log2(L)` additions, and passes over memory once an axis. The last count of
     both is for what a call costs whatever the sizes.
     """
-    N, *P, C = x_shape
-    axes = window.axes(tuple(P))
+    N, *_, C = x_shape
     cuts = *lead, last = cut(axes, C, filters)
     rows, lines = N * math.prod(one.count for one in cuts), math.prod(one.span for one in lead)
     width, columns = lines * last.span * C, last.size * filters
