@@ -30,7 +30,7 @@ def ladder(
     """
     rows = list(dict.fromkeys(row for series in times.values() for row in series))
     with style.context(STYLE):
-        figure = new_figure(6.4, 1.2 + STEP * len(rows))
+        figure = new_figure(5.6, 1.2 + STEP * (len(rows) + len(times) / 2))
         axes = figure.subplots()
         for (name, series), marker in zip(times.items(), cycle(MARKERS)):
             heights = [rows.index(row) for row in series]
@@ -38,7 +38,7 @@ def ladder(
         axes.set(xscale="log", ylim=(len(rows) - 0.5, -0.5))
         axes.set_yticks(range(len(rows)), rows)
         axes.set_xlabel(f"{xlabel}\n{missing}" if missing else xlabel)
-        axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
+        figure.legend(loc="outside lower center", ncols=2)  # beside the axes it would squeeze them
     return figure
 
 
@@ -70,7 +70,7 @@ def roofline(
     high = max([*places, peak / min(copying.values())]) * 2
     m = np.geomspace(low, high, 200)
     with style.context(STYLE):
-        figure = new_figure(6.6, 3.8)
+        figure = new_figure(5.6, 4.6)
         axes = figure.subplots()
         for (name, rate), dashes in zip(copying.items(), cycle(("-", "--", ":"))):
             roof = np.minimum(peak, m * rate)
@@ -78,5 +78,5 @@ def roofline(
         for (name, many), marker in zip(points.items(), cycle(MARKERS)):
             axes.plot(*zip(*many, strict=True), marker, label=name, markersize=5.5, zorder=2)
         axes.set(xscale="log", yscale="log", xlabel=xlabel, ylabel=ylabel)
-        axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
+        figure.legend(loc="outside lower center", ncols=2)  # beside the axes it would squeeze them
     return figure

@@ -37,12 +37,12 @@ def test_marks_of_series_differ_in_more_than_a_colour():
 
 @pytest.fixture
 def roofs():
-    points = {"im2col": [(8, 6.0), (64, 30.0)], "blocks": [(20, 20.0)]}
+    points = {"im2col": [(16, 12.0), (64, 30.0)], "blocks": [(20, 20.0)]}
     return figures.roofline(32.0, {"near": 4.0, "far": 1.0}, points)
 
 
 def test_programs_lie_where_they_were_measured(roofs):
-    assert marks(roofs) == {"im2col": ([8, 64], [6.0, 30.0]), "blocks": ([20], [20.0])}
+    assert marks(roofs) == {"im2col": ([16, 64], [12.0, 30.0]), "blocks": ([20], [20.0])}
 
 
 def test_roofs_are_slopes_up_to_the_peak(roofs):
@@ -61,4 +61,5 @@ def test_roofs_are_slopes_up_to_the_peak(roofs):
 def test_words_of_a_roofline(roofs):
     (axes,) = roofs.axes
     assert "multiplications" in axes.get_xlabel() and "nanosecond" in axes.get_ylabel()
-    assert [text.get_text() for text in axes.get_legend().get_texts()][2:] == ["im2col", "blocks"]
+    (legend,) = roofs.legends
+    assert [text.get_text() for text in legend.get_texts()][2:] == ["im2col", "blocks"]
