@@ -18,7 +18,7 @@ from .geometry import Axis, Shape
 # Nanoseconds of a multiplication in a matrix product, of a number copied or added, and of the start
 # of a run of them. A product also has to fetch its rows, for as long as FETCH more columns take.
 # `cut` needs only their ratios, and those only roughly.
-MULTIPLY, COPY, RUN, FETCH = 0.026, 0.3, 10.0, 6
+MULTIPLY, COPY, RUN, FETCH = 0.026, 0.3, 8.0, 6
 SIZES = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64)
 
 

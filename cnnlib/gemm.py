@@ -28,7 +28,7 @@ from .geometry import Shape, Window
 from .layout import spatial
 from .workers import scratch, share
 
-SLAB = 1 << 20  # bytes of a slab, of the order of a core's own cache
+SLAB = 2 << 20  # bytes of a slab, of the order of a core's own cache
 LEAST = 256  # rows of a slab all the same: for each product BLAS puts `m` into an order of its own
 
 Cells = tuple[slice, ...]  # some images, and some blocks along each axis
