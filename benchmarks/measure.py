@@ -145,6 +145,7 @@ def blas() -> str:
     import threadpoolctl
 
     pools = [pool for pool in threadpoolctl.threadpool_info() if pool["user_api"] == "blas"]
+    pools.sort(key=lambda pool: "numpy" not in pool["filepath"])  # SciPy may have one of its own
     return "; ".join(
         f"{pool['internal_api']} {pool['version']}, core type {pool.get('architecture')}, "
         f"threads: {pool['num_threads']}"

@@ -28,7 +28,7 @@ from .geometry import Shape, Window
 from .layout import spatial
 from .workers import scratch, share
 
-SLAB = 2 << 20  # bytes of a slab, of the order of a core's own cache
+SLAB = 1 << 20  # bytes of a slab, of the order of a core's own cache
 LEAST = 256  # rows of a slab all the same: for each product BLAS puts `m` into an order of its own
 
 Cells = tuple[slice, ...]  # some images, and some blocks along each axis
@@ -96,7 +96,7 @@ def conv_delta(dz: np.ndarray, w: np.ndarray, input_shape: Shape, window: Window
 
     def part(images: slice) -> None:
         deltas, inputs = dz[images], dx[images]
-        room = SLAB // ((B * K + L * C) * dz.itemsize)
+        room = SLAB // (max(B * K, L * C) * dz.itemsize)  # deltas and product: a slab each
         for cells in runs((len(deltas), *(one.count for one in cuts)), max(LEAST, room)):
             rows = by_block(deltas[outputs(cells, cuts)], B)
             product = scratch("product", (len(rows), L * C), dz.dtype)
