@@ -147,7 +147,8 @@ def where(right: np.ndarray, got: np.ndarray) -> str:
     with np.errstate(invalid="ignore"):
         bad = ~(np.abs(right - got) <= tolerance(right, got))
     entries = [
-        f"[{','.join(map(str, at))}] is {got[tuple(at)]:.6g}, expected {right[tuple(at)]:.6g}"
+        f"[{','.join(map(str, at))}] is {got[tuple(at)] + 0.0:.6g}, "
+        f"expected {right[tuple(at)] + 0.0:.6g}"  # + 0.0: a zero has no sign
         for at in np.argwhere(bad)[:SHOWN].tolist()
     ]
     more = int(bad.sum()) - len(entries)
