@@ -295,12 +295,13 @@ def shared(x_shape: Shape, w_shape: Shape, *, method: Any = "auto", **geometry: 
 def faster(x_shape: Shape, filters: int, window: Window) -> str:
     """'fft' if it should take a tenth less time than 'gemm' for these sizes (chapter 7).
 
-    Where they are close, 'gemm' is exact for more numbers. The three sums do about the same work,
-    so one answer serves all of them.
+    Where they are close, or little is to be done, 'gemm' is exact for more numbers. The three sums
+    do about the same work, so one answer serves all of them.
     """
     work = counts(x_shape, filters, window.axes(spatial(x_shape)))
     gemm, fft = (sum(map(mul, COSTS[method], work[method])) for method in ("gemm", "fft"))
-    return "fft" if fft < 0.9 * gemm else "gemm"
+    call = COSTS["gemm"][-1]  # what a call costs with nothing to do
+    return "fft" if gemm > 2 * call and fft < 0.9 * gemm else "gemm"
 
 
 @lru_cache(1024)  # to count takes as long as a small convolution
