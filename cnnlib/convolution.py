@@ -300,8 +300,8 @@ def faster(x_shape: Shape, filters: int, window: Window) -> str:
     """
     work = counts(x_shape, filters, window.axes(spatial(x_shape)))
     gemm, fft = (sum(map(mul, COSTS[method], work[method])) for method in ("gemm", "fft"))
-    call = COSTS["gemm"][-1]  # what a call costs with nothing to do
-    return "fft" if gemm > 2 * call and fft < 0.9 * gemm else "gemm"
+    # The last cost of 'gemm' is that of a call with nothing to do.
+    return "fft" if gemm > 2 * COSTS["gemm"][-1] and fft < 0.9 * gemm else "gemm"
 
 
 @lru_cache(1024)  # to count takes as long as a small convolution
