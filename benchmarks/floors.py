@@ -10,7 +10,7 @@ import math
 from collections.abc import Callable
 
 import numpy as np
-from convolution import PARTS, Workload
+from convolution import Workload
 from measure import Runs
 
 from cnnlib import gemm
@@ -42,35 +42,52 @@ def machine_runs() -> Runs:
     return {"sgemm": lambda: np.matmul(a, b, out=product), "copy": lambda: np.copyto(copy, large)}
 
 
-def products(work: Workload, single: bool) -> dict[str, Product]:
+def products(work: Workload, single: bool) -> dict[str, list[Product]]:
     """The matrix products of each sum, on single windows or in blocks of the library's choice."""
     axes, C, K = work.window.axes(work.inputs), work.channels, work.filters
-    found = {}
-    for part in PARTS:
-        cuts = cut(axes, C, K, back=part == "dx", single=single)
-        last, lines = cuts[-1], math.prod(one.span for one in cuts[:-1])
-        rows = work.batch * math.prod(one.count for one in cuts)
-        inner, columns = lines * last.span * C, last.size * K
-        pieces = 1
-        if part == "dx":
-            pieces, inner = lines * math.ceil(last.span / last.piece), last.piece * C
-        held = inner + columns if part == "dx" else inner
-        slabs = math.ceil(rows / max(gemm.LEAST, gemm.SLAB // (4 * held)))
-        found[part] = slabs * pieces, math.ceil(rows / slabs), inner, columns
-    return found
+    forward = rows_by_matrix(work.batch, axes, C, K, single)
+    if gemm.scatters(axes, C) and not single:
+        back = [matrix_by_rows(work.batch, axes, C, K)]
+    else:
+        rules = [rule for _, rule, _ in gemm.phases(axes)]
+        back = [rows_by_matrix(work.batch, rule, K, C, single) for rule in rules]
+    return {"z": [forward], "dx": back, "dw": [forward]}
 
 
-def product_run(part: str, product: Product) -> Callable:
+def rows_by_matrix(batch: int, axes: gemm.Axes, C: int, K: int, single: bool) -> Product:
+    """The products of `gemm.multiply` and of weight gradients."""
+    cuts = cut(axes, C, K, single=single)
+    rows = batch * math.prod(one.count for one in cuts)
+    inner = math.prod(one.span for one in cuts) * C
+    slabs = math.ceil(rows / max(gemm.LEAST, gemm.SLAB // (4 * inner)))
+    return slabs, math.ceil(rows / slabs), inner, cuts[-1].size * K
+
+
+def matrix_by_rows(batch: int, axes: gemm.Axes, C: int, K: int) -> Product:
+    """The products of `gemm.scatter`."""
+    cuts = cut(axes, C, K, back=True)
+    last = cuts[-1]
+    rows = batch * math.prod(one.count for one in cuts)
+    inner, columns = last.size * K, last.piece * C
+    slabs = math.ceil(rows / max(gemm.LEAST, gemm.SLAB // (4 * max(inner, columns))))
+    pieces = math.prod(one.span for one in cuts) // last.piece
+    return slabs * pieces, math.ceil(rows / slabs), inner, columns
+
+
+def product_run(part: str, every: list[Product]) -> Callable:
     """These products on the same few arrays, which stay in the cache."""
-    times, rows, inner, columns = product
-    a, m, b = (
-        np.ones(shape, np.float32) for shape in ((rows, inner), (inner, columns), (rows, columns))
-    )
-    left, right, out = {"z": (a, m, b), "dx": (b, m.T.copy(), a), "dw": (a.T, b, m)}[part]
+    made = []
+    for times, rows, inner, columns in every:
+        a, m, b = (
+            np.ones(shape, np.float32)
+            for shape in ((rows, inner), (inner, columns), (rows, columns))
+        )
+        made.append((times, *((a.T, b, m) if part == "dw" else (a, m, b))))
 
     def run() -> None:
-        for _ in range(times):
-            np.matmul(left, right, out=out)
+        for times, left, right, out in made:
+            for _ in range(times):
+                np.matmul(left, right, out=out)
 
     return run
 
@@ -88,6 +105,6 @@ def runs(work: Workload) -> Runs:
     """By part and name: bare products in windows and in blocks, and the copies."""
     every: Runs = {("z", "copies"): copies_run(work)}
     for name, single in (("windows", True), ("blocks", False)):
-        for part, product in products(work, single).items():
-            every[part, name] = product_run(part, product)
+        for part, some in products(work, single).items():
+            every[part, name] = product_run(part, some)
     return every

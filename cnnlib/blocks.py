@@ -8,17 +8,18 @@ the entries of a block into its outputs (chapter 8).
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
 
-from .geometry import Axis, Shape
+from .geometry import Axis
 
 # Nanoseconds of a multiplication in a matrix product, of a number copied or added, and of the start
-# of a run of them. A product also has to fetch its rows, for as long as FETCH more columns take.
-# `cut` needs only their ratios, and those only roughly.
-MULTIPLY, COPY, RUN, FETCH = 0.026, 0.3, 8.0, 6
+# of a run of copies; `cut` needs only their ratios, and those only roughly. To fetch its rows takes
+# a product as long as FETCH more columns. It goes 8 columns at a time, then 4, 2 and 1, and each of
+# these last takes as long as REST more.
+MULTIPLY, COPY, ADD, RUN, FETCH, REST = 0.026, 0.3, 0.5, 8.0, 6, 3
 SIZES = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64)
 
 
@@ -60,32 +61,20 @@ class Blocks:
         """The outputs of these blocks."""
         return slice(blocks.start * self.size, min(blocks.stop * self.size, self.axis.outputs))
 
-    def inputs(self, t: int, length: int, blocks: slice) -> tuple[slice, slice]:
-        """Where the entries `t..t+length-1` of these blocks lie, `length` being 1 or `piece`.
 
-        One block after another, they are evenly spaced. Returns which of them exist, and their
-        inputs: partners, as slices of equal length.
-        """
-        start = self.first + self.hop * blocks.start + self.step * t
-        step = self.hop if length == 1 else self.step
-        low = max(0, -(start // step))
-        high = min(
-            length * (blocks.stop - blocks.start), (self.axis.inputs - 1 - start) // step + 1
-        )
-        if high <= low:
-            return slice(0, 0), slice(0, 0)
-        return slice(low, high), slice(start + step * low, start + step * (high - 1) + 1, step)
+def in_blocks(axis: Axis, size: int, *, whole: bool = False) -> Blocks:
+    """Cut the outputs of an axis into blocks of this size; `whole` adds entries to the last piece.
 
-
-def in_blocks(axis: Axis, size: int) -> Blocks:
-    """Cut the outputs of an axis into blocks of this size."""
+    No output meets these additional entries.
+    """
     b, u = np.indices((size, axis.kernel)).reshape(2, -1)
     p = axis.input(b, u)
     hop = axis.input(size, 0) - axis.input(0, 0)
     first = int(p.min())
     step = max(1, int(np.gcd.reduce(p - first)))  # a dilation leaves gaps that no output reads
     t = (p - first) // step
-    return Blocks(axis, size, hop, first, step, int(t.max()) + 1, b, t, u)
+    one = Blocks(axis, size, hop, first, step, int(t.max()) + 1, b, t, u)
+    return replace(one, span=one.span + -one.span % one.piece) if whole else one
 
 
 @lru_cache(1024)
@@ -94,53 +83,71 @@ def cut(
 ) -> tuple[Blocks, ...]:
     """Single outputs along all axes but the last, and there blocks of the size that takes least.
 
-    `C` channels and `K` filters; `back` says that the deltas are wanted, `single` that only single
+    `C` channels and `K` filters; `back` says that deltas are scattered, `single` that only single
     outputs will do.
     """
     lead = tuple(in_blocks(axis, 1) for axis in axes[:-1])
-    lines = math.prod(one.span for one in lead)  # a block reads so many lines of `span` entries
-
-    def time(one: Blocks) -> float:
-        columns = one.size * K
-        if back:  # a product and an addition for each piece, see `gemm.conv_delta`
-            pieces = lines * -(-one.span // one.piece)
-            width = one.piece * C
-            work = pieces * (MULTIPLY * columns * (FETCH + width) + COPY * width)
-        else:
-            starts = lines * (1 if one.step == 1 else one.span)
-            width = lines * one.span * C
-            work = MULTIPLY * width * (FETCH + columns) + COPY * width + RUN * starts
-        if one.axis.outputs % one.size:
-            work += 2 * COPY * columns  # to and from whole blocks
-        return one.count * work
-
     sizes = (1,) if single else SIZES
-    return *lead, min((in_blocks(axes[-1], size) for size in sizes), key=time)
+    found = ((*lead, in_blocks(axes[-1], size, whole=back)) for size in sizes)
+    return min(found, key=lambda cuts: time(cuts, C, K, back))
+
+
+def time(cuts: tuple[Blocks, ...], C: int, K: int, back: bool = False) -> float:
+    """Nanoseconds that an image takes, roughly."""
+    last = cuts[-1]
+    lines = math.prod(one.span for one in cuts[:-1])  # a block reads so many, `span` entries each
+    block, columns = lines * last.span * C, last.size * K
+    if back:  # a product and an addition for each piece, see `gemm.scatter`
+        pieces, width = lines * last.span // last.piece, last.piece * C
+        work = pieces * (product(columns, width) + ADD * width)
+    else:
+        work = product(block, columns) + COPY * block
+        work += RUN * lines * (1 if last.step == 1 else last.span)
+    if last.axis.outputs % last.size:
+        work += 2 * COPY * columns  # to and from whole blocks
+    return work * math.prod(one.count for one in cuts)
+
+
+def product(inner: int, columns: int) -> float:
+    """Nanoseconds of a row of a matrix product."""
+    return MULTIPLY * inner * (FETCH + columns + REST * (columns % 8).bit_count())
 
 
 def matrix(w: np.ndarray, cuts: tuple[Blocks, ...]) -> np.ndarray:
     """m[*t, c, *b, k] = w[k, *u, c] where output `b` meets entry `t` through weight `u`, else 0."""
-    shape, places, weights_there = _table(cuts, w.shape[-1], len(w))
-    m = np.zeros(shape, w.dtype)
-    m[places] = w.transpose(*range(1, w.ndim), 0)[weights_there]
-    return m
+    if _single(cuts):
+        return np.moveaxis(_by_entry(w, cuts), 0, -1)
+    weights_and_0 = np.concatenate([w.ravel(), np.zeros(1, w.dtype)])
+    return weights_and_0.take(_which(cuts, w.shape[-1], len(w)))
 
 
 def weights(dm: np.ndarray, cuts: tuple[Blocks, ...], C: int, K: int) -> np.ndarray:
     """dw[k, *u, c] = sum of `dm` over the places where `matrix` puts w[k, *u, c]."""
-    shape, places, _ = _table(cuts, C, K)
-    terms = dm.reshape(shape)[places]
-    each = [n for one in cuts for n in (one.size, one.axis.kernel)]  # rows are sorted by b, then u
-    dw = terms.reshape(*each, C, K).sum(axis=tuple(range(0, len(each), 2)))
-    return np.ascontiguousarray(np.moveaxis(dw, -1, 0))
+    U = [one.axis.kernel for one in cuts]
+    if _single(cuts):
+        return np.ascontiguousarray(_by_entry(dm.reshape(-1, K).T.reshape(K, *U, C), cuts))
+    dw_and_rest = np.zeros(K * math.prod(U) * C + 1, dm.dtype)
+    np.add.at(dw_and_rest, _which(cuts, C, K).ravel(), dm.ravel())
+    return dw_and_rest[:-1].reshape(K, *U, C)
+
+
+def _single(cuts: tuple[Blocks, ...]) -> bool:
+    """Whether there is one weight for each entry: blocks of one output."""
+    return all(one.span == one.axis.kernel for one in cuts)
+
+
+def _by_entry(w: np.ndarray, cuts: tuple[Blocks, ...]) -> np.ndarray:
+    """The weights of single outputs in the order of the entries, or these in theirs."""
+    return w[:, *(slice(None, None, 1 if one.t[0] == 0 else -1) for one in cuts)]
 
 
 @lru_cache(256)
-def _table(cuts: tuple[Blocks, ...], C: int, K: int) -> tuple[Shape, tuple, tuple]:
-    """The shape of `m`, and the index of its places that hold weights, and that of these weights.
-
-    Both indices run over the rows of the tables, one axis for each, and over channels and filters.
-    """
-    shape = (*(one.span for one in cuts), C, *(one.size for one in cuts), K)
+def _which(cuts: tuple[Blocks, ...], C: int, K: int) -> np.ndarray:
+    """Flat position in `w` of the weight in each place of `m`; one after the last for none."""
     t, b, u = (np.ix_(*rows) for rows in zip(*((one.t, one.b, one.u) for one in cuts), strict=True))
-    return shape, (*t, slice(None), *b), u
+    U = [one.axis.kernel for one in cuts]
+    w = np.arange(K * math.prod(U) * C, dtype=np.int32)
+    which = np.full((*(one.span for one in cuts), C, *(one.size for one in cuts), K), len(w), "i4")
+    places: tuple = (*t, slice(None), *b)
+    which[places] = np.moveaxis(w.reshape(K, *U, C), 0, -1)[u]
+    return which

@@ -13,14 +13,14 @@ from typing import Any
 import numpy as np
 
 from . import fourier, gemm, loops
-from .blocks import cut
+from .blocks import cut, time
 from .errors import InputError
 from .geometry import Axis, Shape, Window, per_axis
 from .layout import check_deltas, check_images, check_shape, float_arrays, spatial
 
 # Nanoseconds of each thing that `counts` counts, fitted to measurements by
 # `python benchmarks/fourier.py --fit`. Only the ratio of the two sums matters.
-COSTS = {"gemm": (0.016, 1.3, 23.0, 42.0, 300000.0), "fft": (0.2, 0.42, 3.0, 360000.0)}
+COSTS = {"gemm": (1.1, 100000.0), "fft": (0.41, 0.39, 1.3, 220000.0)}
 
 
 def conv(
@@ -293,7 +293,7 @@ def shared(x_shape: Shape, w_shape: Shape, *, method: Any = "auto", **geometry: 
 
 
 def faster(x_shape: Shape, filters: int, window: Window) -> str:
-    """'fft' if it should take a tenth less time than 'gemm' for these sizes (chapter 7).
+    """'fft' if it should take a twentieth less time than 'gemm' for these sizes (chapter 7).
 
     Where they are close, or little is to be done, 'gemm' is exact for more numbers. The three sums
     do about the same work, so one answer serves all of them.
@@ -301,26 +301,21 @@ def faster(x_shape: Shape, filters: int, window: Window) -> str:
     work = counts(x_shape, filters, window.axes(spatial(x_shape)))
     gemm, fft = (sum(map(mul, COSTS[method], work[method])) for method in ("gemm", "fft"))
     # The last cost of 'gemm' is that of a call with nothing to do.
-    return "fft" if gemm > 2 * COSTS["gemm"][-1] and fft < 0.9 * gemm else "gemm"
+    return "fft" if gemm > 2 * COSTS["gemm"][-1] and fft < 0.95 * gemm else "gemm"
 
 
 @lru_cache(1024)  # to count takes as long as a small convolution
 def counts(x_shape: Shape, filters: int, axes: tuple[Axis, ...]) -> dict[str, tuple[float, ...]]:
     """What each method does for one sum.
 
-    'gemm' makes rows for its blocks, each a few runs of neighbours in memory, and a matrix `m`, and
-    multiplies them, zeros included (see `blocks`). 'fft' multiplies transforms; a transform of `L`
-    cells takes about `L*log2(L)` additions, and passes over memory once an axis. The last count of
-    both is for what a call costs whatever the sizes.
+    'gemm' takes the same time for every image, see `blocks.time`. 'fft' multiplies transforms; a
+    transform of `L` cells takes about `L*log2(L)` additions, and passes over memory once an axis.
+    The last count of both is for what a call costs whatever the sizes.
     """
     N, *_, C = x_shape
-    cuts = *lead, last = cut(axes, C, filters)
-    rows, lines = N * math.prod(one.count for one in cuts), math.prod(one.span for one in lead)
-    width, columns = lines * last.span * C, last.size * filters
-    runs = rows * lines * (1 if last.step == 1 else last.span)
     L = math.prod(fourier.least(axes))
     cells = (N * C + filters * C + N * filters) * L
     return {
-        "gemm": (rows * width * columns, rows * width, runs, width * columns, 1),
+        "gemm": (N * time(cut(axes, C, filters), C, filters), 1),
         "fft": (N * C * filters * L / 2, cells * math.log2(L + 1), cells * len(axes), 1),
     }

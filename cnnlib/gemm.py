@@ -13,169 +13,228 @@ So far the geometry. The three sums are now those of a dense layer:
 
     z = rows @ m        dm = rows.T @ dz        drows = dz @ m.T
 
-and `dw` collects the places of a weight in `dm`, `dx` the places of an input in `drows`. Rows are
-made a slab at a time, in memory that stays in the processor's cache.
+and `dw` collects the places of a weight in `dm`, `dx` the places of an input in `drows`. Or `dx` is
+a `z` itself, with deltas in the rows: `gather`, where that takes less time. Rows are made a slab at
+a time, in memory that stays in the processor's cache.
 """
 
 import math
 from collections.abc import Iterator
+from functools import lru_cache
 
 import numpy as np
-from numpy.lib.stride_tricks import as_strided
 
+from . import loops
 from .blocks import Blocks, cut, matrix, weights
-from .geometry import Shape, Window
+from .geometry import Axis, Shape, Window
 from .layout import spatial
 from .workers import scratch, share
 
 SLAB = 1 << 20  # bytes of a slab, of the order of a core's own cache
+FEW = 16  # channels: with fewer, the deltas may be scattered
 LEAST = 256  # rows of a slab all the same: for each product BLAS puts `m` into an order of its own
 
-Cells = tuple[slice, ...]  # some images, and some blocks along each axis
+Axes = tuple[Axis, ...]
+Cuts = tuple[Blocks, ...]
+Cells = tuple[slice, ...]  # of an array: a slice along each axis
 
 
 def conv(x: np.ndarray, w: np.ndarray, b: np.ndarray | None, window: Window) -> np.ndarray:
     """z = rows @ m + b; the definition is `loops.conv`."""
-    x, K = np.ascontiguousarray(x), len(w)
-    cuts = fitting(x, K, window)
-    B, J = cuts[-1].size, cuts[-1].axis.outputs
-    m = matrix(w, cuts).reshape(-1, B * K)
-    bias = None if b is None else np.tile(b, B)
-    z = np.empty((len(x), *(one.axis.outputs for one in cuts), K), x.dtype)
-
-    def part(images: slice) -> None:
-        for cells, rows in slabs(x[images], cuts):
-            here = z[images][outputs(cells, cuts)]
-            if J % B == 0:  # these blocks are one stretch of memory
-                product = here.reshape(-1, B * K)
-            else:  # the last block goes beyond the last output
-                product = scratch("product", (len(rows), B * K), z.dtype)
-            np.matmul(rows, m, out=product)
-            if bias is not None:
-                product += bias
-            if J % B:
-                here[...] = product.reshape(*here.shape[:-2], -1, K)[..., : here.shape[-2], :]
-
-    share(len(x), part)
+    if not is_finite(w):
+        return loops.conv(x, w, b, window)
+    axes = window.axes(spatial(x.shape))
+    z = np.empty((len(x), *(axis.outputs for axis in axes), len(w)), x.dtype)
+    multiply(x, w, b, axes, z)
     return z
 
 
 def conv_weight_gradient(x: np.ndarray, dz: np.ndarray, window: Window) -> np.ndarray:
     """dm = rows.T @ dz, and dw from dm; the definition is `loops.conv_weight_gradient`."""
-    x, C, K = np.ascontiguousarray(x), x.shape[-1], dz.shape[-1]
-    cuts = fitting(x, K, window)
+    images, C, K = np.ascontiguousarray(x), x.shape[-1], dz.shape[-1]
+    cuts = cut(window.axes(spatial(x.shape)), C, K)
     B = cuts[-1].size
 
-    def part(images: slice) -> np.ndarray:
+    def part(some: slice) -> np.ndarray:
         dm = np.zeros((math.prod(one.span for one in cuts) * C, B * K), x.dtype)
-        for cells, rows in slabs(x[images], cuts):
-            dm += rows.T @ by_block(dz[images][outputs(cells, cuts)], B)
+        with np.errstate(all="ignore"):  # what is not finite is computed again, and warns then
+            for cells, rows in slabs(images[some], cuts):
+                dm += rows.T @ by_block(dz[some][cells], B)
         return dm
 
-    return weights(sum(share(len(x), part)), cuts, C, K)
+    dw = weights(sum(share(len(x), part)), cuts, C, K)
+    return dw if is_finite(dw) else loops.conv_weight_gradient(x, dz, window)
 
 
 def conv_delta(dz: np.ndarray, w: np.ndarray, input_shape: Shape, window: Window) -> np.ndarray:
-    """drows = dz @ m.T, and dx from drows; the definition is `loops.conv_delta`.
-
-    Of `drows` a piece is computed at a time: one line of entries, and of that line no more than the
-    next block has to itself. Such a piece of all blocks together is one stretch of each line of
-    `dx`, and is added in one go.
-    """
-    dz, C, K = np.ascontiguousarray(dz), w.shape[-1], len(w)
-    finite = is_finite(dz) and is_finite(w)
-    cuts = cut(window.axes(spatial(input_shape)), C, K, back=True, single=not finite)
-    *lead, last = cuts
-    B, L = last.size, last.piece if finite else 1
-    lines = [one.span for one in lead]
-    m = matrix(w, cuts).reshape(*lines, last.span, C, B * K)
-    if last.span % L:
-        m = np.pad(m, [(0, 0)] * len(lead) + [(0, -last.span % L), (0, 0), (0, 0)])
-    mT = np.ascontiguousarray(m.reshape(*lines, -1, L * C, B * K).swapaxes(-2, -1))
+    """dx from dz and w; the definition is `loops.conv_delta`."""
+    if not is_finite(w):
+        return loops.conv_delta(dz, w, input_shape, window)
+    axes = window.axes(spatial(input_shape))
     dx = np.zeros(input_shape, dz.dtype)
-
-    def part(images: slice) -> None:
-        deltas, inputs = dz[images], dx[images]
-        room = SLAB // (max(B * K, L * C) * dz.itemsize)  # deltas and product: a slab each
-        for cells in runs((len(deltas), *(one.count for one in cuts)), max(LEAST, room)):
-            rows = by_block(deltas[outputs(cells, cuts)], B)
-            product = scratch("product", (len(rows), L * C), dz.dtype)
-            stretches = product.reshape(*(some.stop - some.start for some in cells[:-1]), -1, C)
-            for *u, t in np.ndindex(*mT.shape[:-2]):
-                entries, lengths = (*u, t * L), (*[1] * len(lead), L)
-                met = map(Blocks.inputs, cuts, entries, lengths, cells[1:])
-                there, p = zip(*met, strict=True)
-                np.matmul(rows, mT[*u, t], out=product)
-                inputs[cells[0], *p] += stretches[:, *there]
-
-    share(len(dz), part)
+    way = scatter if scatters(axes, w.shape[-1]) and is_finite(dz) else gather
+    way(dz, w, axes, dx)
     return dx
 
 
-def fitting(x: np.ndarray, K: int, window: Window) -> tuple[Blocks, ...]:
-    """The blocks that take least for this input, or single outputs where it is not finite."""
-    axes, C = window.axes(spatial(x.shape)), x.shape[-1]
-    cuts = cut(axes, C, K)
-    return cuts if cuts[-1].size == 1 or is_finite(x) else cut(axes, C, K, single=True)
+def scatters(axes: Axes, C: int) -> bool:
+    """Whether `scatter` should take less time than `gather`.
+
+    `gather` has a row for every input, `scatter` for every output. It wins where these are fewer,
+    unless there are so many channels that its additions take longer.
+    """
+    fewer = math.prod(axis.outputs for axis in axes) < math.prod(axis.inputs for axis in axes)
+    return fewer and C < FEW
+
+
+def gather(dz: np.ndarray, w: np.ndarray, axes: Axes, dx: np.ndarray) -> None:
+    """dx = rows @ m, with rows of deltas.
+
+    Inputs a stride apart meet the deltas by an index rule again. So what reaches them is a
+    convolution, with channels and filters in each other's place.
+    """
+    for r, rules, us in phases(axes):
+        p = (slice(n, None, axis.stride) for n, axis in zip(r, axes, strict=True))
+        multiply(dz, w[:, *us].swapaxes(0, -1), None, rules, dx[:, *p])
+
+
+@lru_cache(1024)
+def phases(axes: Axes) -> list[tuple[Shape, Axes, Cells]]:
+    """For each first input of a stride that is met: it, and `Axis.transposed` along each axis."""
+    found = []
+    for r in np.ndindex(*(min(axis.stride, axis.inputs) for axis in axes)):
+        back = [axis.transposed(n) for n, axis in zip(r, axes, strict=True)]
+        if None not in back:
+            found.append((r, *zip(*back, strict=True)))
+    return found
+
+
+def scatter(dz: np.ndarray, w: np.ndarray, axes: Axes, dx: np.ndarray) -> None:
+    """drows = dz @ m.T, each of its numbers added where it belongs.
+
+    Of `drows` a piece is computed at a time: one line of entries, and of that line no more than the
+    next block has to itself. So no two numbers of a piece go to the same input.
+    """
+    dz, C, K = np.ascontiguousarray(dz), w.shape[-1], len(w)
+    cuts = cut(axes, C, K, back=True)
+    lines, B, L = [one.span for one in cuts[:-1]], cuts[-1].size, cuts[-1].piece
+    mT = matrix(w, cuts).reshape(*lines, -1, L * C, B * K).swapaxes(-2, -1).copy()
+
+    def part(images: slice) -> None:
+        for here, entries in framed(dx[images], cuts, back=True):
+            deltas = dz[images][here]
+            limit = min(SLAB, deltas.nbytes) // (max(B * K, L * C) * dz.itemsize)
+            for cells, places in parts(entries.shape, limit, cuts):
+                rows = by_block(deltas[places], B)
+                product = scratch("product", (len(rows), L * C), dz.dtype)
+                for *u, t in np.ndindex(*mT.shape[:-2]):
+                    piece = entries[*cells, *u, t * L : (t + 1) * L]
+                    piece += np.matmul(rows, mT[*u, t], out=product).reshape(piece.shape)
+
+    share(len(dz), part)
+
+
+def multiply(x: np.ndarray, w: np.ndarray, b: np.ndarray | None, axes: Axes, z) -> None:
+    """z = rows @ m + b."""
+    x, K = np.ascontiguousarray(x), len(w)
+    cuts = cut(axes, x.shape[-1], K)
+    if cuts[-1].size > 1 and not is_finite(x):
+        cuts = cut(axes, x.shape[-1], K, single=True)
+    B, J = cuts[-1].size, axes[-1].outputs
+    m = matrix(w, cuts).reshape(-1, B * K)
+    bias = None if b is None else np.tile(b, B)
+    direct = J % B == 0 and z.flags.c_contiguous  # then the outputs of blocks are one stretch of z
+
+    def part(images: slice) -> None:
+        here = z[images]
+        for cells, rows in slabs(x[images], cuts):
+            shape = (len(rows), B * K)
+            product = here[cells].reshape(shape) if direct else scratch("product", shape, z.dtype)
+            np.matmul(rows, m, out=product)
+            if bias is not None:
+                product += bias
+            if not direct:  # the last block of a line may go beyond its last output
+                to = here[cells]
+                to[...] = product.reshape(*to.shape[:-2], -1, K)[..., : to.shape[-2], :]
+
+    share(len(x), part)
 
 
 def is_finite(a: np.ndarray) -> bool:
-    """Whether all numbers are finite, by the sum of their squares: one pass over memory.
+    """Whether all numbers are finite. Mostly the sum of their squares says so, in one pass.
 
-    Zero times infinity is NaN. So the zeros of `m`, and of deltas beyond the last output, would
-    carry an infinity to numbers that it does not meet. Where there is one, no such zeros may be.
+    Zero times infinity is NaN. So the zeros of `m` and those around an image would carry an
+    infinity to numbers that it does not meet. Where there is one, single outputs are taken, which
+    have no zeros in `m`, or the loops.
     """
-    with np.errstate(over="ignore", invalid="ignore"):
-        return bool(np.isfinite(np.vdot(a, a)))
+    return math.isfinite(np.vdot(a, a)) or bool(np.isfinite(a).all())
 
 
-def slabs(x: np.ndarray, cuts: tuple[Blocks, ...]) -> Iterator[tuple[Cells, np.ndarray]]:
-    """Yield cells and their `rows`, until all blocks of all images have had their turn."""
-    width = math.prod(one.span for one in cuts) * x.shape[-1]
-    limit = max(LEAST, SLAB // (width * x.itemsize))
-    for n, windows in readings(x, cuts):
-        for some, *along in runs(windows.shape[: 1 + len(cuts)], limit):
-            here = windows[some, *along]
-            rows = scratch("rows", (here.size // width, width), x.dtype)
-            rows.reshape(here.shape)[...] = here
-            yield (slice(n + some.start, n + some.stop), *along), rows
+def slabs(x: np.ndarray, cuts: Cuts) -> Iterator[tuple[Cells, np.ndarray]]:
+    """Yield the `rows` of some blocks and the place of their outputs, until all had their turn."""
+    for here, entries in framed(x, cuts):
+        width = math.prod(entries.shape[1 + len(cuts) :])
+        limit = min(SLAB, x.nbytes) // (width * x.itemsize)
+        for cells, (images, *along) in parts(entries.shape, limit, cuts):
+            read = entries[cells]
+            rows = scratch("rows", (read.size // width, width), x.dtype)
+            rows.reshape(read.shape)[...] = read
+            yield (slice(here.start + images.start, here.start + images.stop), *along), rows
 
 
-def readings(x: np.ndarray, cuts: tuple[Blocks, ...]) -> Iterator[tuple[int, np.ndarray]]:
-    """Yield the number of an image, and a view `[n, *block, *t, c]` of it and those that follow.
+def framed(x: np.ndarray, cuts: Cuts, *, back=False) -> Iterator[tuple[slice, np.ndarray]]:
+    """Yield which images are read, and the entries of their blocks: an array [n, *block, *t, c].
 
-    Where blocks read beyond the image, the view is of a copy with zeros around it.
+    It is a view of the images, or where blocks read beyond them, of a copy with zeros around it.
+    `back` says that what is written to it is wanted in `x`.
     """
-    N, *P, C = x.shape
+    count, lengths, to, of = framing(x.shape, cuts, x.itemsize)
+    for n in range(0, len(x), count):
+        images = room = x[n : n + count]
+        if lengths is not None:
+            room = scratch("framed", (len(images), *lengths), x.dtype)
+            room.fill(0)
+            room[to] = images[of]
+        shape, strides = reading(room.shape, cuts, x.itemsize)
+        yield slice(n, n + len(images)), np.ndarray(shape, x.dtype, room, 0, strides)
+        if back and lengths is not None:
+            images[of] = room[to]
+
+
+@lru_cache(1024)  # a small image takes less time than these three functions
+def framing(shape: Shape, cuts: Cuts, itemsize: int) -> tuple:
+    """How many images to read at a time; and if blocks read beyond them, how to frame these.
+
+    That is the shape of a framed image, the place of the image in it, and what is read of it.
+    """
+    N, *P, C = shape
     if all(one.first == 0 and one.end <= p for one, p in zip(cuts, P, strict=True)):
-        yield 0, view(x, cuts)
-        return
-    lengths = [one.end - one.first for one in cuts]
-    count = min(N, max(1, SLAB // (math.prod(lengths) * C * x.itemsize)))
-    padded = scratch("padded", (count, *lengths, C), x.dtype)
-    padded.fill(0)
+        return N, None, None, None
+    lengths = *(one.end - one.first for one in cuts), C
     met = [slice(max(0, one.first), max(0, one.end)) for one in cuts]
-    for n in range(0, N, count):
-        some = x[n : n + count, *met]
-        before = (max(0, -one.first) for one in cuts)
-        to = (slice(a, a + size) for a, size in zip(before, some.shape[1:-1], strict=True))
-        padded[: len(some), *to] = some
-        yield n, view(padded[: len(some)], cuts)
+    to = [
+        slice(max(0, -one.first), max(0, -one.first) + len(range(p)[some]))
+        for one, p, some in zip(cuts, P, met, strict=True)
+    ]
+    count = min(N, max(1, SLAB // (math.prod(lengths) * itemsize)))
+    return count, lengths, (slice(None), *to), (slice(None), *met)
 
 
-def view(x: np.ndarray, cuts: tuple[Blocks, ...]) -> np.ndarray:
-    """x[n, hop*block + step*t, c] as an array [n, *block, *t, c], without a copy."""
-    n, *p, c = x.strides
-    shape = (len(x), *(one.count for one in cuts), *(one.span for one in cuts), x.shape[-1])
+@lru_cache(1024)
+def reading(shape: Shape, cuts: Cuts, itemsize: int) -> tuple[Shape, Shape]:
+    """Shape and strides of a view [n, *block, *t, c] of images[n, hop*block + step*t, c]."""
+    n, *p, c = (math.prod(shape[axis + 1 :]) * itemsize for axis in range(len(shape)))
     hops = (one.hop * stride for one, stride in zip(cuts, p, strict=True))
     steps = (one.step * stride for one, stride in zip(cuts, p, strict=True))
-    return as_strided(x, shape, (n, *hops, *steps, c), writeable=False)
+    counts, spans = (one.count for one in cuts), (one.span for one in cuts)
+    return (shape[0], *counts, *spans, shape[-1]), (n, *hops, *steps, c)
 
 
-def outputs(cells: Cells, cuts: tuple[Blocks, ...]) -> Cells:
-    """The outputs of these blocks: the images, and a slice along each axis."""
-    images, *along = cells
-    return images, *map(Blocks.outputs, cuts, along)
+@lru_cache(1024)
+def parts(shape: Shape, limit: int, cuts: Cuts) -> list[tuple[Cells, Cells]]:
+    """Cut entries of this shape into runs of blocks: the cells, and the place of the outputs."""
+    blocks = runs(shape[: 1 + len(cuts)], max(LEAST, limit))
+    return [(cells, (cells[0], *map(Blocks.outputs, cuts, cells[1:]))) for cells in blocks]
 
 
 def by_block(dz: np.ndarray, size: int) -> np.ndarray:

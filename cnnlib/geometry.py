@@ -57,6 +57,26 @@ class Axis:
         i, U = self.outputs - 1, self.kernel
         return max(0, max(self.input(i, 0), self.input(i, U - 1)) - (self.inputs - 1))
 
+    def transposed(self, r: int) -> "tuple[Axis, slice] | None":
+        """The rule read backwards: which outputs meet the inputs `p = r, r+s, r+2s, ..`.
+
+        Returns an `Axis` in which these inputs are the outputs, and the weights that reach them; or
+        None if no weight does. Input `p = r + s*q` meets, for each `u` that makes it an integer,
+
+            i = q + (r - o)/s + g*(d/s)*(u - u0)
+
+        So the stride of this rule is 1, and its sign is the other one (chapter 8).
+        """
+        s, d, g = self.stride, self.dilation, self.sign
+        every = s // math.gcd(s, d)  # so many weights apart, the next one falls on a cell again
+        for u in range(min(every, self.kernel)):
+            if (r - self.input(0, u)) % s == 0:
+                us = slice(u, None, every)
+                count, cells = len(range(self.kernel)[us]), len(range(r, self.inputs, s))
+                offset = (r - self.input(0, u)) // s
+                return Axis(self.outputs, cells, count, 1, d * every // s, offset, 0, -g), us
+        return None
+
     def rows(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """All triples `(i, u, p)` of this axis with `0 <= p < P`, as three arrays."""
         i, u = np.indices((self.outputs, self.kernel)).reshape(2, -1)
@@ -116,6 +136,7 @@ class Window:
         self, kernel, stride=1, dilation=1, padding=None, center=None, flip: bool = False
     ) -> None:
         n = max(1, np.size(kernel))
+        self._laid: dict[Shape, tuple[Axis, ...]] = {}  # what `axes` has found
         self.kernel: Shape = per_axis("kernel", kernel, n, 1)
         self.stride = per_axis("stride", stride, n, 1)
         self.dilation = per_axis("dilation", dilation, n, 1)
@@ -146,7 +167,10 @@ class Window:
                 f"the input has spatial shape {tuple(input_shape)}, the kernel {self.kernel}; "
                 "both need the same number of axes"
             )
-        return tuple(self._axis(n, P) for n, P in enumerate(input_shape))
+        P = tuple(input_shape)
+        if P not in self._laid:
+            self._laid[P] = tuple(map(self._axis, range(len(P)), P))
+        return self._laid[P]
 
     def _axis(self, n: int, P: int) -> Axis:
         U, s, d, g = self.kernel[n], self.stride[n], self.dilation[n], 1 if self.flip else -1
@@ -244,6 +268,8 @@ def connections(
 
 def per_axis(name: str, value: Any, axes: int, least: int) -> Shape:
     """Read one integer for all axes, or a sequence of one integer per axis, each >= `least`."""
+    if type(value) is int and value >= least:  # as nearly always
+        return (value,) * axes
     value = value.tolist() if isinstance(value, np.ndarray) else value
     try:
         numbers = tuple(map(operator.index, [value] * axes if np.isscalar(value) else value))

@@ -79,25 +79,6 @@ def test_every_block_is_the_table_of_the_index_rule(case, size):
         assert one.outputs(slice(0, one.count)) == slice(0, axis.outputs)
 
 
-@pytest.mark.parametrize("size", SIZES)
-@pytest.mark.parametrize("case", grid.CASES, ids=lambda case: case.name)
-def test_the_inputs_of_a_piece_are_partners(case, size):
-    for axis in Window(case.U, **case.geometry).axes(case.P):
-        one = blocks.in_blocks(axis, size)
-        for length in {1, one.piece}:
-            for some in (slice(0, one.count), slice(one.count // 2, one.count)):
-                for t in range(0, one.span, length):
-                    there, inputs = one.inputs(t, length, some)
-                    cells = [
-                        one.first + one.hop * m + one.step * (t + k)
-                        for m in range(some.start, some.stop)
-                        for k in range(length)
-                    ]
-                    found = list(range(axis.inputs))[inputs]
-                    assert found == cells[there]
-                    assert found == [p for p in cells if 0 <= p < axis.inputs]
-
-
 @pytest.mark.parametrize("case", grid.CASES, ids=lambda case: case.name)
 def test_matrix_and_weights_are_adjoint(case):
     """<m(w), dm> = <w, dw(dm)> for random numbers: each weight finds all of its places."""
@@ -111,6 +92,47 @@ def test_matrix_and_weights_are_adjoint(case):
         dw = blocks.weights(dm, cuts, case.C, case.K)
         assert abs(np.vdot(m, dm) - np.vdot(w, dw)) < 1e-11
         assert np.count_nonzero(m) == size * w.size
+
+
+@pytest.fixture
+def round_costs(monkeypatch):
+    """Costs that show in the digits of a time: additions, copies, runs, and multiplications."""
+    costs = {"MULTIPLY": 1, "COPY": 1e3, "RUN": 1e6, "ADD": 1e9, "FETCH": 0, "REST": 0}
+    for name, cost in costs.items():
+        monkeypatch.setattr(blocks, name, cost)
+
+
+def cut_by_hand(P, U, size, *, whole=False, **geometry):
+    *lead, last = Window(U, **geometry).axes(P)
+    return *(blocks.in_blocks(axis, 1) for axis in lead), blocks.in_blocks(last, size, whole=whole)
+
+
+def test_a_time_by_hand(round_costs):
+    # 3 channels, 5 filters. An image of 4x6 cells, kernels of 2x3: 3x4 outputs. The 4 of a row are
+    # one block, which reads 2 runs of 6 cells and makes 4*5 numbers of 36.
+    cuts = cut_by_hand((4, 6), (2, 3), 4)
+    assert blocks.time(cuts, 3, 5) == 3 * (36 * 20 + 36e3 + 2e6)
+    # In blocks of 3 a row has two, the second of them with two outputs too many: 3*5 numbers of
+    # 2*5*3, which are copied to and fro.
+    cuts = cut_by_hand((4, 6), (2, 3), 3)
+    assert blocks.time(cuts, 3, 5) == 6 * (30 * 15 + 30e3 + 2e6 + 2 * 15e3)
+    # Deltas of blocks of 4: two lines of a piece of 4 entries and one of the 2 that remain.
+    cuts = cut_by_hand((4, 6), (2, 3), 4, whole=True)
+    assert blocks.time(cuts, 3, 5, back=True) == 3 * 4 * (20 * 12 + 12e9)
+
+
+def test_a_time_where_entries_are_apart(round_costs):
+    # Stride 2, dilation 2: output 0 of 7 cells reads cells 0, 2 and 4, output 1 cells 2, 4 and 6.
+    # Together they are one block of 4 entries, each a run of its own.
+    cuts = cut_by_hand((7,), (3,), 2, stride=2, dilation=2)
+    assert blocks.time(cuts, 3, 5) == 12 * 10 + 12e3 + 4e6
+
+
+def test_a_product_takes_columns_by_eights_then_fours_twos_and_ones(monkeypatch):
+    monkeypatch.setattr(blocks, "FETCH", 6)
+    monkeypatch.setattr(blocks, "REST", 3)
+    monkeypatch.setattr(blocks, "MULTIPLY", 1)
+    assert [blocks.product(1, n) for n in (8, 16, 12, 9, 15)] == [14, 22, 21, 18, 15 + 6 + 9]
 
 
 def test_the_choice_follows_channels_filters_and_kernel():

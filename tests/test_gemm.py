@@ -65,6 +65,28 @@ def test_every_cut_against_brute_force(monkeypatch, case, how):
     close(gemm.conv_weight_gradient(x, dz, window), dw)
 
 
+@pytest.mark.parametrize("how", [gemm.gather, gemm.scatter])
+@pytest.mark.parametrize("case, cuts", CASES_AND_CUTS)
+def test_both_ways_of_the_deltas_against_brute_force(monkeypatch, case, cuts, how):
+    cut(monkeypatch, *CUTS[cuts])
+    _, w, _, dz = case.arrays()
+    dx = np.zeros(case.x_shape)
+    how(dz, w, Window(case.U, **case.geometry).axes(case.P), dx)
+    close(dx, grid.truth(case)[1])
+
+
+def test_deltas_go_the_way_that_suits_their_shape(monkeypatch):
+    taken = []
+    for name in ("gather", "scatter"):
+        monkeypatch.setattr(gemm, name, lambda *_, name=name: taken.append(name))
+    for channels, padding, bad in [(8, 0, 0), (8, 1, 0), (16, 0, 0), (8, 0, np.nan)]:
+        dz = np.ones((1, 6 + 2 * padding, 4))
+        dz[0, 0, 0] += bad
+        gemm.conv_delta(dz, np.ones((4, 3, channels)), (1, 8, channels), Window(3, padding=padding))
+    # Few outputs and channels; as many outputs as inputs; many channels; a number not finite.
+    assert taken == ["scatter", "gather", "gather", "gather"]
+
+
 @settings(grid.STEADY, max_examples=200)
 @given(grid.drawn(), st.sampled_from([1, 300, 2000, 1 << 20]), st.sampled_from([1, 2, 3, 4, 6, 64]))
 def test_any_geometry_and_cut_against_loops(case, slab, size):
@@ -98,13 +120,12 @@ def test_adjoint_identity_of_any_geometry(case):
 def test_rows_by_hand(monkeypatch):
     # Two images of 4 cells, a kernel of 3 with a cell of padding before: outputs 0, 1 and 2 in
     # blocks of two. The second block has an output too many; what it reads there is a zero.
-    cut(monkeypatch, 1 << 20, 1, (2,))
+    cut(monkeypatch, 1 << 20, 4, (2,))
     x = np.array([[1.0, 2, 3, 4], [10, 20, 30, 40]])[..., None]
     cuts = blocks.cut(Window(3, padding=((1, 0),)).axes((4,)), 1, 1)
     ((cells, rows),) = gemm.slabs(x, cuts)
-    assert cells == (slice(0, 2), slice(0, 2))
+    assert cells == (slice(0, 2), slice(0, 3))
     assert rows.tolist() == [[0, 1, 2, 3], [2, 3, 4, 0], [0, 10, 20, 30], [20, 30, 40, 0]]
-    assert gemm.outputs(cells, cuts) == (slice(0, 2), slice(0, 3))
 
 
 def test_deltas_by_block_by_hand():
@@ -123,9 +144,12 @@ def test_rows_hold_what_brute_force_says(monkeypatch, case, how):
     cuts = blocks.cut(Window(case.U, **case.geometry).axes(case.P), case.C, case.K)
     counts, spans = [one.count for one in cuts], [one.span for one in cuts]
     whole = np.full((case.N, *counts, *spans, case.C), np.nan)
-    for cells, rows in gemm.slabs(x, cuts):
-        assert np.isnan(whole[cells]).all()
-        whole[cells] = rows.reshape(whole[cells].shape)
+    for (images, *made), rows in gemm.slabs(x, cuts):
+        along = [
+            slice(i.start // k.size, -(-i.stop // k.size)) for i, k in zip(made, cuts, strict=True)
+        ]
+        assert np.isnan(whole[images, *along]).all()
+        whole[images, *along] = rows.reshape(whole[images, *along].shape)
     assert not np.isnan(whole).any()
     for i, u, p in brute.rows(case.axes, case.P):
         block = tuple(k // one.size for k, one in zip(i, cuts, strict=True))
@@ -168,7 +192,7 @@ def test_cuts_are_many(monkeypatch):
         cut(monkeypatch, *numbers)
         cuts = blocks.cut(Window(case.U, **case.geometry).axes(case.P), case.C, case.K)
         counts[how] = len(list(gemm.slabs(x, cuts)))
-    assert counts["as it is"] == 1
+    assert counts["as it is"] == 2
     assert min(counts[how] for how in CUTS if how != "as it is") > 3
 
 
@@ -200,6 +224,22 @@ def test_a_number_that_is_not_finite_reaches_only_whom_it_meets(monkeypatch, bad
     w = np.array([bad, 1, 1]).reshape(1, 3, 1)
     dx = gemm.conv_delta(np.ones((1, 3, 1)), w, (1, 5, 1), Window(3)).ravel()
     assert np.flatnonzero(~np.isfinite(dx)).tolist() == [0, 1, 2]
+    # A weight that lies on the zeros around the image, or a delta that met them.
+    z = gemm.conv(np.ones((1, 3, 1)), w, None, Window(3, padding=1)).ravel()
+    assert np.flatnonzero(~np.isfinite(z)).tolist() == [1, 2]
+    dz = np.array([bad, 1, 1]).reshape(1, 3, 1)
+    dw = gemm.conv_weight_gradient(np.ones((1, 3, 1)), dz, Window(3, padding=1)).ravel()
+    assert np.flatnonzero(~np.isfinite(dw)).tolist() == [1, 2]
+    dx = gemm.conv_delta(dz, np.ones((1, 3, 1)), (1, 3, 1), Window(3, padding=1)).ravel()
+    assert np.flatnonzero(~np.isfinite(dx)).tolist() == [0, 1]
+
+
+def test_large_numbers_are_finite():
+    """Their squares are not, which is how a number that is not finite is looked for first."""
+    large = np.full(3, 1e30, np.float32)
+    assert gemm.is_finite(large)
+    assert not gemm.is_finite(np.array([1, np.inf]))
+    assert not gemm.is_finite(np.array([1, np.nan]))
 
 
 def test_memory_does_not_grow_with_the_batch():

@@ -273,6 +273,36 @@ def test_equal_geometries_may_be_written_in_many_ways():
     assert Window(3, center=1).axes((4,)) == Window((3,), 1, (1,), None, (1,)).axes([4])
 
 
+def test_a_transposed_axis_by_hand():
+    # 7 inputs, a kernel of 3, stride 2: outputs 0 to 2. Inputs 0, 2, 4, 6 met weights 0 and 2,
+    # inputs 1, 3, 5 weight 1.
+    (axis,) = Window(3, 2).axes((7,))
+    even, us = axis.transposed(0)
+    assert (even.inputs, even.outputs, even.stride, us) == (3, 4, 1, slice(0, None, 2))
+    assert [even.input(q, np.arange(2)).tolist() for q in range(4)] == [
+        [0, -1], [1, 0], [2, 1], [3, 2],  # input 2 is q = 1: output 1 by weight 0, 0 by weight 2
+    ]  # fmt: skip
+    odd, us = axis.transposed(1)
+    assert (odd.inputs, odd.outputs, odd.kernel, us) == (3, 3, 1, slice(1, None, 2))
+    assert [odd.input(q, 0) for q in range(3)] == [0, 1, 2]
+    # Windows of 2 cells, 3 apart: nothing meets every third input.
+    (apart,) = Window(2, 3).axes((8,))
+    assert [apart.transposed(r) is None for r in range(3)] == [False, False, True]
+
+
+@EVERY_CASE
+def test_transposed_axes_hold_every_row_once(case):
+    for axis in Window(case.U, **case.geometry).axes(case.P):
+        rows = []
+        for r in range(min(axis.stride, axis.inputs)):
+            back = axis.transposed(r)
+            if back is not None:
+                rule, us = back
+                q, v, i = rule.rows()
+                rows += np.transpose([i, us.start + us.step * v, r + axis.stride * q]).tolist()
+        assert sorted(rows) == np.transpose(axis.rows()).tolist()
+
+
 # Errors
 
 WRONG = [
