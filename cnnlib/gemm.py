@@ -71,7 +71,7 @@ def conv_delta(dz: np.ndarray, w: np.ndarray, input_shape: Shape, window: Window
     if not is_finite(w):
         return loops.conv_delta(dz, w, input_shape, window)
     axes = window.axes(spatial(input_shape))
-    dx = np.zeros(input_shape, dz.dtype)
+    dx = np.empty(input_shape, dz.dtype)
     way = scatter if scatters(axes, w.shape[-1]) and is_finite(dz) else gather
     way(dz, w, axes, dx)
     return dx
@@ -93,6 +93,8 @@ def gather(dz: np.ndarray, w: np.ndarray, axes: Axes, dx: np.ndarray) -> None:
     Inputs a stride apart meet the deltas by an index rule again. So what reaches them is a
     convolution, with channels and filters in each other's place.
     """
+    if len(phases(axes)) < math.prod(axis.stride for axis in axes):
+        dx.fill(0)  # some inputs are met by no window
     for r, rules, us in phases(axes):
         p = (slice(n, None, axis.stride) for n, axis in zip(r, axes, strict=True))
         multiply(dz, w[:, *us].swapaxes(0, -1), None, rules, dx[:, *p])
@@ -121,6 +123,7 @@ def scatter(dz: np.ndarray, w: np.ndarray, axes: Axes, dx: np.ndarray) -> None:
     mT = matrix(w, cuts).reshape(*lines, -1, L * C, B * K).swapaxes(-2, -1).copy()
 
     def part(images: slice) -> None:
+        dx[images] = 0
         for here, entries in framed(dx[images], cuts, back=True):
             deltas = dz[images][here]
             limit = min(SLAB, deltas.nbytes) // (max(B * K, L * C) * dz.itemsize)
@@ -138,7 +141,7 @@ def multiply(x: np.ndarray, w: np.ndarray, b: np.ndarray | None, axes: Axes, z) 
     """z = rows @ m + b."""
     x, K = np.ascontiguousarray(x), len(w)
     cuts = cut(axes, x.shape[-1], K)
-    if cuts[-1].size > 1 and not is_finite(x):
+    if cuts[-1].size > 1 and not all(share(len(x), lambda images: is_finite(x[images]))):
         cuts = cut(axes, x.shape[-1], K, single=True)
     B, J = cuts[-1].size, axes[-1].outputs
     m = matrix(w, cuts).reshape(-1, B * K)
@@ -230,7 +233,7 @@ def reading(shape: Shape, cuts: Cuts, itemsize: int) -> tuple[Shape, Shape]:
     return (shape[0], *counts, *spans, shape[-1]), (n, *hops, *steps, c)
 
 
-@lru_cache(1024)
+@lru_cache(64)  # of a large batch they are many
 def parts(shape: Shape, limit: int, cuts: Cuts) -> list[tuple[Cells, Cells]]:
     """Cut entries of this shape into runs of blocks: the cells, and the place of the outputs."""
     blocks = runs(shape[: 1 + len(cuts)], max(LEAST, limit))

@@ -270,7 +270,9 @@ def test_equal_geometries_may_be_written_in_many_ways():
     ]:
         np.testing.assert_array_equal(connections([7, 6], np.array([3, 2]), **geometry), rows)
     assert connections(5, 3).tolist() == connections((5,), (3,)).tolist()
-    assert Window(3, center=1).axes((4,)) == Window((3,), 1, (1,), None, (1,)).axes([4])
+    window = Window(3, center=1)
+    assert window.axes((4,)) == Window((3,), 1, (1,), None, (1,)).axes([4])
+    assert [axis.inputs for axis in window.axes((5,))] == [5]  # not what it was laid on before
 
 
 def test_a_transposed_axis_by_hand():

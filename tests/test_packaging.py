@@ -223,6 +223,6 @@ def test_the_package_is_small():
     # The exercises' questions and solutions are text of the book, like its notebooks.
     sizes = [(name, lines(path)) for name, path in modules() if "chapter_" not in path.name]
     assert sum(size for name, size in sizes if name in CORE) <= 1850
-    assert sum(size for name, size in sizes if name not in TEACHING + PICTURES) <= 2500
+    assert sum(size for name, size in sizes if name not in TEACHING + PICTURES) <= 2550
     assert sum(size for name, size in sizes if name in TEACHING) <= 2800
     assert sum(size for name, size in sizes if name in PICTURES) <= 3000
