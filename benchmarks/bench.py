@@ -15,11 +15,13 @@ results agree. `compare.py` compares two files that this program wrote.
 """
 
 import argparse
+import itertools
 import json
 import sys
 import time
 from collections.abc import Callable
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -121,17 +123,23 @@ def growth(session: Session) -> Timed:
 
 
 def threads(session: Session) -> Timed:
-    """W3 to W5 on one thread and on two."""
-    found = {}
-    for name in session.names("W3", "W5"):
-        run = convolution.functions(WORKLOADS[name])["all"]
-        found[name] = measure.rounds(
-            {"one thread": run, "two threads": run},
-            session.rounds,
-            clock=time.perf_counter,
-            within={"two threads": lambda: cnnlib.threads(2)},
-        )
-    return found
+    """W3 to W5 on one thread and on two, and bare products, which tell what two could gain at all.
+
+    All take turns: whether two cores are as fast as one alone changes from minute to minute. The
+    time of day needs more rounds than that of the process.
+    """
+    names = session.names("W3", "W5")
+    sides = {name: convolution.functions(WORKLOADS[name])["all"] for name in names}
+    sides["bare products"] = floors.shared_products()
+    counts = {"one thread": 1, "two threads": 2}
+    pairs = list(itertools.product(sides, counts))
+    times = measure.rounds(
+        {(name, some): sides[name] for name, some in pairs},
+        3 * session.rounds,
+        clock=time.perf_counter,
+        within={(name, some): partial(cnnlib.threads, counts[some]) for name, some in pairs},
+    )
+    return {name: {some: times[name, some] for some in counts} for name in sides}
 
 
 def others(session: Session) -> Timed:

@@ -15,6 +15,7 @@ from measure import Runs
 
 from cnnlib import gemm
 from cnnlib.blocks import cut
+from cnnlib.workers import share
 
 SIDE = 1024  # rows and columns of the large product
 COPIED = 64 << 20  # bytes of the large copy, more than a processor's caches hold
@@ -90,6 +91,18 @@ def product_run(part: str, every: list[Product]) -> Callable:
                 np.matmul(left, right, out=out)
 
     return run
+
+
+def shared_products() -> Callable:
+    """Products of the size that W4 needs for an image, shared among threads as images are."""
+    a, m = np.ones((64, 1024, 288), np.float32), np.ones((288, 64), np.float32)
+    out = np.empty((64, 1024, 64), np.float32)
+
+    def part(images: slice) -> None:
+        for n in range(images.start, images.stop):
+            np.matmul(a[n], m, out=out[n])
+
+    return lambda: share(len(a), part)
 
 
 def copies_run(work: Workload) -> Callable:

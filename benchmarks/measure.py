@@ -47,7 +47,8 @@ def rounds(
 
     Every second round goes backwards: nobody always inherits the cache of the same neighbour. One
     round more than `count` is run, and the first is dropped: it pays for caches and memory. A run
-    named in `within` is timed within a context, which is entered before its clock starts.
+    named in `within` is timed within a context. Before the clock starts, this is entered and the
+    run called once: what lives as long as the context, as threads do, is there by then.
     """
     # glibc hands large freed blocks back to the system, and to fetch them anew on every call can
     # take as long as a convolution. It stops once a block of that size has come and gone, as in
@@ -62,6 +63,8 @@ def rounds(
     for number in range(count + 1):
         for name in list(runs)[:: -1 if number % 2 else 1]:
             with (within or {}).get(name, nullcontext)():
+                if name in (within or {}):
+                    runs[name]()
                 start = clock()
                 for _ in range(calls[name]):
                     runs[name]()

@@ -130,7 +130,7 @@ def threads(rows: dict[str, Any]) -> str:
         cells.append([name, *times, spread(row["speedup"])])
     return (
         "Two threads (cnnlib.threads) beside one, in time of day: it says something only where no "
-        f"other process wants a core.\n{table(cells)}"
+        f"other process wants a core. Bare products gain what the machine allows.\n{table(cells)}"
     )
 
 

@@ -45,7 +45,7 @@ def conv(x: np.ndarray, w: np.ndarray, b: np.ndarray | None, window: Window) -> 
         return loops.conv(x, w, b, window)
     axes = window.axes(spatial(x.shape))
     z = np.empty((len(x), *(axis.outputs for axis in axes), len(w)), x.dtype)
-    multiply(x, w, b, axes, z)
+    share(len(x), lambda images: multiply(x[images], w, b, axes, z[images]))
     return z
 
 
@@ -73,7 +73,7 @@ def conv_delta(dz: np.ndarray, w: np.ndarray, input_shape: Shape, window: Window
     axes = window.axes(spatial(input_shape))
     dx = np.empty(input_shape, dz.dtype)
     way = scatter if scatters(axes, w.shape[-1]) and is_finite(dz) else gather
-    way(dz, w, axes, dx)
+    share(len(dz), lambda images: way(dz[images], w, axes, dx[images]))
     return dx
 
 
@@ -121,46 +121,35 @@ def scatter(dz: np.ndarray, w: np.ndarray, axes: Axes, dx: np.ndarray) -> None:
     cuts = cut(axes, C, K, back=True)
     lines, B, L = [one.span for one in cuts[:-1]], cuts[-1].size, cuts[-1].piece
     mT = matrix(w, cuts).reshape(*lines, -1, L * C, B * K).swapaxes(-2, -1).copy()
-
-    def part(images: slice) -> None:
-        dx[images] = 0
-        for here, entries in framed(dx[images], cuts, back=True):
-            deltas = dz[images][here]
-            limit = min(SLAB, deltas.nbytes) // (max(B * K, L * C) * dz.itemsize)
-            for cells, places in parts(entries.shape, limit, cuts):
-                rows = by_block(deltas[places], B)
-                product = scratch("product", (len(rows), L * C), dz.dtype)
-                for *u, t in np.ndindex(*mT.shape[:-2]):
-                    piece = entries[*cells, *u, t * L : (t + 1) * L]
-                    piece += np.matmul(rows, mT[*u, t], out=product).reshape(piece.shape)
-
-    share(len(dz), part)
+    dx.fill(0)
+    for images, entries in framed(dx, cuts, back=True):
+        limit = min(SLAB, dz.nbytes) // (max(B * K, L * C) * dz.itemsize)
+        for cells, places in parts(entries.shape, limit, cuts):
+            rows = by_block(dz[images][places], B)
+            product = scratch("product", (len(rows), L * C), dz.dtype)
+            for *u, t in np.ndindex(*mT.shape[:-2]):
+                piece = entries[*cells, *u, t * L : (t + 1) * L]
+                piece += np.matmul(rows, mT[*u, t], out=product).reshape(piece.shape)
 
 
 def multiply(x: np.ndarray, w: np.ndarray, b: np.ndarray | None, axes: Axes, z) -> None:
     """z = rows @ m + b."""
     x, K = np.ascontiguousarray(x), len(w)
     cuts = cut(axes, x.shape[-1], K)
-    if cuts[-1].size > 1 and not all(share(len(x), lambda images: is_finite(x[images]))):
+    if cuts[-1].size > 1 and not is_finite(x):
         cuts = cut(axes, x.shape[-1], K, single=True)
     B, J = cuts[-1].size, axes[-1].outputs
     m = matrix(w, cuts).reshape(-1, B * K)
     bias = None if b is None else np.tile(b, B)
     direct = J % B == 0 and z.flags.c_contiguous  # then the outputs of blocks are one stretch of z
-
-    def part(images: slice) -> None:
-        here = z[images]
-        for cells, rows in slabs(x[images], cuts):
-            shape = (len(rows), B * K)
-            product = here[cells].reshape(shape) if direct else scratch("product", shape, z.dtype)
-            np.matmul(rows, m, out=product)
-            if bias is not None:
-                product += bias
-            if not direct:  # the last block of a line may go beyond its last output
-                to = here[cells]
-                to[...] = product.reshape(*to.shape[:-2], -1, K)[..., : to.shape[-2], :]
-
-    share(len(x), part)
+    for places, rows in slabs(x, cuts):
+        shape, here = (len(rows), B * K), z[places]
+        product = here.reshape(shape) if direct else scratch("product", shape, z.dtype)
+        np.matmul(rows, m, out=product)
+        if bias is not None:
+            product += bias
+        if not direct:  # the last block of a line may go beyond its last output
+            here[...] = product.reshape(*here.shape[:-2], -1, K)[..., : here.shape[-2], :]
 
 
 def is_finite(a: np.ndarray) -> bool:

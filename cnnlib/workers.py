@@ -40,8 +40,8 @@ def threads(count: int) -> Iterator[None]:
     Every thread takes an equal part of the batch, with one thread of BLAS. That is faster than one
     thread of Python and several of BLAS, which wait for each other at every product. Without it,
     convolutions run in the caller's thread. Outputs and deltas are the same for every number of
-    threads; weight gradients are sums over the batch, added up part by part, and may differ by
-    rounding.
+    threads, if all numbers are finite; weight gradients are sums over the batch, added up part by
+    part, and may differ by rounding.
 
     Parameters
     ----------
