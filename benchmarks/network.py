@@ -6,6 +6,7 @@ PyTorch trains twice: as one writes it first, and with its faster memory format 
 from collections.abc import Callable
 from types import ModuleType
 
+import floors
 import measure
 import numpy as np
 from convolution import WORKLOADS, Workload, functions, to_torch, torch_functions
@@ -102,7 +103,7 @@ def inference_runs(name: str, torch: ModuleType | None) -> Runs:
 def conv_inference(work: Workload, torch: ModuleType | None) -> Runs:
     """A convolution of one image."""
     one = Workload(**vars(work) | {"batch": 1})
-    runs: Runs = {"cnnlib": functions(one)["z"]}
+    runs: Runs = {"cnnlib": functions(one)["z"], "bare": floors.rows_and_products(one)}
     if torch is not None:
         for form in ("contiguous_format", "channels_last"):
             runs[f"torch {form}"] = no_grad(torch, torch_functions(one, torch, form)["z"])

@@ -97,13 +97,16 @@ def training(row: dict[str, Any]) -> str:
 
 def inference(rows: dict[str, Any]) -> str:
     """A row for each workload."""
-    cells = [["", "cnnlib", "torch", "format", "cnnlib / torch"]]
+    cells = [["", "cnnlib", "bare", "torch", "format", "cnnlib / torch"]]
     for name, row in rows.items():
         if isinstance(row, dict):
-            cells.append([name, milliseconds(row, "cnnlib"), milliseconds(row, "torch")])
+            cells.append([name, *(milliseconds(row, run) for run in ("cnnlib", "bare", "torch"))])
             cells[-1] += [row.get("format", ""), ratio(row)]
     cells += mean_rows(rows, len(cells[0]))
-    return f"One image forwards.\n{table(cells)}"
+    return (
+        "One image forwards. Bare: its rows and products alone, without checks, matrix and new "
+        f"memory.\n{table(cells)}"
+    )
 
 
 def growth(rows: dict[str, Any]) -> str:

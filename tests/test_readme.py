@@ -1,6 +1,7 @@
 """The README says what is there: targets, modules, the picture of the imports, the example."""
 
 import ast
+import json
 import re
 from pathlib import Path
 
@@ -35,6 +36,12 @@ def test_every_target_exists():
 def test_the_plain_test_command_is_that_of_make():
     command = re.search(r"^TEST := ((?:.*\\\n)*.*)", MAKEFILE, re.MULTILINE)[1]
     assert ".venv/bin/python " + " ".join(command.replace("\\", "").split()) in README
+
+
+def test_the_code_cells_are_as_many_as_it_says():
+    said = int(re.search(r"the ([\d,]+) code cells of the notebooks", README)[1].replace(",", ""))
+    notebooks = [json.loads(p.read_text("utf-8")) for p in (ROOT / "notebooks").glob("*.ipynb")]
+    assert said == sum(c["cell_type"] == "code" for nb in notebooks for c in nb["cells"])
 
 
 def test_every_module_has_its_row():
