@@ -54,7 +54,7 @@ def rounds(
     # take as long as a convolution. It stops once a block of that size has come and gone, as in
     # any longer training; without this line the order of the workloads would decide.
     np.empty(LARGE, np.uint8)
-    calls = {}
+    calls, within = {}, within or {}
     for name, run in runs.items():
         start = clock()
         run()
@@ -62,8 +62,8 @@ def rounds(
     times: Times = {name: [] for name in runs}
     for number in range(count + 1):
         for name in list(runs)[:: -1 if number % 2 else 1]:
-            with (within or {}).get(name, nullcontext)():
-                if name in (within or {}):
+            with within.get(name, nullcontext)():
+                if name in within:
                     runs[name]()
                 start = clock()
                 for _ in range(calls[name]):

@@ -18,8 +18,9 @@ from .errors import InputError
 from .geometry import Axis, Shape, Window, per_axis
 from .layout import check_deltas, check_images, check_shape, float_arrays, spatial
 
-# Nanoseconds of each thing that `counts` counts, fitted to measurements by
-# `python benchmarks/fourier.py --fit`. Only the ratio of the two sums matters.
+# Nanoseconds of each thing that `counts` counts (which are nanoseconds already where `blocks.time`
+# estimates them), fitted to measurements by `python benchmarks/fourier.py --fit`. Only the ratio of
+# the two sums matters.
 COSTS = {"gemm": (1.1, 100000.0), "fft": (0.41, 0.39, 1.3, 220000.0)}
 
 

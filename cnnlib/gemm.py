@@ -31,8 +31,8 @@ from .layout import spatial
 from .workers import scratch, share
 
 SLAB = 1 << 20  # bytes of a slab, of the order of a core's own cache
-FEW = 16  # channels: with fewer, the deltas may be scattered
 LEAST = 256  # rows of a slab all the same: for each product BLAS puts `m` into an order of its own
+FEW = 16  # channels: with fewer, the deltas may be scattered
 
 Axes = tuple[Axis, ...]
 Cuts = tuple[Blocks, ...]

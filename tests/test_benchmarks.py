@@ -2,6 +2,7 @@
 
 import json
 import sys
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -113,6 +114,22 @@ def test_rounds_counts_all_but_the_first():
 
     times = measure.rounds({"a": passes(1), "b": passes(2)}, 3, clock=lambda: now[0])
     assert times == {"a": [1000] * 3, "b": [2000] * 3}
+
+
+def test_what_a_context_makes_first_is_not_timed():
+    now, anew = [0.0], [False]
+
+    @contextmanager
+    def context():
+        anew[0] = True
+        yield
+
+    def run():
+        now[0] += 5 if anew[0] else 1
+        anew[0] = False
+
+    times = measure.rounds({"a": run}, 3, clock=lambda: now[0], within={"a": context})
+    assert times == {"a": [1000] * 3}
 
 
 def test_the_floor_by_hand():

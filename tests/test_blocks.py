@@ -11,6 +11,11 @@ from cnnlib.geometry import Window
 SIZES = [1, 2, 3, 5]
 
 
+def cut_by_hand(P, U, size, *, whole=False, **geometry):
+    *lead, last = Window(U, **geometry).axes(P)
+    return *(blocks.in_blocks(axis, 1) for axis in lead), blocks.in_blocks(last, size, whole=whole)
+
+
 def axis_of(P, U, **geometry):
     return Window(U, **geometry).axes((P,))[0]
 
@@ -85,8 +90,7 @@ def test_matrix_and_weights_are_adjoint(case):
     r = np.random.default_rng(3)
     w = r.normal(size=(case.K, *case.U, case.C))
     for size in SIZES:
-        *lead, last = Window(case.U, **case.geometry).axes(case.P)
-        cuts = (*(blocks.in_blocks(axis, 1) for axis in lead), blocks.in_blocks(last, size))
+        cuts = cut_by_hand(case.P, case.U, size, **case.geometry)
         m = blocks.matrix(w, cuts)
         dm = r.normal(size=m.shape)
         dw = blocks.weights(dm, cuts, case.C, case.K)
@@ -100,11 +104,6 @@ def round_costs(monkeypatch):
     costs = {"MULTIPLY": 1, "COPY": 1e3, "RUN": 1e6, "ADD": 1e9, "FETCH": 0, "REST": 0}
     for name, cost in costs.items():
         monkeypatch.setattr(blocks, name, cost)
-
-
-def cut_by_hand(P, U, size, *, whole=False, **geometry):
-    *lead, last = Window(U, **geometry).axes(P)
-    return *(blocks.in_blocks(axis, 1) for axis in lead), blocks.in_blocks(last, size, whole=whole)
 
 
 def test_a_time_by_hand(round_costs):
