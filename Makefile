@@ -13,10 +13,11 @@ endif
 RUN := $(VENV)/bin/python
 STAMP := $(VENV)/.cnnlib
 
-TEST := -m pytest cnnlib tests notebooks --nbval --nbval-current-env \
+# A worker for each core, and a file of tests, such as a notebook, for one worker.
+TEST := -m pytest cnnlib tests notebooks -n auto --maxprocesses 4 --dist loadfile --nbval --nbval-current-env \
 	--nbval-sanitize-with tests/sanitize.cfg --nbval-cell-timeout 600
 
-.PHONY: help install book html pdf handout test test-frameworks mutants lab notebooks results lint bench bench-compare measure clean
+.PHONY: help install book html pdf handout test check test-frameworks mutants kernels ci-long lab notebooks results lint bench bench-compare measure clean
 .DEFAULT_GOAL := help
 
 help:
@@ -25,11 +26,10 @@ help:
 install: $(STAMP)  ## create the environment (.venv) with all that the book and its tests need
 
 book: $(STAMP)  ## execute the notebooks that changed into build/ and render them to build/html
-	@$(RUN) -m cnnlib.publish execute
-	@$(RUN) -m cnnlib.publish render build
+	@$(RUN) -m cnnlib.publish book
 
 html: $(STAMP)  ## render the committed outputs to build/html, without executing anything
-	@$(RUN) -m cnnlib.publish render notebooks
+	@$(RUN) -m cnnlib.publish html
 
 pdf: $(STAMP)-browser  ## print the rendered chapters with chromium into one file, build/*.pdf
 	@$(RUN) -m cnnlib.publish pdf
@@ -40,12 +40,22 @@ handout: $(STAMP)  ## notebooks and a wheel without the solutions, for a class: 
 test: $(STAMP)  ## run the tests, the doctests and every notebook against its committed outputs
 	@$(RUN) $(TEST)
 
+check: lint  ## for daily work: style, types and the core's tests, in a minute and a half
+	@$(RUN) -m pytest cnnlib tests -n auto --maxprocesses 4 --dist loadfile -q \
+	    -m "not (notebook or browser or frameworks or slow)"
+
 # PyTorch as pip finds it brings several GB of GPU libraries; a CPU build that is there is kept.
 test-frameworks: $(STAMP)-frameworks  ## compute the numbers of TensorFlow and PyTorch again
 	@$(RUN) -m pytest tests/frameworks
 
-mutants: $(STAMP)  ## plant each mistake of the catalogue wherever it fits: a test must notice it (5 min)
+mutants: $(STAMP)  ## plant each mistake of the catalogue wherever it fits: a test must notice it
 	@$(RUN) tests/mutants.py
+
+kernels: $(STAMP)  ## execute the chapters that measure time with other kernels, busy cores, a mad clock
+	@$(RUN) tests/elsewhere/kernels.py
+
+ci-long: $(STAMP)  ## what takes an hour: all mutants, new examples, every chapter in other environments
+	@VENV=$(VENV) bash .ci/long
 
 lab: $(STAMP)  ## open the first chapter in JupyterLab
 	@$(RUN) -m jupyterlab notebooks/00_start_here.ipynb

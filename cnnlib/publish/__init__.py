@@ -7,7 +7,7 @@ own `jupyter nbconvert --to cnn-course` makes one self-contained page of one not
 from ..errors import Error
 
 # The address of the repository, such as "https://github.com/OWNER/NAME". While it is empty, the
-# pages offer the files that lie beside them instead of Binder, Colab and pip with an address.
+# pages offer the files that lie beside them instead of Binder and pip with an address.
 REPOSITORY = ""
 
 

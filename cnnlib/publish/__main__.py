@@ -15,41 +15,49 @@ def main(arguments: list[str] | None = None) -> int:
     """Run one command in the repository's top folder; the exit status is 1 where it fails."""
     parser = argparse.ArgumentParser(prog="python -m cnnlib.publish", description=ABOUT)
     commands = parser.add_subparsers(dest="command", required=True)
-    execute = commands.add_parser("execute", help="execute the notebooks that changed into build/")
-    execute.add_argument("--complete", action="store_true", help="fail where a package is missing")
-    render = commands.add_parser("render", help="render executed notebooks to build/html")
-    render.add_argument("folder", type=Path, help="where they are: build, or notebooks")
+    book = commands.add_parser("book", help="execute what changed, render all to build/html")
+    book.add_argument("--jobs", type=int, default=0, help="kernels side by side (one per core)")
+    commands.add_parser("html", help="render the committed outputs to build/html")
     commands.add_parser("notebooks", help="execute in place: rewrites the committed outputs")
     commands.add_parser("pdf", help="print build/html to build/convolution-book.pdf")
     commands.add_parser("handout", help="notebooks and a wheel without solutions: build/handout")
     chosen = parser.parse_args(arguments)
     try:
-        _run(chosen)
+        return _run(chosen)
     except Error as error:
         print(error, file=sys.stderr)
-        return 1
     except OSError as error:
         if error.errno != errno.ENOSPC:
             raise
         print("The disk is full: free some space and run this again.", file=sys.stderr)
-        return 1
-    return 0
+    except KeyboardInterrupt:
+        print("Interrupted. What was done before is kept.", file=sys.stderr)
+    return 1
 
 
-def _run(chosen: argparse.Namespace) -> None:
+def _run(chosen: argparse.Namespace) -> int:
     """Each command imports what it needs: executing does not wait for what renders."""
-    if chosen.command == "execute":
-        from .build import execute
-
-        execute(NOTEBOOKS, BUILD, chosen.complete)
-    elif chosen.command == "notebooks":
-        from .build import rewrite
-
-        rewrite(NOTEBOOKS)
-    elif chosen.command == "render":
+    if chosen.command == "book":
+        from .build import make
         from .site import render
 
-        render(NOTEBOOKS, chosen.folder, BUILD / "html")
+        book = make(NOTEBOOKS, BUILD, chosen.jobs)
+        try:
+            render(NOTEBOOKS, book, BUILD / "html")
+        finally:
+            _say(book.report("their pages show committed results; the next run begins with them."))
+        return bool(book.failures)
+    if chosen.command == "notebooks":
+        from .build import rewrite
+
+        book = rewrite(NOTEBOOKS)
+        _say(book.report("their files are as they were."))
+        return bool(book.failures)
+    if chosen.command == "html":
+        from .build import committed
+        from .site import render
+
+        render(NOTEBOOKS, committed(NOTEBOOKS), BUILD / "html")
     elif chosen.command == "pdf":
         from .pdf import print_book
 
@@ -58,6 +66,12 @@ def _run(chosen: argparse.Namespace) -> None:
         from .handout import handout
 
         handout(NOTEBOOKS, BUILD / "handout")
+    return 0
+
+
+def _say(report: str) -> None:
+    if report:
+        print(f"\n{report}", file=sys.stderr)
 
 
 if __name__ == "__main__":

@@ -1,78 +1,129 @@
-"""Executes the notebooks, and rewrites their committed outputs."""
+"""Makes the book: executes what changed, keeps what failed as it was committed, renders all."""
 
+import copy
 import hashlib
 import re
 import subprocess
 from collections import Counter
-from collections.abc import Iterator
+from dataclasses import dataclass, field
 from datetime import date
 from importlib.util import find_spec
 from pathlib import Path
 
 import nbformat
-from nbclient import NotebookClient
-from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
-from nbconvert.filters import strip_ansi
 from nbformat import NotebookNode
-from tqdm import tqdm
+from nbformat.v4 import new_markdown_cell, new_notebook
 
 from . import BuildError
+from .execution import Failure, execute, without_path
+from .reading import COMPANIONS, chapters, code_cells, read, write
 
-CELL_TIMEOUT = 600  # seconds; as long as nbval gives a cell in `make test`
 LIBRARY = Path(__file__).parents[1]
-COMPANIONS = ("results", "scripts")  # folders beside the notebooks: what these read and run
 OPTIONAL = ("tensorflow", "torch")  # too large to be required
 VIEW = "application/vnd.jupyter.widget-view+json"
 
 
-def execute(notebooks: Path, build: Path, complete: bool = False) -> None:
+@dataclass
+class Book:
+    """What the pages are made of: the notebooks by name, and why some could not be executed."""
+
+    notebooks: dict[str, NotebookNode]
+    failures: dict[str, Failure] = field(default_factory=dict)
+
+    @property
+    def unread(self) -> set[str]:
+        """The notebooks that could not be read, so that not even an older output is there."""
+        notes = {name: book.metadata.get("cnnlib") for name, book in self.notebooks.items()}
+        return {name for name, note in notes.items() if note and "date" not in note}
+
+    def report(self, consequence: str) -> str:
+        """Which chapters failed, where, why and with what consequence; nothing if none did."""
+        if not self.failures:
+            return ""
+        lines = []
+        for name, failure in sorted(self.failures.items()):
+            lines += [f"{name}.ipynb: {failure.reason}", *failure.details, ""]
+        count = f"{len(self.failures)} of {len(self.notebooks)}"
+        lines.append(f"{count} chapters failed: {consequence}")
+        return "\n".join(lines)
+
+
+def make(notebooks: Path, build: Path, jobs: int = 0) -> Book:
     """Execute into `build` every notebook whose content or library changed since it was last done.
 
-    Beside each result stands the fingerprint of what it was made from. A failure leaves the old
-    result in place. Where a package of `OPTIONAL` that a notebook needs is missing, its committed
-    outputs are taken, with a dated note; if `complete`, that is an error.
+    Beside each result stands the fingerprint of what it was made from. A chapter that fails does
+    not stop the others: the book has its committed outputs, with a dated note, and the next run
+    begins with it. Where a package of `OPTIONAL` is missing, that is no failure.
     """
     folders = (LIBRARY, *(notebooks / name for name in COMPANIONS))
+    book, due, marks, fresh = Book({}), {}, {}, 0
+    for path in chapters(notebooks):
+        result = build / path.name
+        try:
+            notebook = read(path)
+        except BuildError as error:
+            book.notebooks[path.stem] = _placeholder(path, str(error))
+            book.failures[path.stem] = Failure(str(error))
+            continue
+        absent = missing(notebook)
+        mark = marks[path] = " ".join([fingerprint(notebook, *folders), *absent])
+        if _is_fresh(result, mark):
+            notebook = read(result)
+            fresh += 1
+        elif absent:
+            reason = f"{' and '.join(absent)} {'is' if len(absent) == 1 else 'are'} not installed"
+            print(f"{path.name} keeps its committed outputs: {reason}.")
+            _keep(result, _explained(notebook, path, reason), mark)
+        else:
+            due[path] = copy.deepcopy(notebook)
+        book.notebooks[path.stem] = notebook
+
+    def done(path: Path, failure: Failure | None) -> None:
+        try:
+            if failure is None:
+                _keep(build / path.name, due[path], marks[path])
+                book.notebooks[path.stem] = due[path]
+        except OSError as error:
+            failure = Failure(f"its result could not be written: {without_path(error)}")
+        if failure:
+            _mark_file(build / path.name).unlink(missing_ok=True)
+            _explained(book.notebooks[path.stem], path, failure.reason)
+            book.failures[path.stem] = failure
+
+    missed_first = sorted(due, key=lambda path: _mark_file(build / path.name).exists())
+    execute({path: due[path] for path in missed_first}, done, jobs)
+    executed = sum(path.stem not in book.failures for path in due)
+    unchanged = f", {fresh} had not changed" if fresh else ""
+    print(f"{executed} of {len(book.notebooks)} notebooks executed{unchanged}.")
+    return book
+
+
+def committed(notebooks: Path) -> Book:
+    """The notebooks with their committed outputs."""
+    return Book({path.stem: read(path) for path in chapters(notebooks)})
+
+
+def rewrite(notebooks: Path) -> Book:
+    """Execute every notebook in place and keep only what is the same on every machine.
+
+    One after the other, so that none disturbs what another one prints of the clock.
+    """
     books = {path: read(path) for path in chapters(notebooks)}
-    without = {path: missing(book) for path, book in books.items()}
-    marks = {p: " ".join([fingerprint(book, *folders), *without[p]]) for p, book in books.items()}
-    stale = [path for path, mark in marks.items() if not _is_fresh(build / path.name, mark)]
-    for path in [path for path in stale if without[path]]:
-        names = " and ".join(without[path])
-        if complete:
-            raise BuildError(f"{path.name} needs {names}: install that, or leave --complete out.")
-        print(f"{path.name} keeps its committed outputs: {names} is not installed.")
-        books[path].metadata["cnnlib"] = {"date": committed_on(path), "missing": without[path]}
-        _keep(build / path.name, books[path], marks[path])
-    due = [path for path in stale if not without[path]]
-    for path, notebook in _executed(due):
-        _keep(build / path.name, notebook, marks[path])
-    print(f"{len(due)} of {len(marks)} notebooks executed, the others had not changed.")
+    book = Book({path.stem: notebook for path, notebook in books.items()})
 
+    def done(path: Path, failure: Failure | None) -> None:
+        if failure:
+            book.failures[path.stem] = failure
+        else:
+            write(path, nbformat.writes(without_volatile_parts(books[path])) + "\n")
 
-def rewrite(notebooks: Path) -> None:
-    """Execute every notebook in place and keep only what is the same on every machine."""
-    for path, notebook in _executed(chapters(notebooks)):
-        write(path, nbformat.writes(without_volatile_parts(notebook)) + "\n")
-
-
-def companions(notebooks: Path) -> dict[str, bytes]:
-    """The files that notebooks read and run, by their paths beside the notebooks."""
-    files = [file for name in COMPANIONS for file in sorted((notebooks / name).glob("*.*"))]
-    return {file.relative_to(notebooks).as_posix(): file.read_bytes() for file in files}
-
-
-def chapters(notebooks: Path) -> list[Path]:
-    """List the notebooks in the order of the book."""
-    found = sorted(notebooks.glob("*.ipynb"))
-    if not found:
-        raise BuildError(f"No notebooks in {notebooks}/: run this in the repository's top folder.")
-    return found
+    execute(books, done, jobs=1)
+    return book
 
 
 def missing(notebook: NotebookNode) -> list[str]:
     """The packages of `OPTIONAL` that its code imports and that are not installed."""
-    code = "\n".join(cell.source for cell in _code(notebook))
+    code = "\n".join(cell.source for cell in code_cells(notebook))
     named = [n for n in OPTIONAL if re.search(rf"^\s*(?:import|from) {n}\b", code, re.MULTILINE)]
     return [name for name in named if find_spec(name) is None]
 
@@ -132,7 +183,7 @@ def without_volatile_parts(notebook: NotebookNode) -> NotebookNode:
 
 def without_progress_bars(notebook: NotebookNode) -> NotebookNode:
     """Remove the bars of finished loops: without a kernel they would stand at 0 % for ever."""
-    for cell in _code(notebook):
+    for cell in code_cells(notebook):
         cell.outputs = [
             output
             for output in cell.outputs
@@ -141,44 +192,19 @@ def without_progress_bars(notebook: NotebookNode) -> NotebookNode:
     return notebook
 
 
-def _executed(paths: list[Path]) -> Iterator[tuple[Path, NotebookNode]]:
-    """Execute the notebooks one after the other, with one progress bar over all their cells."""
-    if not paths:
-        return
-    books = {path: read(path) for path in paths}
-    with tqdm(total=sum(len(_code(book)) for book in books.values()), unit="cell") as bar:
-        for path, notebook in books.items():
-            bar.set_description(path.stem)
-            _run(path, notebook, bar)
-            yield path, notebook
+def _explained(notebook: NotebookNode, path: Path, reason: str) -> NotebookNode:
+    """Leave in the notebook what its page says about its older outputs."""
+    dates = {"date": committed_on(path), "tried": date.today().isoformat()}
+    notebook.metadata["cnnlib"] = dates | {"reason": reason}
+    return notebook
 
 
-def _run(path: Path, notebook: NotebookNode, bar: tqdm) -> None:
-    """Execute the cells from top to bottom in a fresh kernel that works in their folder."""
-    client = NotebookClient(
-        notebook,
-        kernel_name="python3",
-        timeout=CELL_TIMEOUT,
-        extra_arguments=["--log-level=ERROR"],  # its start-up advice would break the bar
-        coalesce_streams=True,  # otherwise the kernel's timing decides where a stream is cut
-        resources={"metadata": {"path": str(path.parent)}},
-    )
-    client.on_cell_executed = lambda **_: bar.update()
-    try:
-        client.execute()
-    except (CellExecutionError, CellTimeoutError, DeadKernelError) as error:
-        number = client.code_cells_executed
-        source = _code(notebook)[number - 1].source.splitlines()
-        reason = getattr(error, "traceback", None) or str(error).splitlines()[0]
-        report = [f"{path.name} stops at code cell {number}. Its first lines:"]
-        report += [f"    {line}" for line in source[:4]]
-        report += ["The last lines of the error:"]
-        report += [f"    {line}" for line in strip_ansi(reason).splitlines()[-4:]]
-        raise BuildError("\n".join([*report, "The last good result is kept."])) from error
-
-
-def _code(notebook: NotebookNode) -> list[NotebookNode]:
-    return [cell for cell in notebook.cells if cell.cell_type == "code" and cell.source.strip()]
+def _placeholder(path: Path, reason: str) -> NotebookNode:
+    """A page in the place of a notebook that cannot be read: links to it lead here."""
+    text = f"# {path.stem}\n\nThis chapter is missing: its notebook could not be read."
+    notebook = new_notebook(cells=[new_markdown_cell(text)])
+    notebook.metadata["cnnlib"] = {"tried": date.today().isoformat(), "reason": reason}
+    return notebook
 
 
 def _is_fresh(result: Path, mark: str) -> bool:
@@ -193,20 +219,3 @@ def _keep(result: Path, notebook: NotebookNode, mark: str) -> None:
 
 def _mark_file(result: Path) -> Path:
     return result.with_suffix(".sha256")
-
-
-def read(path: Path) -> NotebookNode:
-    if not path.exists():
-        raise BuildError(f"{path} is missing: execute the notebooks first.")
-    return nbformat.read(path, as_version=4)
-
-
-def write(path: Path, content: str | bytes) -> None:
-    """Write a file all at once, so that a stop halfway leaves the old one."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(path.name + ".part")
-    try:
-        draft.write_bytes(content.encode() if isinstance(content, str) else content)
-        draft.replace(path)
-    finally:
-        draft.unlink(missing_ok=True)

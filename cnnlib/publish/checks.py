@@ -2,6 +2,7 @@
 
 import re
 from collections import defaultdict
+from collections.abc import Collection
 from html.parser import HTMLParser
 from urllib.parse import unquote
 
@@ -83,8 +84,13 @@ class Page(HTMLParser):
         raise BuildError(f"{self._where()}: {reason}")
 
 
-def check_links(pages: dict[str, Page], files: set[str]) -> None:
-    """Every link leads to a page of `pages` and an id on it, to one of `files`, or outside."""
+def check_links(
+    pages: dict[str, Page], files: set[str], unread: Collection[str] = frozenset()
+) -> None:
+    """Every link leads to a page of `pages` and an id on it, to one of `files`, or outside.
+
+    What is on the pages `unread` is not known: a link to a place there leads to the page.
+    """
     for name, page in pages.items():
         for where, target in page.links:
             file, mark, place = target.partition("#")
@@ -93,5 +99,5 @@ def check_links(pages: dict[str, Page], files: set[str]) -> None:
                 continue
             if file not in pages:
                 raise BuildError(f"{where}: the link to {target}: there is no such file")
-            if mark and unquote(place) not in pages[file].ids:
+            if mark and file not in unread and unquote(place) not in pages[file].ids:
                 raise BuildError(f"{where}: the link to {target}: there is no such place")

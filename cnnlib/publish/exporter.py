@@ -28,7 +28,7 @@ class CourseExporter(TemplateExporter):
     export_from_notebook = "Page of the convolution book"
     output_mimetype = "text/html"
     repository = Unicode(
-        REPOSITORY, help="Address of the repository; with it, pages offer Binder and Colab."
+        REPOSITORY, help="Address of the repository; with it, pages offer pip and Binder."
     ).tag(config=True)
 
     @default("file_extension")

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import nbformat
 
-from .build import LIBRARY, chapters, companions, read, write
+from .build import LIBRARY
+from .reading import chapters, companions, read, write
 
 SOLUTION = re.compile(r"solution\([^()]*\)")
 SOLVED = "exercises/solutions/chapter_*.py"

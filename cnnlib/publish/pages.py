@@ -7,15 +7,16 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
+from html import escape
 from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from ..widgets import HOST, Explorer
-from .build import read
 from .formulas import FONT
 from .prose import Equations, equations_of
+from .reading import read
 
 TEMPLATES = Path(__file__).parent / "templates"
 
@@ -37,12 +38,13 @@ class Site:
     equations: Equations
     repository: str = ""
     chapters: tuple[Chapter, ...] = ()
+    notebooks: frozenset[str] = frozenset()  # the names of those that can be downloaded
     wheel: str = ""
     results: tuple[str, ...] = ()
 
     @property
     def github(self) -> str:
-        """OWNER/NAME, if the repository is on GitHub: Binder and Colab take it from there."""
+        """OWNER/NAME, if the repository is on GitHub: Binder takes it from there."""
         address = "https://github.com/"
         return self.repository.removeprefix(address) if address in self.repository else ""
 
@@ -62,7 +64,7 @@ def page(
     body: str,
     headings: Sequence[tuple[int, str, str]],
     explorers: Sequence[Explorer] = (),
-    outputs: dict[str, Any] | None = None,
+    outputs: dict[str, str] | None = None,
     scripts: Sequence[str] = (),
 ) -> str:
     """Put the page around a body. `outputs` says when and why older outputs are shown."""
@@ -83,11 +85,11 @@ def page(
         .render(
             site=site,
             file=file,
-            notebook=f"{name}.ipynb" if at is not None or not site.chapters else "",
+            notebook=f"{name}.ipynb" if name in site.notebooks or not site.chapters else "",
             title=headings[0][2] if headings else name,
             headings=headings,
             body=body,
-            note=_note(outputs or {}),
+            note=escape(_note(outputs or {})),
             before=site.chapters[at - 1] if at else None,
             after=site.chapters[at + 1] if at is not None and at + 1 < len(files) else None,
             style="\n".join([style(), *styles]),
@@ -138,11 +140,11 @@ def environment() -> Environment:
     return Environment(loader=FileSystemLoader(TEMPLATES), undefined=StrictUndefined)
 
 
-def _note(outputs: dict[str, Any]) -> str:
+def _note(outputs: dict[str, str]) -> str:
+    """Say of older outputs when they were computed, and why not on the day of the others."""
     if not outputs:
         return ""
-    missing = " and ".join(outputs["missing"])
-    return (
-        f"The results on this page were computed on {outputs['date']}: "
-        f"{missing} was not installed where the page was made."
-    )
+    today = f"On {outputs['tried']} they could not be computed anew: {outputs['reason']}."
+    if "date" not in outputs:
+        return today
+    return f"The results on this page were computed on {outputs['date']}. {today}"

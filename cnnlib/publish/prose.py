@@ -34,10 +34,14 @@ def to_html(source: str, folder: Path, equations: Equations) -> str:
 
 def equations_of(notebook: NotebookNode, page: str = "") -> Equations:
     """Find the numbered equations of a notebook; `page` is where they are seen from elsewhere."""
-    text = "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
-    formulas = re.findall(r"\$\$(.*?)\$\$", text, re.DOTALL)
+    formulas = re.findall(r"\$\$(.*?)\$\$", markdown(notebook), re.DOTALL)
     numbers = [number[1] for number in map(EQUATION.search, formulas) if number]
     return {number: f"{page}#eq-{number}" for number in numbers}
+
+
+def markdown(notebook: NotebookNode) -> str:
+    """The text of a notebook, as it is written."""
+    return "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
 
 
 class Prose(IPythonRenderer):

@@ -16,38 +16,35 @@ from ..exercises import every
 from ..figures import png
 from ..widgets import EXPLORERS, ConvolutionExplorer, Explorer
 from . import REPOSITORY
-from .build import LIBRARY, chapters, companions, read, write
+from .build import LIBRARY, Book
 from .checks import Page, check_links
 from .exporter import CourseExporter, explorer_html, page_name
 from .formulas import FOLDER
 from .handout import wheel
 from .pages import Chapter, Site, environment, in_script, page, source
-from .prose import Equations, equations_of, to_html
+from .prose import REFERENCE, Equations, equations_of, markdown, to_html
+from .reading import chapters, companions, read, write
 
 START = "00_start_here"  # its table says what each chapter promises and how long it takes
 CITATION = "CITATION.cff"
 ROW = re.compile(r"^\|.*?(?:\((\w+)\.ipynb\))?[^()|]*\|(.*)\|(.*)\|$", re.MULTILINE)
 
 
-def render(notebooks: Path, executed: Path, html: Path) -> None:
-    """Render the notebooks as they stand in `executed` to a site in the folder `html`.
+def render(notebooks: Path, book: Book, html: Path) -> None:
+    """Render the notebooks of the book, whose sources are in `notebooks`, to a site in `html`.
 
     Nothing of an older site is touched before all pages are made and checked. Where neither what
     the site is made from nor its files have changed, nothing is done.
     """
     record = html.with_name(html.name + ".sha256")
-    books = {path.stem: read(executed / path.name) for path in chapters(notebooks)}
-    inputs = _digest(
-        _below(LIBRARY),
-        _below(notebooks),
-        [executed / f"{name}.ipynb" for name in books],
-        [notebooks.parent / CITATION],
-    )
+    books = book.notebooks
+    contents = hashlib.sha256("".join(map(nbformat.writes, books.values())).encode()).hexdigest()
+    inputs = contents + _digest(_below(LIBRARY), _below(notebooks), [notebooks.parent / CITATION])
     if record.exists() and record.read_text() == f"{inputs} {_digest(_below(html))}":
         print(f"Nothing has changed: open {html / 'index.html'}")
         return
-    files = _downloads(notebooks)
-    site = _site(books, notebooks, files)
+    files = _downloads(notebooks, book)
+    site = _site(book, notebooks, files)
     texts = {name: _rendered(book, name, notebooks, site) for name, book in books.items()}
     texts["instructor"] = _rendered(_instructor(books, notebooks), "instructor", notebooks, site)
     read_pages = {f"{name}.html": Page(f"{name}.ipynb", text) for name, text in texts.items()}
@@ -60,7 +57,7 @@ def render(notebooks: Path, executed: Path, html: Path) -> None:
         text = kind().page()
         Page(file, text)
         files[file] = text.encode()
-    check_links(read_pages, set(files))
+    check_links(read_pages, set(files), {f"{name}.html" for name in book.unread})
     files |= {f"{name}.html": text.encode() for name, text in texts.items()}
     for old in [path for path in html.rglob("*") if path.is_file()]:
         if old.relative_to(html).as_posix() not in files:
@@ -82,26 +79,32 @@ def _digest(*groups: list[Path]) -> str:
     return digest.hexdigest()
 
 
-def _downloads(notebooks: Path) -> dict[str, bytes]:
+def _downloads(notebooks: Path, book: Book) -> dict[str, bytes]:
     """What lies beside the pages: notebooks, what they read, the library, the font's licence."""
     name, content = wheel()
     files = {f"notebooks/{name}": content, "font-licence.txt": (FOLDER / "OFL.txt").read_bytes()}
-    for path in chapters(notebooks):  # without outputs: the page shows them, and running makes them
-        notebook = ClearOutputPreprocessor().preprocess(read(path), {})[0]
-        files[f"notebooks/{path.name}"] = (nbformat.writes(notebook) + "\n").encode()
+    for path in chapters(notebooks):
+        if path.stem not in book.unread:  # the page shows the outputs, and running makes them
+            cleared = ClearOutputPreprocessor().preprocess(read(path), {})[0]
+            files[f"notebooks/{path.name}"] = (nbformat.writes(cleared) + "\n").encode()
     return files | {f"notebooks/{name}": data for name, data in companions(notebooks).items()}
 
 
-def _site(books: dict[str, NotebookNode], notebooks: Path, files: dict[str, bytes]) -> Site:
+def _site(book: Book, notebooks: Path, files: dict[str, bytes]) -> Site:
     equations: Equations = {}
-    for name, book in books.items():
-        equations |= equations_of(book, f"{name}.html")
+    books = book.notebooks
+    for name in book.unread:  # whatever is cited from there leads to its page
+        cited = {number for one in books.values() for number in REFERENCE.findall(markdown(one))}
+        own = [number for number in cited if number.split(".")[0] == name[:2].lstrip("0")]
+        equations |= dict.fromkeys(own, f"{name}.html")
+    for name, notebook in books.items():
+        equations |= equations_of(notebook, f"{name}.html")
     cells = books[START].cells if START in books else []
     rows = ROW.findall("\n".join(cell.source for cell in cells))
     promises = {name or START: (promise.strip(), time.strip()) for name, promise, time in rows}
     listed = []
-    for name, book in books.items():
-        title = next((title for title, _ in _sections(book)), name)
+    for name, notebook in books.items():
+        title = next((title for title, _ in _sections(notebook)), name)
         promise, time = promises.get(name, ("", ""))
         promise = re.sub("</?p>", "", to_html(promise, notebooks, equations)).strip()
         listed.append(Chapter(f"{name}.html", title, promise, time))
@@ -110,6 +113,7 @@ def _site(books: dict[str, NotebookNode], notebooks: Path, files: dict[str, byte
         equations,
         REPOSITORY,
         tuple(listed),
+        frozenset(Path(file).stem for file in below if file.endswith(".ipynb")),
         next(file for file in below if file.endswith(".whl")),
         tuple(file for file in below if file.endswith(".json")),
     )

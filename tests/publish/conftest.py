@@ -12,8 +12,9 @@ def site(tmp_path_factory):
     """The folder of the rendered site."""
     pytest.importorskip("nbconvert")
     pytest.importorskip("anywidget")
+    from cnnlib.publish.build import committed
     from cnnlib.publish.site import render
 
     folder = tmp_path_factory.mktemp("site") / "html"
-    render(ROOT / "notebooks", ROOT / "notebooks", folder)
+    render(ROOT / "notebooks", committed(ROOT / "notebooks"), folder)
     return folder

@@ -3,6 +3,7 @@
 import errno
 import os
 import subprocess
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -12,12 +13,20 @@ pytest.importorskip("nbconvert")
 import nbformat
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
-from cnnlib.publish import build
+from cnnlib.publish import BuildError, build, execution, site
 from cnnlib.publish.__main__ import main
 
 
 @pytest.fixture
-def book(tmp_path, monkeypatch):
+def rendered(monkeypatch):
+    """In place of a site: the books that were to be rendered."""
+    books = []
+    monkeypatch.setattr(site, "render", lambda notebooks, book, html: books.append(book))
+    return books
+
+
+@pytest.fixture
+def book(tmp_path, monkeypatch, rendered):
     """A repository with one notebook of two code cells; the test works in its top folder."""
     monkeypatch.chdir(tmp_path)
     save("print(6 * 7)", "from pathlib import Path\nprint(Path.cwd().name)")
@@ -40,13 +49,19 @@ def printed(path):
 def executed_names(monkeypatch):
     """Replace the execution by a record of the notebooks that were due."""
     names = []
-    monkeypatch.setattr(build, "_run", lambda path, notebook, bar: names.append(path.stem))
+
+    def execute(books, done, jobs=0):
+        for path in books:
+            names.append(path.stem)
+            done(path, None)
+
+    monkeypatch.setattr(build, "execute", execute)
     return names
 
 
 def test_execute_fills_build_and_leaves_the_source_alone(book):
     before = Path("notebooks/00_start_here.ipynb").read_bytes()
-    assert main(["execute"]) == 0
+    assert main(["book"]) == 0
     assert printed("build/00_start_here.ipynb") == ["42\n", "notebooks\n"]
     assert Path("notebooks/00_start_here.ipynb").read_bytes() == before
 
@@ -54,18 +69,18 @@ def test_execute_fills_build_and_leaves_the_source_alone(book):
 def test_execute_runs_only_what_changed(book, monkeypatch):
     save("1", name="05_training")
     names = executed_names(monkeypatch)
-    main(["execute"])
+    main(["book"])
     assert names == ["00_start_here", "05_training"]
-    main(["execute"])
+    main(["book"])
     assert names == ["00_start_here", "05_training"]
     save("2", name="05_training")
-    main(["execute"])
+    main(["book"])
     assert names == ["00_start_here", "05_training", "05_training"]
     Path("build/00_start_here.ipynb").unlink()
-    main(["execute"])
+    main(["book"])
     assert names[3:] == ["00_start_here"]
     monkeypatch.setattr(build, "fingerprint", lambda notebook, *folders: "another library")
-    main(["execute"])
+    main(["book"])
     assert names[4:] == ["00_start_here", "05_training"]
 
 
@@ -74,9 +89,9 @@ def test_execute_sees_new_results_that_the_chapters_quote(book, monkeypatch):
     results.mkdir()
     (results / "numbers.json").write_text("[1]")
     names = executed_names(monkeypatch)
-    main(["execute"])
+    main(["book"])
     (results / "numbers.json").write_text("[2]")
-    main(["execute"])
+    main(["book"])
     assert names == ["00_start_here", "00_start_here"]
 
 
@@ -102,31 +117,166 @@ def test_fingerprint_sees_cells_tags_and_library_but_no_outputs(tmp_path):
     assert len({first, second, mark()}) == 3
 
 
-def test_a_failing_cell_is_named_and_the_old_result_kept(book, capsys):
-    main(["execute"])
-    old = {path: path.read_bytes() for path in Path("build").iterdir()}
-    save("x = 1", "divisor = x - 1\nprint(x / divisor)", "x")
-    capsys.readouterr()
-    assert main(["execute"]) == 1
+# ---- A chapter that fails is not the end of the book
+
+
+def notes(books):
+    """What the pages of the last book say about older outputs."""
+    return {name: one.metadata.get("cnnlib") for name, one in books[-1].notebooks.items()}
+
+
+def committed_output(path, text="committed\n"):
+    notebook = nbformat.read(path, as_version=4)
+    for cell in notebook.cells[1:]:
+        cell.outputs = [new_output("stream", text=text)]
+    nbformat.write(notebook, path)
+    os.utime(path, (0, 0))
+
+
+def test_a_chapter_that_fails_keeps_its_committed_outputs_and_the_others_go_on(
+    book, rendered, capsys
+):
+    path = save(
+        "x = 1", "divisor = x - 1\nprint(x / divisor)", "x", name="01_next", text="## 1.7 Why"
+    )
+    committed_output(path)
+    save("print('last')", name="02_last")
+    assert main(["book"]) == 1
     message = capsys.readouterr().err
-    for part in ("00_start_here.ipynb", "code cell 2", "divisor = x - 1", "ZeroDivisionError"):
+    for part in ("01_next.ipynb: code cell 2 (1.7 Why)", "divisor = x - 1", "ZeroDivisionError"):
         assert part in message
-    assert {path: path.read_bytes() for path in Path("build").iterdir()} == old
+    assert "1 of 3 chapters failed" in message and "Traceback" not in message
+    made = {name: printed_by(one) for name, one in rendered[-1].notebooks.items()}
+    assert made["01_next"] == ["committed\n"] * 3
+    assert made["00_start_here"] == ["42\n", "notebooks\n"] and made["02_last"] == ["last\n"]
+    reason = "code cell 2 (1.7 Why) stops with ZeroDivisionError: division by zero"
+    today = date.today().isoformat()
+    note = {"date": "1970-01-01", "tried": today, "reason": reason}
+    assert notes(rendered) == {"00_start_here": None, "01_next": note, "02_last": None}
+    assert committed_file_is_untouched(path)
+
+
+def printed_by(notebook):
+    return [output.text for cell in notebook.cells for output in cell.get("outputs", [])]
+
+
+def committed_file_is_untouched(path):
+    return "cnnlib" not in nbformat.read(path, as_version=4).metadata
+
+
+def test_the_next_run_begins_with_what_failed_and_runs_nothing_else(book, monkeypatch, capsys):
+    save("1", name="01_next")
+    save("1 / 0", name="02_last")
+    assert main(["book"]) == 1
+    names = executed_names(monkeypatch)
+    save("2", name="01_next")
+    assert main(["book"]) == 0
+    assert names == ["02_last", "01_next"]
+    assert "2 of 3 notebooks executed, 1 had not changed." in capsys.readouterr().out
+
+
+def test_an_older_good_result_is_not_shown_for_a_chapter_that_fails(book, rendered):
+    main(["book"])
+    committed_output(save("1 / 0"))
+    assert main(["book"]) == 1
+    assert printed_by(rendered[-1].notebooks["00_start_here"]) == ["committed\n"]
 
 
 def test_a_kernel_that_dies_is_named_with_its_cell(book, capsys):
     save("x = 1", "import os\nos._exit(1)")
-    assert main(["execute"]) == 1
+    assert main(["book"]) == 1
     message = capsys.readouterr().err
-    assert "code cell 2" in message and "Kernel died" in message
+    assert "code cell 2 (Start) ended its kernel" in message and "os._exit(1)" in message
 
 
 def test_a_cell_that_is_too_slow_is_stopped(book, capsys, monkeypatch):
-    monkeypatch.setattr(build, "CELL_TIMEOUT", 1)
+    monkeypatch.setattr(execution, "CELL_TIMEOUT", 1)
     save("import time\ntime.sleep(60)")
-    assert main(["execute"]) == 1
+    assert main(["book"]) == 1
+    assert "code cell 1 (Start) timed out: it ran longer than 1 sec" in capsys.readouterr().err
+
+
+def test_a_package_that_is_missing_is_named(book, capsys):
+    save("import no_such_package")
+    assert main(["book"]) == 1
+    assert "ModuleNotFoundError: No module named 'no_such_package'" in capsys.readouterr().err
+
+
+def test_a_kernel_that_cannot_start_is_a_failure_of_its_chapter(book, monkeypatch, capsys):
+    def refused(*_, **__):
+        raise PermissionError(13, "Permission denied", "/home/someone/kernel.json")
+
+    monkeypatch.setattr(execution.NotebookClient, "async_execute", refused)
+    assert main(["book"]) == 1
     message = capsys.readouterr().err
-    assert "code cell 1" in message and "timed out" in message and "1 seconds" in message
+    assert "its kernel could not start: Permission denied" in message and "someone" not in message
+
+
+def test_a_full_disk_is_a_failure_of_the_chapters_it_meets(book, rendered, monkeypatch, capsys):
+    save("1", name="01_next")
+    whole = Path.write_bytes
+
+    def full(file, content):
+        if "01_next" in file.name:
+            whole(file, content[:1])
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return whole(file, content)
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    assert main(["book"]) == 1
+    assert "01_next.ipynb: its result could not be written: No space" in capsys.readouterr().err
+    assert [name for name, note in notes(rendered).items() if note] == ["01_next"]
+    assert {file.stem for file in Path("build").iterdir()} == {"00_start_here"}
+
+
+def test_an_interrupt_ends_the_book_with_what_is_done(book, rendered, capfd):
+    """The first chapter interrupts the builder, as Ctrl-C would, and would then run for ever."""
+    interrupting = (
+        "import os, signal, time\n"
+        "os.kill(os.getppid(), signal.SIGINT)\n"
+        "while True:\n    time.sleep(0.1)"
+    )
+    committed_output(save("1", interrupting, "2"))
+    save("1", name="01_next")
+    assert main(["book", "--jobs", "1"]) == 1
+    said = capfd.readouterr().err
+    assert said.count("the build was interrupted") >= 2 and "Traceback" not in said
+    assert set(rendered[-1].failures) == {"00_start_here", "01_next"}
+    assert printed_by(rendered[-1].notebooks["00_start_here"]) == ["committed\n"] * 3
+
+
+def test_a_failure_is_reported_even_where_the_pages_cannot_be_made(book, monkeypatch, capsys):
+    def broken(*_):
+        raise BuildError("01_next.ipynb, cell 2: a broken link")
+
+    monkeypatch.setattr(site, "render", broken)
+    save("1 / 0")
+    assert main(["book"]) == 1
+    message = capsys.readouterr().err
+    assert "ZeroDivisionError" in message and "a broken link" in message
+
+
+def test_notebooks_run_side_by_side(book):
+    """Each waits for the file that the other one writes."""
+    wait = (
+        "import pathlib, time\n"
+        "pathlib.Path('{}').touch()\n"
+        "while not pathlib.Path('{}').exists():\n    time.sleep(0.05)"
+    )
+    save(wait.format("a", "b"))
+    save(wait.format("b", "a"), name="01_next")
+    assert main(["book", "--jobs", "2"]) == 0
+
+
+def test_a_kernel_has_one_thread_of_blas_unless_the_reader_says_otherwise(book, monkeypatch):
+    monkeypatch.setenv("OMP_NUM_THREADS", "2")
+    monkeypatch.delenv("OPENBLAS_NUM_THREADS", raising=False)
+    save("import os\nprint([os.environ[f'{n}_NUM_THREADS'] for n in ('OPENBLAS', 'OMP')])")
+    assert main(["book"]) == 0
+    assert printed("build/00_start_here.ipynb") == ["['1', '2']\n"]
+
+
+# ---- Outputs that are meant, and the committed ones
 
 
 def test_an_error_that_is_meant_does_not_stop_the_book(book):
@@ -134,7 +284,7 @@ def test_an_error_that_is_meant_does_not_stop_the_book(book):
     notebook = nbformat.read(path, as_version=4)
     notebook.cells[1].metadata["tags"] = ["raises-exception"]
     nbformat.write(notebook, path)
-    assert main(["execute"]) == 0
+    assert main(["book"]) == 0
     outputs = nbformat.read("build/00_start_here.ipynb", as_version=4).cells[1].outputs
     assert outputs[0].ename == "ZeroDivisionError"
 
@@ -205,29 +355,22 @@ def test_a_chapter_without_its_packages_keeps_its_committed_outputs(book, monkey
     nbformat.write(notebook, path)
     os.utime(path, (0, 0))
     monkeypatch.setattr(build, "OPTIONAL", ("no_such_package",))
-    assert main(["execute"]) == 0
+    assert main(["book"]) == 0
     assert "06_frameworks.ipynb keeps its committed outputs" in capsys.readouterr().out
     assert printed("build/06_frameworks.ipynb") == ["committed\n"]
     kept = nbformat.read("build/06_frameworks.ipynb", as_version=4).metadata["cnnlib"]
-    assert kept == {"date": "1970-01-01", "missing": ["no_such_package"]}
+    assert kept["date"] == "1970-01-01" and kept["reason"] == "no_such_package is not installed"
     assert "cnnlib" not in nbformat.read("build/00_start_here.ipynb", as_version=4).metadata
-
-
-def test_a_complete_book_needs_every_package(book, monkeypatch, capsys):
-    save("import no_such_package", name="06_frameworks")
-    monkeypatch.setattr(build, "OPTIONAL", ("no_such_package",))
-    assert main(["execute", "--complete"]) == 1
-    assert "06_frameworks.ipynb needs no_such_package" in capsys.readouterr().err
 
 
 def test_a_package_that_came_makes_the_chapter_due(book, monkeypatch):
     save("import no_such_package", name="06_frameworks")
     names = executed_names(monkeypatch)
     monkeypatch.setattr(build, "OPTIONAL", ("no_such_package",))
-    main(["execute"])
+    main(["book"])
     assert names == ["00_start_here"]
     monkeypatch.setattr(build, "find_spec", lambda name: "found")
-    main(["execute"])
+    main(["book"])
     assert names == ["00_start_here", "06_frameworks"]
 
 
@@ -249,7 +392,7 @@ def test_progress_bars_go_and_nothing_else():
     assert build.without_progress_bars(notebook).cells[0].outputs == [widget, text]
 
 
-def test_a_full_disk_leaves_the_old_result_and_says_so(book, monkeypatch, capsys):
+def test_a_full_disk_leaves_the_committed_file(book, monkeypatch, capsys):
     path = Path("notebooks/00_start_here.ipynb")
     before = path.read_bytes()
 
@@ -267,5 +410,5 @@ def test_a_full_disk_leaves_the_old_result_and_says_so(book, monkeypatch, capsys
 
 def test_outside_the_repository_the_message_says_where_to_go(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    assert main(["execute"]) == 1
+    assert main(["book"]) == 1
     assert "top folder" in capsys.readouterr().err

@@ -181,7 +181,7 @@ def test_equations_of_other_chapters_are_linked(tmp_path):
     assert '<a href="02_before.html#eq-2.1">(2.1)</a>' in page
 
 
-def test_a_repository_offers_pip_binder_and_colab(tmp_path):
+def test_a_repository_offers_pip_and_binder(tmp_path):
     path = str(save(tmp_path))
     plain = CourseExporter().from_filename(path)[0]
     assert "Binder" not in plain and "pip install" not in plain and "JupyterLab" in plain
@@ -189,16 +189,20 @@ def test_a_repository_offers_pip_binder_and_colab(tmp_path):
     page = exporter.from_filename(path)[0]
     assert "git+https://github.com/owner/name" in page
     assert "mybinder.org/v2/gh/owner/name/HEAD?labpath=notebooks/03_chapter.ipynb" in page
-    assert "colab.research.google.com/github/owner/name/blob/HEAD/notebooks/03_chapter" in page
     page = CourseExporter(repository="https://example.org/name.git").from_filename(path)[0]
     assert "git+https://example.org/name.git" in page and "Binder" not in page
 
 
 def test_old_outputs_are_dated(tmp_path):
     notebook = nbformat.read(save(tmp_path), as_version=4)
-    notebook.metadata["cnnlib"] = {"date": "2020-02-03", "missing": ["torch", "jax"]}
+    reason = "code cell 7 (2.1 <i>) stops with AssertionError"
+    dates = {"date": "2020-02-03", "tried": "2020-04-05"}
+    notebook.metadata["cnnlib"] = dates | {"reason": reason}
     page = CourseExporter().from_notebook_node(notebook)[0]
-    assert "computed on 2020-02-03: torch and jax was not installed" in page
+    assert "The results on this page were computed on 2020-02-03. " in page
+    said = "On 2020-04-05 they could not be computed anew: "
+    assert f"{said}code cell 7 (2.1 &lt;i&gt;) stops with AssertionError." in page
+    assert page.index('class="note"') < page.index("<h1")
 
 
 def test_jupyter_finds_the_exporter(tmp_path):

@@ -13,8 +13,10 @@ pytest.importorskip("anywidget")
 import nbformat
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
+from cnnlib.publish import BuildError
 from cnnlib.publish import site as builder
 from cnnlib.publish.__main__ import main
+from cnnlib.publish.build import committed, make
 from cnnlib.widgets import EXPLORERS, MIME, ConvolutionExplorer
 
 ROOT = Path(__file__).parents[2]
@@ -37,7 +39,7 @@ def text(site, name):
 
 
 def test_the_same_notebooks_give_the_same_bytes(site, tmp_path):
-    builder.render(ROOT / "notebooks", ROOT / "notebooks", tmp_path / "html")
+    builder.render(ROOT / "notebooks", committed(ROOT / "notebooks"), tmp_path / "html")
     one, two = (
         {name: hashlib.sha256(path.read_bytes()).digest() for name, path in tree(folder).items()}
         for folder in (site, tmp_path / "html")
@@ -125,25 +127,25 @@ def save(name, *sources, code="1"):
 def test_render_writes_only_what_belongs_to_the_site(book):
     Path("build/html/old").mkdir(parents=True)
     Path("build/html/old/chapter.html").write_text("old")
-    assert main(["render", "notebooks"]) == 0
+    assert main(["html"]) == 0
     names = {name for name in tree(Path("build/html")) if name.endswith(".html")}
     pages = ("00_start_here", "01_next", "index", "instructor", "search")
     assert names == {f"{name}.html" for name in pages} | {"explorers/convolution.html"}
 
 
 def test_render_does_nothing_twice(book, capsys, monkeypatch):
-    assert main(["render", "notebooks"]) == 0
+    assert main(["html"]) == 0
     with monkeypatch.context() as patched:
         patched.setattr(builder, "CourseExporter", None)  # rendering would be a TypeError
-        assert main(["render", "notebooks"]) == 0
+        assert main(["html"]) == 0
         assert "Nothing has changed" in capsys.readouterr().out
     page = Path("build/html/01_next.html")
     right = page.read_bytes()
     page.write_bytes(b"damaged")
-    assert main(["render", "notebooks"]) == 0
+    assert main(["html"]) == 0
     assert page.read_bytes() == right
     save("01_next", "# Next\n\n## There\n\nThe lazy dog.")
-    assert main(["render", "notebooks"]) == 0
+    assert main(["html"]) == 0
     assert b"lazy dog" in page.read_bytes()
 
 
@@ -157,30 +159,37 @@ def test_render_does_nothing_twice(book, capsys, monkeypatch):
     ],
 )
 def test_a_broken_page_is_named_and_the_old_site_kept(book, capsys, link, reason):
-    assert main(["render", "notebooks"]) == 0
+    assert main(["html"]) == 0
     old = {name: path.read_bytes() for name, path in tree(Path("build/html")).items()}
     save("00_start_here", "# Start", f"Text. {link}")
-    assert main(["render", "notebooks"]) == 1
+    assert main(["html"]) == 1
     message = capsys.readouterr().err
     assert "00_start_here.ipynb, cell 2: " in message and reason in message
     assert {name: path.read_bytes() for name, path in tree(Path("build/html")).items()} == old
 
 
 def test_render_shows_what_was_executed(book):
-    Path("build").mkdir()
-    for path in Path("notebooks").glob("*.ipynb"):
-        notebook = nbformat.read(path, as_version=4)
+    made = committed(Path("notebooks"))
+    for notebook in made.notebooks.values():
         notebook.cells[-1].source = "executed = True"
-        nbformat.write(notebook, Path("build", path.name))
-    assert main(["render", "build"]) == 0
+    builder.render(Path("notebooks"), made, Path("build/html"))
     page = Path("build/html/01_next.html").read_text(encoding="utf-8")
     assert "executed" in page
     assert b"executed" not in Path("build/html/notebooks/01_next.ipynb").read_bytes()
 
 
-def test_render_before_execute_says_so(book, capsys):
-    assert main(["render", "build"]) == 1
-    assert "execute the notebooks first" in capsys.readouterr().err
+def test_an_unreadable_chapter_has_a_page_that_says_so_and_no_link_breaks(book):
+    save("00_start_here", "# Start\n\n[next](01_next.ipynb#There), by (1.1).")
+    Path("notebooks/01_next.ipynb").write_text("{")
+    with pytest.raises(BuildError, match="01_next.ipynb cannot be read"):
+        committed(Path("notebooks"))
+    made = make(Path("notebooks"), Path("build"))
+    builder.render(Path("notebooks"), made, Path("build/html"))
+    page = Path("build/html/01_next.html").read_text(encoding="utf-8")
+    assert '<p class="note">On 2' in page and "line 1 is no JSON; was the file cut off?" in page
+    start = Path("build/html/00_start_here.html").read_text(encoding="utf-8")
+    assert 'href="01_next.html#There"' in start and '<a href="01_next.html">(1.1)</a>' in start
+    assert not Path("build/html/notebooks/01_next.ipynb").exists()
 
 
 # ---- In a browser, from file://, with the network blocked

@@ -1,0 +1,90 @@
+"""Reads the book's notebooks, and writes files that are whole or as they were."""
+
+import json
+import re
+from pathlib import Path
+
+import nbformat
+from nbformat import NotebookNode
+from nbformat.v4.rwbase import rejoin_lines
+from nbformat.validator import iter_validate
+
+from . import BuildError
+
+COMPANIONS = ("results", "scripts")  # folders beside the notebooks: what these read and run
+CONFLICT = re.compile(r"^(?:<{7}|>{7}) ", re.MULTILINE)
+
+
+def chapters(notebooks: Path) -> list[Path]:
+    """List the notebooks in the order of the book."""
+    found = sorted(notebooks.glob("*.ipynb"))
+    if not found:
+        raise BuildError(f"No notebooks in {notebooks}/: run this in the repository's top folder.")
+    return found
+
+
+def companions(notebooks: Path) -> dict[str, bytes]:
+    """The files that notebooks read and run, by their paths beside the notebooks."""
+    files = [file for name in COMPANIONS for file in sorted((notebooks / name).glob("*.*"))]
+    return {file.relative_to(notebooks).as_posix(): file.read_bytes() for file in files}
+
+
+def code_cells(notebook: NotebookNode) -> list[NotebookNode]:
+    """The cells that a kernel runs, in order; the first one is code cell 1."""
+    return [cell for cell in notebook.cells if cell.cell_type == "code" and cell.source.strip()]
+
+
+def read(path: Path) -> NotebookNode:
+    """Read a notebook of format 4; a file that is none is named, with the reason."""
+    try:
+        return _parsed(path.read_bytes())
+    except FileNotFoundError:
+        reason = "there is no such file"
+    except OSError as error:
+        reason = error.strerror or str(error)
+    except BuildError as error:
+        reason = str(error)
+    raise BuildError(f"{path} cannot be read: {reason}.")
+
+
+def _parsed(content: bytes) -> NotebookNode:
+    """Find the reason that helps most before nbformat's own."""
+    try:
+        text = content.decode()
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise BuildError(f"line {line} is not in UTF-8") from None
+    if text.startswith("\ufeff"):
+        raise BuildError("it begins with a byte order mark; save it as UTF-8 without one")
+    if not text.strip():
+        raise BuildError("it is empty")
+    conflict = CONFLICT.search(text)
+    if conflict:
+        line = text.count("\n", 0, conflict.start()) + 1
+        raise BuildError(f"line {line} begins a merge conflict that is not resolved")
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        place = getattr(error, "lineno", None)
+        where = f"line {place} is no JSON" if place else "it is no JSON"
+        raise BuildError(f"{where}; was the file cut off?") from None
+    form = (found.get("nbformat"), found.get("nbformat_minor")) if isinstance(found, dict) else ()
+    if not form or form[0] != 4 or not isinstance(form[1], int):
+        raise BuildError("it is no notebook of format 4; save it anew in Jupyter")
+    notebook = nbformat.from_dict(found)
+    wrong = next(iter_validate(notebook), None)
+    if wrong:
+        place = "/".join(str(part) for part in wrong.absolute_path)
+        raise BuildError(f"its {place or 'top'} is not as in Jupyter's format")
+    return rejoin_lines(notebook)
+
+
+def write(path: Path, content: str | bytes) -> None:
+    """Write a file all at once, so that a stop halfway leaves the old one."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(path.name + ".part")
+    try:
+        draft.write_bytes(content.encode() if isinstance(content, str) else content)
+        draft.replace(path)
+    finally:
+        draft.unlink(missing_ok=True)
