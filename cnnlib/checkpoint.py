@@ -10,6 +10,7 @@ the same numbers in the same order: it ends with the same bits.
 import math
 import os
 import time
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -25,13 +26,20 @@ EVERY = 10.0  # seconds from one writing to the next
 class Checkpoint:
     """The state after the last finished step, in memory and, where there is a path, in a file.
 
-    `run` names what must be equal for the same training to go on, such as the batch size. As a
-    context it puts a training that is interrupted back to that state, and writes the last one.
-    `history` is a `training.History`.
+    `history` is a `training.History`. For the same training to go on, the arrays `data` must be
+    equal, and so must what `run` names, such as the batch size. As a context it puts a training
+    that is stopped, wherever that is, back to that state, and writes it when it was interrupted.
     """
 
     def __init__(
-        self, path, network: Network, optimizer: Optimizer, rng: np.random.Generator, history, **run
+        self,
+        path,
+        network: Network,
+        optimizer: Optimizer,
+        rng: np.random.Generator,
+        history,
+        data: Sequence[np.ndarray],
+        **run,
     ) -> None:
         self.path, self.network, self.optimizer = path, network, optimizer
         self.rng, self.history, self.written = rng, history, -math.inf
@@ -39,6 +47,7 @@ class Checkpoint:
         self.keep()
         self.begin(0)
         if path is not None:
+            run["checksum_of_the_data"] = storage.digest({str(n): a for n, a in enumerate(data)})
             settings = {k: v for k, v in vars(optimizer).items() if k not in ("memory", "steps")}
             run |= {"network": network.architecture(), "optimizer": type(optimizer).__name__}
             run |= {"settings": settings, "rng": type(rng.bit_generator).__name__}
@@ -109,13 +118,19 @@ class Checkpoint:
         self.put_back()
 
     def __enter__(self) -> None:
-        self.write(now=True)  # at once: a path that cannot be written fails before the work
+        pass
 
     def __exit__(self, kind, error, trace) -> None:
-        if error is not None and not isinstance(error, DivergenceError):  # that one has put back
+        if error is None:
+            return
+        try:
+            if not isinstance(error, DivergenceError):  # that one has put back
+                self.put_back()
+            if self.written > -math.inf:  # else the file may be another training's
+                self.write(now=isinstance(error, KeyboardInterrupt))
+        except KeyboardInterrupt:  # a second one
             self.put_back()
-            error.history = self.history
-        self.write(now=error is None or isinstance(error, KeyboardInterrupt))
+            raise
 
 
 def _copies(arrays) -> dict[str, np.ndarray]:

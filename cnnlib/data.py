@@ -49,7 +49,7 @@ class Split(NamedTuple):
     """Samples to train on and samples to test with.
 
     Samples are float32 of shape (N, *P, C). Images are (N, H, W, 1), the file's grey value divided
-    by the largest possible one, so 0 to 1. Labels are int64 of shape (N,), the number of the class:
+    by the largest possible one, so 0 to 1. Labels are intp of shape (N,), the number of the class:
     of a digit, the digit 0 to 9 that is shown.
     """
 
@@ -152,7 +152,7 @@ def mnist(folder: str | os.PathLike[str] | None = None) -> Split:
             lack = f"{origin} ({folder}) lacks {', '.join(missing)} (packed, or without .gz)"
             raise DataError(f"{lack}. Put the originals there, or leave {origin} out. {_WAYS}")
     x, t, x_test, t_test = (_read(paths[name], name, cure) for name in _FILES)
-    return Split(_images(x), t.astype(np.int64), _images(x_test), t_test.astype(np.int64))
+    return Split(_images(x), t.astype(np.intp), _images(x_test), t_test.astype(np.intp))
 
 
 def photograph() -> np.ndarray:
@@ -208,7 +208,7 @@ def watch() -> Split:
     x, held_out = np.concatenate(pieces).astype(np.float32), person > 7
     rng = np.random.default_rng(0)
     train, test = (rng.permutation(np.flatnonzero(part)) for part in (~held_out, held_out))
-    t = t.astype(np.int64)
+    t = t.astype(np.intp)
     return Split(x[train], t[train], x[test], t[test])
 
 
@@ -262,15 +262,16 @@ def brain_patches(count: int = 5000) -> Split:
     ((100, 9, 9, 9, 1), (20, 9, 9, 9, 1))
     """
     brightness, *tissues = brain()
-    cubes = np.lib.stride_tricks.sliding_window_view(brightness, (9, 9, 9))
     middles = [p[4:-4, 4:-4, 4:-4] > 0.8 for p in tissues]
-    rng, half = np.random.default_rng(0), cubes.shape[1] // 2
+    rng, half = np.random.default_rng(0), middles[0].shape[1] // 2
     parts: list[np.ndarray] = []
     for where, each in ((slice(0, half - 9), count // 2), (slice(half + 9, None), count // 10)):
         found = [np.argwhere(m[:, where]) + np.array([0, where.start, 0]) for m in middles]
         at = np.concatenate([p[rng.choice(len(p), each, replace=False)] for p in found])
         order = rng.permutation(len(at))
-        x = cubes[tuple(at[order].T)].reshape(-1, 729)
+        # Cut one by one: a view of all cubes at once is larger than the memory of a 32-bit machine.
+        cubes = [brightness[i : i + 9, j : j + 9, k : k + 9] for i, j, k in at[order]]
+        x = np.stack(cubes).reshape(-1, 729)
         x = (x - x.mean(axis=1, keepdims=True)) / x.std(axis=1, keepdims=True)
         parts += [x.reshape(-1, 9, 9, 9, 1), order // each]
     return Split(*parts)
@@ -307,7 +308,7 @@ def _split_by_class(x: np.ndarray, t: np.ndarray) -> Split:
     # drawn class by class, so each part as a whole is still in the order of the classes
     train = rng.permutation(np.concatenate([n[: 4 * len(n) // 5] for n in classes]))
     test = rng.permutation(np.concatenate([n[4 * len(n) // 5 :] for n in classes]))
-    t = t.astype(np.int64)
+    t = t.astype(np.intp)
     return Split(x[train], t[train], x[test], t[test])
 
 

@@ -22,7 +22,8 @@ from .errors import InputError
 Shape = tuple[int, ...]
 Pads = tuple[tuple[int, int], ...]  # (before, after) for each axis
 
-ROW = np.dtype([("output", np.int64), ("weight", np.int64), ("input", np.int64)])
+# intp is the integer of an index: np.bincount and its like refuse a wider one (32-bit machines).
+ROW = np.dtype([("output", np.intp), ("weight", np.intp), ("input", np.intp)])
 
 
 @dataclass(frozen=True)
@@ -207,7 +208,7 @@ class Window:
 
     def connections(self, input_shape: Shape) -> np.ndarray:
         """Connection table over an input of spatial shape `P`; see `cnnlib.connections`."""
-        output = weight = input = np.zeros(1, np.int64)
+        output = weight = input = np.zeros(1, np.intp)
         for axis in self.axes(input_shape):  # flat index in C order, one axis at a time
             i, u, p = axis.rows()
             output = np.add.outer(output * axis.outputs, i).ravel()
@@ -242,7 +243,7 @@ def connections(
     Returns
     -------
     structured array
-        Fields `output`, `weight`, `input` (int64): flat indices in C order, sorted by output, then
+        Fields `output`, `weight`, `input` (intp): flat indices in C order, sorted by output, then
         weight.
 
     Raises

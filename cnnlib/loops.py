@@ -56,7 +56,7 @@ def max_pool(x: np.ndarray, window: Window) -> tuple[np.ndarray, np.ndarray]:
     I = window.output_shape(P)
     x = flat(x)
     a = np.full((len(x), math.prod(I), x.shape[-1]), -np.inf, x.dtype)
-    winners = np.full(a.shape, math.prod(P), np.int64)  # no cell yet: every tie is won against it
+    winners = np.full(a.shape, math.prod(P), np.intp)  # no cell yet: every tie is won against it
     for i, _, p in window.connections(P).tolist():
         new, old = x[:, p], a[:, i]
         larger = (new > old) | (np.isnan(new) & ~np.isnan(old))

@@ -47,7 +47,7 @@ def max_pool(x, window, *, stride=None, padding=None, center=None, flip=False) -
     -------
     a : array (N, *I, C)
         The largest inputs. Float arrays keep their type; integers become float64.
-    winners : int64 array (N, *I, C)
+    winners : intp array (N, *I, C)
         For each output the flat index, in C order, of its winner among the `*P` cells.
 
     Raises
@@ -135,7 +135,7 @@ def max_pool_delta(da, winners, input_shape) -> np.ndarray:
         )
     N, C = len(da), da.shape[-1]
     image = np.arange(N).reshape(N, *(1,) * (da.ndim - 1))
-    place = (winners.astype(np.int64, copy=False) + image * cells) * C + np.arange(C)  # in dx, flat
+    place = (winners.astype(np.intp, copy=False) + image * cells) * C + np.arange(C)  # in dx, flat
     dx = np.zeros(N * cells * C, da.dtype)
     np.add.at(dx, place.ravel(), da.ravel())  # adds up where places repeat, unlike dx[place] +=
     return dx.reshape(input_shape)
@@ -325,7 +325,7 @@ def _refuse_empty(axes: tuple[Axis, ...]) -> None:
 @lru_cache(256)
 def _cells(axes: tuple[Axis, ...]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Flat positions of each window's first cell and first input, `(*I, 1)`; steps to its cells."""
-    first = first_input = steps = np.zeros((), np.int64)
+    first = first_input = steps = np.zeros((), np.intp)
     for axis in axes:  # flat index in C order, one axis at a time
         i, U = np.arange(axis.outputs), axis.kernel
         p = np.minimum(axis.input(i, 0), axis.input(i, U - 1))

@@ -125,34 +125,42 @@ def fit(
         activations broke first, and the last good loss; the parameters are those that gave it, and
         the error's `history` is what was recorded until then.
     """
-    x, t = _read_set(network, x, t)
-    if validation is not None:
-        validation = _read_set(network, *validation)
-    (epochs,), (batch,) = per_axis("epochs", epochs, 1, 1), per_axis("batch", batch, 1, 1)
-    from threadpoolctl import threadpool_limits
-    from tqdm.auto import tqdm
+    history = History(epoch_steps=1)  # until x and batch are read
+    try:
+        x, t = _read_set(network, x, t)
+        if validation is not None:
+            validation = _read_set(network, *validation)
+        (epochs,), (batch,) = per_axis("epochs", epochs, 1, 1), per_axis("batch", batch, 1, 1)
+        history.epoch_steps = -(-len(x) // batch)
+        data = [x, t, *(validation or ())]
+        kept = Checkpoint(checkpoint, network, optimizer, rng, history, data, batch=batch)
+        with kept:
+            _train(kept, x, t, batch, epochs, validation, progress)
+        return history
+    except BaseException as error:  # an interrupt may come anywhere, when a file is written too
+        error.history = history  # type: ignore[attr-defined]
+        raise
 
-    history = History(epoch_steps=-(-len(x) // batch))
-    parts = [] if checkpoint is None else [x, t, *(validation or ())]
-    checksum = storage.digest({str(n): part for n, part in enumerate(parts)})
-    kept = Checkpoint(
-        checkpoint, network, optimizer, rng, history, batch=batch, checksum_of_the_data=checksum
-    )
-    total = epochs * history.epoch_steps
+
+def _train(kept: Checkpoint, x, t, batch: int, epochs: int, validation, progress: bool) -> None:
+    """Resume the training, and go on to the last step; `kept` knows what happened."""
+    from threadpoolctl import threadpool_limits
+
+    history, total = kept.history, epochs * kept.history.epoch_steps
     kept.resume(most=total)
+    kept.write(now=True)  # at once: a path that cannot be written fails before the work
     done = len(history.loss)
     with (
-        tqdm(total=total, initial=done, disable=not progress) as bar,
+        _bar(total, done, progress) as bar,
         # On a busy machine two threads wait for each other (chapter 8).
         threadpool_limits(1, "blas"),
         # `_take_step` looks for numbers that are not finite, and says more than a warning.
         np.errstate(over="ignore", invalid="ignore", divide="ignore"),
-        kept,
     ):
         for epoch in range(kept.state["epoch"], epochs):
             kept.begin(epoch)
             for number, index in enumerate(
-                batches(len(x), batch, rng), epoch * history.epoch_steps
+                batches(len(x), batch, kept.rng), epoch * history.epoch_steps
             ):
                 if number < done:
                     continue  # taken before the training was resumed
@@ -166,9 +174,21 @@ def fit(
                         accuracy=f"{np.mean(history.accuracy[-50:]):.3f}",
                     )
             if validation is not None and len(history.validation) == epoch:
-                history.validation.append(evaluate(network, *validation))
+                history.validation.append(evaluate(kept.network, *validation))
                 kept.keep("before")
-    return history
+    kept.write(now=True)
+
+
+def _bar(total: int, done: int, shown: bool):
+    """A progress bar that works where no thread can start, say in a browser."""
+    from tqdm.auto import tqdm
+
+    class Bar(tqdm):
+        # tqdm's thread wakes a bar that skips updates, to look at the clock less often. With
+        # miniters=1 none is skipped: a step takes far longer than a look at the clock.
+        monitor_interval = 0
+
+    return Bar(total=total, initial=done, miniters=1, disable=not shown)
 
 
 def _take_step(x, t, kept: Checkpoint) -> None:
@@ -190,17 +210,14 @@ def _take_step(x, t, kept: Checkpoint) -> None:
 
 def _stop(kept: Checkpoint, good: str, x, what: str) -> None:
     """Say where the numbers broke, put the good parameters back, and raise."""
-    network, history = kept.network, kept.history
-    place = network.first_broken(x)
+    loss, place = kept.history.loss, kept.network.first_broken(x)
     kept.put(good)
-    last = f"{history.loss[-1]:.4g}" if history.loss else "none, it was the first step"
-    error = DivergenceError(
+    last = f"{loss[-1]:.4g}" if loss else "none, it was the first step"
+    raise DivergenceError(
         f"training stopped {what}. First broken: {place}. Last good loss: {last}. The parameters "
         "are those that gave it. Try a smaller learning rate or smaller first weights, and look "
         "for inputs that are not finite"
     )
-    error.history = history
-    raise error
 
 
 def _read_set(network: Network, x, t) -> tuple[np.ndarray, np.ndarray]:

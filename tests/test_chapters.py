@@ -1,5 +1,6 @@
 """The chapters as a book: sections, equations, links, pictures, and references to them."""
 
+import ast
 import re
 from pathlib import Path
 from urllib.parse import unquote
@@ -65,6 +66,15 @@ def test_equations_are_numbered_in_order_and_each_is_asserted_by_code(number):
     asserted = "\n".join(source for source in code(name) if "assert" in source)
     missing = [e for e in equations if f"({e})" not in asserted]
     assert missing == []
+
+
+@each_book
+def test_a_book_opens_without_scipy(name):
+    """It takes a browser seconds and 26 MB to load it: the cell that first uses it imports it."""
+    nodes = list(ast.walk(ast.parse(code(name)[0])))
+    taken = [alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names]
+    taken += [node.module for node in nodes if isinstance(node, ast.ImportFrom)]
+    assert not [module for module in taken if module.split(".")[0] == "scipy"]
 
 
 @each_book

@@ -1,11 +1,16 @@
-"""Trainings that are stopped, by a kill at any moment, an interrupt or an error; and resumed."""
+"""Trainings that are stopped, by a kill at any moment, an interrupt or an error; and resumed.
 
+No result depends on a clock: moments are counted in lines of code, and time is what a test says.
+"""
+
+import inspect
 import json
+import math
 import os
-import signal
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -18,6 +23,10 @@ from cnnlib.network import Network
 from cnnlib.optimizers import SGD, Adam, Momentum, RMSprop
 from cnnlib.training import fit
 
+LOOP = {inspect.getfile(part) for part in (fit, checkpoint)}
+STEP = LOOP | {inspect.getfile(part) for part in (Adam, Network)}
+WRITING = LOOP | {inspect.getfile(storage)}
+ALIKE = {"_without_arrays", "<dictcomp>", "digest"}  # hundreds of lines, one like another
 BITS = (np.random.PCG64, np.random.MT19937, np.random.Philox, np.random.SFC64)
 
 
@@ -93,13 +102,44 @@ def interrupted(training, stop, path=None, **changes):
     return caught.value
 
 
+def before_line(number, do, run, files=None):
+    """Call `run`, and `do` before a line of Python, counted from 0; how many lines there were.
+
+    Only the lines of these files count, without those that are ALIKE; or all that there are.
+    """
+    total = 0
+
+    def trace(frame, event, argument):
+        nonlocal total
+        code = frame.f_code
+        if files and (code.co_filename not in files or code.co_name in ALIKE):
+            return None
+        if event == "line":
+            total += 1
+            if total == number + 1:
+                do()
+        return trace
+
+    usual = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        run()
+    finally:
+        sys.settrace(usual)
+    return total
+
+
+def interrupt():
+    raise KeyboardInterrupt
+
+
 # Kills
 
 CHILD = """
 import json, os, sys
 sys.path.insert(0, {tests!r})
 from test_checkpoint import *
-checkpoint.EVERY = 0  # write after every step
+checkpoint.EVERY = -1  # write after every step
 """
 
 
@@ -111,42 +151,42 @@ def program(text, **words):
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork, to begin a process in no time")
 def test_killed_at_many_random_moments(tmp_path):
-    """Each child goes on from the file that the one before left, until one is not killed."""
+    """Each child goes on from the file that the one before left, until one is not killed.
+
+    The moments are lines of Python, the library's and all those below it, drawn with a seed.
+    """
     result = program(
         """
-import random, threading, time
+import threading
 from tqdm.auto import tqdm
 path, kills, partial, steps = {path!r}, 0, 0, set()
-moments, longest = random.Random(0), 0.02
 Training().fit(epochs=1)  # imports what a child would import again and again
 # The bar's own lock is one for all processes: a child that is killed with it would stop the others.
 tqdm.set_lock(threading.RLock())
-while True:
-    child = os.fork()
+def die(): os.kill(os.getpid(), 9)
+def epoch(): Training().fit(path + ".other", epochs=1)
+longest, moments = before_line(math.inf, die, epoch), np.random.default_rng(0)
+while not kills or os.WIFSIGNALED(status):
+    child, line = os.fork(), moments.integers(longest)
     if child == 0:
-        Training().fit(path, epochs=25)
+        before_line(line, die, lambda: Training().fit(path, epochs=10))
         os._exit(0)
-    time.sleep(moments.uniform(0, longest))
-    os.kill(child, 9)
-    kills += os.WIFSIGNALED(os.waitpid(child, 0)[1])
+    status = os.waitpid(child, 0)[1]
+    kills += os.WIFSIGNALED(status)
     partial += os.path.exists(path + ".partial")
-    done = storage.read(path)["lengths"]["loss"] if os.path.exists(path) else 0
-    longest *= 1.5 if done in steps else 0.9  # on a slow machine a step and its writing take longer
-    steps.add(done)
-    if done == 150:
-        break
-print(json.dumps([kills, partial, len(steps), Training().fit(path, epochs=25).all_of_it()[1]]))
+    steps.add(storage.read(path)["lengths"]["loss"] if os.path.exists(path) else 0)
+print(json.dumps([kills, partial, len(steps), Training().fit(path, epochs=10).all_of_it()[1]]))
 """,
         path=str(tmp_path / "run.npz"),
     )
     kills, partial, moments, found = json.loads(result.stdout)
     print(f"{kills} kills at {moments} different steps, {partial} of them during a write")
     assert kills > 10 and moments > 5 and partial > 0
-    resumed = Training().fit(tmp_path / "run.npz", epochs=25)
-    never_stopped = Training().fit(epochs=25)
+    resumed = Training().fit(tmp_path / "run.npz", epochs=10)
+    never_stopped = Training().fit(epochs=10)
     assert resumed.all_of_it() == never_stopped.all_of_it()
     assert found == never_stopped.all_of_it()[1]
-    assert len(never_stopped.history.loss) == 150 and len(never_stopped.history.validation) == 25
+    assert len(never_stopped.history.loss) == 60 and len(never_stopped.history.validation) == 10
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork, to begin a process in no time")
@@ -251,29 +291,44 @@ def test_the_checkpoint_is_written_in_between_not_only_at_the_end(tmp_path, monk
         true(path, tree)
 
     monkeypatch.setattr(storage, "write", write)
-    Training().fit(tmp_path / "a.npz")
-    assert written == [0, 18]  # far less than ten seconds of work
-    written.clear()
-    monkeypatch.setattr(checkpoint, "EVERY", 0)
-    Training().fit(tmp_path / "b.npz")
-    assert written == [0, *range(1, 19), 18]
+    now, spent, step = [100.0], [], Adam.step  # a clock on which nothing takes time but a step
+
+    def slow(self, params, grads):
+        now[0] += spent[0]
+        step(self, params, grads)
+
+    monkeypatch.setattr(Adam, "step", slow)
+    monkeypatch.setattr(checkpoint, "time", SimpleNamespace(monotonic=lambda: now[0]))
+    for seconds, expected in (
+        (0, [0, 18]),
+        (0.5, [0, 18]),  # nine seconds of work
+        (4, [0, 3, 6, 9, 12, 15, 18, 18]),
+        (11, [0, *range(1, 19), 18]),
+    ):
+        spent[:], written[:] = [seconds], []
+        Training().fit(tmp_path / f"{seconds}.npz")
+        assert written == expected, seconds
 
 
 # Interrupts without a file
 
 
 class Recorded(Adam):
-    """Adam that keeps what the parameters are after each step."""
+    """Adam that keeps what the parameters and its memory are after each step."""
 
     def __init__(self):
         super().__init__(0.01)
-        self.states = []
+        self.states, self.memories = [], []
 
     def step(self, params, grads):
         if not self.states:
-            self.states.append(bits_of(params))
+            self._record(params)
         super().step(params, grads)
+        self._record(params)
+
+    def _record(self, params):
         self.states.append(bits_of(params))
+        self.memories.append({name: bits_of(memory) for name, memory in self.memory.items()})
 
 
 def bits_of(params):
@@ -305,31 +360,138 @@ def test_a_step_that_stops_halfway_never_happened(error):
                     assert np.array_equal(training.optimizer.memory[name][letter], a)
 
 
-@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="needs a timer that interrupts")
-def test_interrupted_at_random_moments():
-    after, moments, seen = states(epochs=15), np.random.default_rng(0), set()
+class Tiny(Training):
+    """Two steps an epoch, which take few lines of code."""
 
-    def interrupt(*arguments):
-        raise KeyboardInterrupt
+    def __init__(self, optimizer=None):
+        super().__init__(optimizer)
+        layers, loss = [Flatten(), Dense(3)], SoftmaxCrossEntropy()
+        rng = np.random.default_rng(0)
+        self.network = Network(layers, loss, input_shape=(2, 1, 1), rng=rng)
 
-    before = signal.signal(signal.SIGALRM, interrupt)
-    try:
-        for _ in range(80):
-            training, history = Training(), None
-            signal.setitimer(signal.ITIMER_REAL, moments.uniform(0.002, 0.06))
-            try:
-                history = training.fit(epochs=15).history
-            except KeyboardInterrupt as error:
-                history = getattr(error, "history", None)
-            signal.setitimer(signal.ITIMER_REAL, 0)
-            steps = len(history.loss) if history else 0
-            assert bits_of(training.network.params) == after[steps]
-            assert set(training.optimizer.steps.values()) <= {steps}
-            seen.add(steps)
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
-    assert len(seen) > 5
+    def fit(self, path=None, epochs=2, **changes):
+        x, t = data(10)
+        x = x[:, :2, :1]
+        usual = dict(set=(x, t), batch=5, validation=(x[:3], t[:3]))
+        return super().fit(path, epochs, **usual | changes)
+
+
+@pytest.fixture(scope="module")
+def undisturbed():
+    training = Tiny(Recorded())
+    training.fit()
+    return training.optimizer
+
+
+def finished_steps(training, error, undisturbed):
+    """How many steps an interrupted training has finished: all that it has is as after these."""
+    steps, optimizer = len(error.history.loss), training.optimizer
+    assert len(error.history.accuracy) == steps
+    assert len(error.history.validation) <= steps // 2
+    assert bits_of(training.network.params) == undisturbed.states[steps]
+    memory = {name: bits_of(memory) for name, memory in optimizer.memory.items()}
+    assert memory == undisturbed.memories[steps]
+    assert set(optimizer.steps.values()) <= {steps}
+    return steps
+
+
+def moments(first, total):
+    """Every line in `make ci-long`; else each eleventh, and the last ones, after the last step."""
+    every = range(first, total)
+    return every if "CNNLIB_LONG" in os.environ else sorted({*every[::11], *every[-20:]})
+
+
+def test_interrupted_before_any_line(undisturbed):
+    """In the forward pass, in the optimizer, between epochs, after the last step: anywhere."""
+    total, seen = before_line(math.inf, interrupt, Tiny().fit, STEP), set()
+    for line in moments(2, total):  # two lines make the history, and `try`
+        training = Tiny()
+        with pytest.raises(KeyboardInterrupt) as caught:
+            before_line(line, interrupt, training.fit, STEP)
+        seen.add(finished_steps(training, caught.value, undisturbed))
+    assert total > 500 and seen == set(range(5))
+
+
+# After its last line and before it is closed, a file is left to Python to be closed.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_interrupted_before_any_line_with_a_file(undisturbed, tmp_path, monkeypatch):
+    """Whatever is written at that moment, the file goes on where the interrupt says."""
+    monkeypatch.setattr(checkpoint, "EVERY", -1)
+    monkeypatch.setattr(os, "fsync", lambda file: None)  # no power fails here
+    path = tmp_path / "run.npz"
+
+    def run(training):
+        return lambda: training.fit(path, epochs=1)
+
+    expected, seen = Tiny().fit(epochs=1).all_of_it(), set()
+    total = before_line(math.inf, interrupt, run(Tiny()), WRITING)
+    for line in moments(2, total):
+        path.unlink()
+        training = Tiny()
+        with pytest.raises(KeyboardInterrupt) as caught:
+            before_line(line, interrupt, run(training), WRITING)
+        steps = finished_steps(training, caught.value, undisturbed)
+        seen.add(steps)
+        assert path.exists() or steps == 0
+        assert not path.exists() or storage.read(path)["lengths"]["loss"] == steps
+        assert run(Tiny())().all_of_it() == expected
+    assert total > 200 and seen == {0, 1, 2}
+
+
+def test_interrupted_before_any_line_while_it_resumes(undisturbed, tmp_path, monkeypatch):
+    """The file is never replaced by less, and the live objects go on as those of a new program."""
+    monkeypatch.setattr(os, "fsync", lambda file: None)
+    path = tmp_path / "run.npz"
+    interrupted(Tiny(), 2, path)
+    kept = path.read_bytes()
+    expected = Tiny().fit(epochs=1, validation=None).all_of_it()
+
+    def run(training):
+        return lambda: training.fit(path, epochs=1, validation=None)
+
+    total, seen = before_line(math.inf, interrupt, run(Tiny()), LOOP), set()
+    for line in moments(2, total):
+        path.write_bytes(kept)
+        training = Tiny()
+        with pytest.raises(KeyboardInterrupt) as caught:
+            before_line(line, interrupt, run(training), LOOP)
+        steps = finished_steps(training, caught.value, undisturbed)
+        seen.add(steps)
+        assert storage.read(path)["lengths"]["loss"] == max(1, steps)
+        assert run(training)().all_of_it() == expected
+    assert total > 100 and seen == {0, 1, 2}
+
+
+@pytest.mark.parametrize(
+    ("module", "name", "call"), [(np, "copyto", 1), (np, "copyto", 2), (storage, "write", 2)]
+)
+def test_interrupted_again_while_an_interrupt_is_answered(
+    module, name, call, undisturbed, tmp_path, monkeypatch
+):
+    """While the parameters are put back, and while the file is written."""
+    path, expected = tmp_path / "run.npz", Tiny().fit().all_of_it()
+
+    def at(number, true, words):
+        calls = []
+
+        def called(*arguments):
+            result = true(*arguments)
+            calls.append(1)
+            if len(calls) == number:
+                raise KeyboardInterrupt(words)
+            return result
+
+        return called
+
+    stepped = at(3, Adam.step, "first")  # when all parameters have moved
+    monkeypatch.setattr(Adam, "step", lambda *arguments: stepped(*arguments))
+    monkeypatch.setattr(module, name, at(call, getattr(module, name), "second"))
+    training = Tiny()
+    with pytest.raises(KeyboardInterrupt, match="second") as caught:
+        training.fit(path)
+    assert finished_steps(training, caught.value, undisturbed) == 2
+    monkeypatch.undo()
+    assert Tiny().fit(path).all_of_it() == expected
 
 
 def test_a_training_that_diverges_after_a_resumption_ends_with_the_same_parameters(tmp_path):

@@ -1,7 +1,9 @@
 """The index rule: literal tables, brute force over all small axes, errors; it stands once."""
 
+import json
 import re
 from itertools import pairwise, product
+from pathlib import Path
 
 import brute
 import grid
@@ -13,6 +15,7 @@ from cnnlib import blocks, convolution, pooling
 from cnnlib.errors import InputError
 from cnnlib.geometry import Axis, Window, connections
 
+ROOT = Path(__file__).parents[1]
 EVERY_CASE = pytest.mark.parametrize("case", grid.CASES, ids=lambda case: case.name)
 
 
@@ -229,13 +232,41 @@ def test_connections_of_any_geometry(case):
     assert rows.tolist() == table(case.P, case.U, **case.geometry)
 
 
-def test_connections_has_int64_fields_in_order():
+def test_connections_has_intp_fields_in_order():
     rows = connections((7, 6), (3, 2), stride=2, padding=1, flip=True)
     assert rows.dtype.names == ("output", "weight", "input")
-    assert all(rows.dtype[name] == np.int64 for name in rows.dtype.names)
+    assert all(rows.dtype[name] == np.intp for name in rows.dtype.names)
     assert all(
         one < other for one, other in pairwise(zip(rows["output"], rows["weight"], strict=True))
     )
+
+
+# Where the library or a notebook may speak of 64-bit integers: a file and its line, and why.
+WIDE = {
+    ("storage.py", '>>> plain({"stride": (np.int64(2), 1), "center": np.array([0, 1])})'): (
+        "a setting as somebody may give it, no index"
+    )
+}
+
+
+def sources():
+    """The lines of every module of the library, and of the code cells of every notebook."""
+    for path in sorted((ROOT / "cnnlib").rglob("*.py")):
+        yield path.name, path.read_text(encoding="utf-8").splitlines()
+    for path in sorted((ROOT / "notebooks").glob("*.ipynb")):
+        cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+        code = ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"]
+        yield path.name, "\n".join(code).splitlines()
+
+
+def test_no_index_is_wider_than_the_machine():
+    """On a machine of 32 bits NumPy refuses indices of 64, in `np.bincount` for one.
+
+    Here `intp` and `int64` are the same type, and no result can tell them apart: the sources can.
+    """
+    wide = re.compile(r"""\bint64\b|\blonglong\b|["'][<>=]?i8["']""")
+    found = [(name, line.strip()) for name, lines in sources() for line in lines]
+    assert [place for place in found if wide.search(place[1])] == list(WIDE)
 
 
 def test_table_may_be_empty():

@@ -106,8 +106,7 @@ def test_adam_by_hand():
         ),
     ],
 )
-def test_50_steps_agree_with_pytorch(ours, name, settings, changes):
-    torch = pytest.importorskip("torch")
+def test_50_steps_agree_with_pytorch(ours, name, settings, changes, torch):
     rng = np.random.default_rng(10)
     start, gradients = rng.normal(size=(3, 4)), rng.normal(size=(50, 3, 4))
     optimizer = ours()
@@ -356,7 +355,11 @@ def read_only(p):
         (np.ones(2), np.ones((2, 1)), r"grads\['last'\] is float64 \(2, 1\), .*\(2,\)"),
         (np.ones(2), np.ones(1), r"grads\['last'\] is float64 \(1,\), expected .*\(2,\)"),
         (np.ones(2), np.ones(2, complex), r"grads\['last'\] is complex128 \(2,\), expected real"),
-        (np.ones(2, int), np.ones(2), r"params\['last'\] is int64, expected an array of float32"),
+        (
+            np.ones(2, np.int64),
+            np.ones(2),
+            r"params\['last'\] is int64, expected an array of float32",
+        ),
         (np.ones(2, np.float16), np.ones(2), r"params\['last'\] is float16, expected"),
         ([1.0, 2.0], np.ones(2), r"params\['last'\] is list, expected an array of float32"),
         (read_only([1.0, 2.0]), np.ones(2), r"params\['last'\] is read-only"),

@@ -1,11 +1,13 @@
 """Training: the loss falls, batches, fit by hand, evaluation, history, divergence, errors."""
 
+import threading
 from itertools import product
 from math import isnan
 
 import numpy as np
 import pytest
 from threadpoolctl import threadpool_info, threadpool_limits
+from tqdm.auto import tqdm
 
 from cnnlib.data import digits
 from cnnlib.errors import DivergenceError, InputError
@@ -252,6 +254,19 @@ def test_progress_shows_loss_and_accuracy(capsys):
 def test_no_progress_no_output(capsys):
     quiet(small(), *rows(10))
     assert capsys.readouterr() == ("", "")
+
+
+def test_a_bar_needs_no_thread(monkeypatch, capsys):
+    """In a browser none can start: tqdm would warn of that, and a warning is an error here."""
+
+    def start(thread):
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", start)
+    monkeypatch.setattr(tqdm, "monitor", None)  # of bars before this one
+    quiet(small(), *rows(40), epochs=3, batch=5, progress=True)
+    assert "24/24" in capsys.readouterr().err
+    assert tqdm.monitor_interval > 0  # the bars of others keep theirs
 
 
 def test_bar_does_not_change_the_training(capsys):

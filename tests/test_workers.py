@@ -66,6 +66,46 @@ def test_an_error_in_a_thread_comes_out_and_ends_the_threads():
     assert len(workers.share(4, lambda part: part)) == 1
 
 
+def allow(monkeypatch, most, error=None):
+    """From now on the system starts `most` threads and no more, as in a browser or a container."""
+    true, started = threading.Thread.start, []
+
+    def start(thread):
+        if len(started) == most:
+            raise error or RuntimeError("can't start new thread")
+        started.append(thread)
+        true(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", start)
+    return started
+
+
+@pytest.mark.parametrize(("count", "most"), [(1, 0), (2, 0), (2, 1), (3, 2), (7, 0), (7, 3)])
+def test_without_so_many_threads_the_caller_computes_the_same_bits(count, most, monkeypatch):
+    case = next(case for case in grid.CASES if case.large)
+    with cnnlib.threads(count):
+        expected = list(three(case))
+    started = allow(monkeypatch, most)
+    with cnnlib.threads(count):
+        found = list(three(case))
+        seen = workers.share(9, lambda part: (part, threading.get_ident()))
+    assert len(started) == most and not any(thread.is_alive() for thread in started)
+    assert [part for part, _ in seen] == [
+        slice(9 * n // count, 9 * (n + 1) // count) for n in range(count)
+    ]
+    assert {thread for _, thread in seen} == {threading.get_ident()}
+    for a, b in zip(found, expected, strict=True):
+        np.testing.assert_array_equal(a, b)
+    assert workers.share(9, lambda part: part) == [slice(0, 9)]
+
+
+def test_an_interrupt_while_threads_start_ends_them(monkeypatch):
+    started = allow(monkeypatch, 1, KeyboardInterrupt())
+    with pytest.raises(KeyboardInterrupt), cnnlib.threads(2):
+        pass
+    assert len(started) == 1 and not started[0].is_alive()
+
+
 @pytest.mark.parametrize("count", [0, -1, 1.5, None, "2"])
 def test_a_wrong_count_is_named(count):
     with pytest.raises(InputError, match="count is"), cnnlib.threads(count):

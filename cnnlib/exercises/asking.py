@@ -158,7 +158,7 @@ def pool(answer, cases: Sequence[tuple] = ()) -> Report:
 
         images = [np.stack([both(image[..., c]) for c in range(x.shape[-1])], -1) for image in x]
         a, winners = np.stack(images, axis=1)
-        winners = winners.astype(np.int64)
+        winners = winners.astype(np.intp)
         dx = {"dx": max_pool_delta(da, winners, x.shape)} if winners.shape == da.shape else {}
         return {"a": a, **dx}
 

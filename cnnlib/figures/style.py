@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 from matplotlib import style
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 
@@ -51,7 +52,9 @@ def tint(color: str, share: float) -> tuple[float, ...]:
 def new_figure(width: float, height: float) -> Figure:
     """An empty figure in the book's style; the size is in inches."""
     with style.context(STYLE):
-        return Figure(figsize=(width, height))
+        figure = Figure(figsize=(width, height))
+    FigureCanvasAgg(figure)  # keeps one renderer; else each text would make its own to be measured
+    return figure
 
 
 def show(figure: Figure, alt: str) -> None:

@@ -4,6 +4,7 @@ import io
 
 import numpy as np
 import pytest
+from matplotlib.backends import backend_agg
 from matplotlib.figure import Figure
 
 from cnnlib import figures
@@ -67,3 +68,19 @@ def test_training_curves_are_small():
 
 def test_an_empty_figure():
     assert opened(Figure(figsize=(1, 1))).size == (110, 110)
+
+
+def test_one_renderer_measures_all_texts_of_a_figure(monkeypatch):
+    """A renderer holds a whole picture: one for each text takes hundreds of megabytes."""
+    made = []
+
+    class Counted(backend_agg.RendererAgg):
+        def __init__(self, *arguments):
+            made.append(arguments)
+            super().__init__(*arguments)
+
+    monkeypatch.setattr(backend_agg, "RendererAgg", Counted)
+    figure = figures.grid(np.arange(60).reshape(6, 10))
+    assert len(figure.axes[0].texts) > 60 and len(made) == 1
+    figures.png(figure)
+    assert len(made) == 2  # the figure has been cut to what was drawn: a picture of another size

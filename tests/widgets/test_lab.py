@@ -16,6 +16,7 @@ pytest.importorskip("jupyterlab")
 
 CHAPTER = Path(__file__).parents[2] / "notebooks" / "02_kernel_centre.ipynb"
 TOKEN = "explorers"
+PATIENCE = 120  # seconds: ends a wait that would never end; how long one takes decides nothing
 FIND = """
 from ipywidgets.widgets.widget import _instances
 (explorer,) = [w for w in _instances.values() if type(w).__name__ == "ConvolutionExplorer"]
@@ -60,13 +61,13 @@ def lab(notebook):
         yield f"http://127.0.0.1:{port}", folder / "RUNTIME"
     finally:
         server.terminate()  # it ends its kernels
-        server.wait(20)
+        server.wait(PATIENCE)
 
 
-def answer(address, patience=30):
+def answer(address):
     """What the server says; it may still be starting."""
     request = urllib.request.Request(address, headers={"Authorization": f"token {TOKEN}"})
-    for _ in range(10 * patience):
+    for _ in range(10 * PATIENCE):
         try:
             with urllib.request.urlopen(request, timeout=5) as reply:
                 return json.load(reply)
@@ -86,13 +87,16 @@ class Kernel:
         self.client = BlockingKernelClient(connection_file=str(file))
         self.client.load_connection_file()
         self.client.start_channels()
-        self.client.wait_for_ready(timeout=20)
+        self.client.wait_for_ready(timeout=PATIENCE)
 
     def tell(self, code):
         """Run a line and give what it printed."""
         said = []
         self.client.execute_interactive(
-            code, timeout=20, store_history=False, output_hook=lambda m: said.append(m["content"])
+            code,
+            timeout=PATIENCE,
+            store_history=False,
+            output_hook=lambda m: said.append(m["content"]),
         )
         assert not any("ename" in content for content in said), said
         return "".join(content.get("text", "") for content in said)
@@ -106,11 +110,12 @@ def test_a_click_arrives_in_the_kernel_and_its_answer_in_the_page(browser, lab):
         "**/*", lambda r: r.continue_() if r.request.url.startswith(address) else r.abort()
     )
     page = context.new_page()
+    page.set_default_timeout(1000 * PATIENCE)
     page.goto(f"{address}/lab/tree/chapter.ipynb?token={TOKEN}")
-    page.wait_for_function(READY, timeout=60_000)
+    page.wait_for_function(READY)
     page.evaluate("() => { window.jupyterapp.commands.execute('notebook:run-all-cells'); }")
     explorer = page.locator(".cnn-explorer")
-    explorer.wait_for(timeout=60_000)
+    explorer.wait_for()
     assert explorer.count() == 1
     kernel = Kernel(address, runtime)
     kernel.tell(FIND)
@@ -119,7 +124,7 @@ def test_a_click_arrives_in_the_kernel_and_its_answer_in_the_page(browser, lab):
     weights = explorer.locator(".cnn-grid", has_text="kernel w").locator('[role="gridcell"]')
     weights.last.click()
     explorer.locator(".cnn-cell.weight.centre").wait_for()
-    for _ in range(50):
+    for _ in range(10 * PATIENCE):
         if kernel.tell("print(len(seen))").strip() != "0":
             break
         time.sleep(0.1)
