@@ -1,19 +1,8 @@
-"""Settings that all tests share."""
+"""The browser of the tests that open pages."""
 
-import os
 import shutil
-from importlib.util import find_spec
 
 import pytest
-from hypothesis import settings
-
-# No deadline: a busy machine is slow, not wrong. On CI the drawn examples are the same every time.
-settings.register_profile("book", deadline=None, derandomize="CI" in os.environ)
-settings.load_profile("book")
-
-# TensorFlow reads this once, whichever test imports it first: with oneDNN it does not refuse what
-# the records say that it refuses.
-os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
 
 # --no-sandbox: CI runs as root in a container, where Chromium's own sandbox cannot start.
 FLAGS = [
@@ -23,15 +12,6 @@ FLAGS = [
     "--disable-background-networking",
     "--disable-component-update",
 ]
-
-
-def pytest_collection_modifyitems(items):
-    """The examples of `cnnlib.interop` need the frameworks: without them they are skipped."""
-    missing = [name for name in ("torch", "tensorflow") if find_spec(name) is None]
-    for item in items:
-        if missing and item.nodeid.startswith("cnnlib/interop/"):
-            said = f"{', '.join(missing)} not installed: make test-frameworks"
-            item.add_marker(pytest.mark.skip(said))
 
 
 @pytest.fixture(scope="session")

@@ -194,8 +194,7 @@ def test_gradients_of_the_loops_against_central_differences(case):
 
 @EVERY_CASE
 @EVERY_FLOAT
-def test_against_pytorch(case, dtype):
-    torch = pytest.importorskip("torch")
+def test_against_pytorch(case, dtype, torch):
     x, w, b, dz = (array.astype(dtype) for array in case.arrays())
     n = len(case.P)
 
@@ -228,8 +227,7 @@ def test_against_pytorch(case, dtype):
 
 
 @pytest.mark.parametrize("padding", ["valid", 1, (2, 0), "same"])
-def test_paddings_are_those_of_pytorch(padding):
-    torch = pytest.importorskip("torch")
+def test_paddings_are_those_of_pytorch(padding, torch):
     x, w, b, _ = grid.SHARPEST.arrays()
     zt = torch.nn.functional.conv2d(
         torch.tensor(np.moveaxis(x, -1, 1)),

@@ -1,12 +1,12 @@
 """The image sets: real MNIST files where they are, each kind of damage, no network at all."""
 
 import gzip
-import os
 import shutil
 import signal
 import subprocess
 import sys
 import textwrap
+import tracemalloc
 import warnings
 from collections import Counter
 from functools import wraps
@@ -24,8 +24,6 @@ pytest.importorskip("sklearn", reason="scikit-learn is not installed: pip instal
 pytest.importorskip("mlxtend", reason="mlxtend is not installed: pip install -e '.[book]'")
 
 ROOT = Path(__file__).resolve().parents[1]
-# looked up here, before a test changes the environment
-FOLDERS = (os.environ.get("CNNLIB_DATA"), ROOT.parent / "shared" / "data" / "mnist")
 NAMES = (
     "train-images-idx3-ubyte",
     "train-labels-idx1-ubyte",
@@ -37,12 +35,9 @@ TEST_COUNTS = [980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009]
 
 
 @pytest.fixture(scope="module")
-def real():
+def real(mnist_folder):
     """The folder of the real files."""
-    for folder in FOLDERS:
-        if folder and all(Path(folder, f"{name}.gz").is_file() for name in NAMES):
-            return Path(folder)
-    pytest.skip("the four MNIST files are neither in CNNLIB_DATA nor in ../shared/data/mnist")
+    return mnist_folder
 
 
 @pytest.fixture(scope="module")
@@ -133,7 +128,7 @@ def pairs(x, t, top=255):
 def test_types_range_and_layout(name, request):
     split = data.digits() if name == "digits" else request.getfixturevalue(name)
     for x, t in ((split.x_train, split.t_train), (split.x_test, split.t_test)):
-        assert x.dtype == np.float32 and t.dtype == np.int64
+        assert x.dtype == np.float32 and t.dtype == np.intp
         assert x.ndim == 4 and x.shape[3] == 1 and t.shape == (len(x),)
         assert x.flags.c_contiguous and x.flags.writeable and t.flags.writeable
         assert x.min() == 0.0 and x.max() == 1.0
@@ -599,7 +594,7 @@ def test_watch_has_all_whole_pieces_of_two_seconds(recordings):
     assert not pieces
     for part in split:
         assert part.flags.writeable
-    assert split.x_train.dtype == np.float32 and split.t_train.dtype == np.int64
+    assert split.x_train.dtype == np.float32 and split.t_train.dtype == np.intp
     assert (np.diff(split.t_train) == 0).mean() < 0.3  # shuffled
     assert len(data.WATCH_EXERCISES) == len(recordings["y_labels"]) == split.t_train.max() + 1
 
@@ -655,7 +650,7 @@ def test_brain_patches_have_the_label_of_their_middle(monkeypatch):
     flat = cubes.reshape(-1, 729)
     flat = (flat - flat.mean(1, keepdims=True)) / flat.std(1, keepdims=True)
     for x, t, count in ((split.x_train, split.t_train, 60), (split.x_test, split.t_test, 12)):
-        assert x.shape == (count, 9, 9, 9, 1) and x.dtype == np.float32 and t.dtype == np.int64
+        assert x.shape == (count, 9, 9, 9, 1) and x.dtype == np.float32 and t.dtype == np.intp
         assert np.bincount(t).tolist() == [count // 2] * 2
         assert (np.diff(t) == 0).mean() < 0.8  # shuffled
         match = x.reshape(count, 729) @ flat.T / 729  # 1 for the same cube
@@ -665,6 +660,29 @@ def test_brain_patches_have_the_label_of_their_middle(monkeypatch):
         assert all((white if label else grey)[m] > 0.8 for m, label in zip(middles, t, strict=True))
         back = [m[1] < 50 // 2 - 4 for m in middles]
         assert set(back) == {count == 60}  # the back to learn from, the front to be tested
+
+
+def test_brain_patches_fit_into_a_machine_of_32_bits(brain, monkeypatch):
+    """There an array has at most 2 GiB, even a view in which the same cells stand many times."""
+    tricks = np.lib.stride_tricks
+
+    def bounded(trick):
+        def view(*args, **keywords):
+            result = trick(*args, **keywords)
+            assert result.nbytes < 1 << 31
+            return result
+
+        return view
+
+    for name in ("as_strided", "sliding_window_view"):
+        monkeypatch.setattr(tricks, name, bounded(getattr(tricks, name)))
+    monkeypatch.setattr(data, "brain", lambda: brain)
+    tracemalloc.start()
+    split = data.brain_patches()
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert split.x_train.nbytes > 14e6
+    assert peak < 100e6  # which cells are grey or white, where these are, and the cubes
 
 
 def test_a_file_that_is_no_volume_is_refused(monkeypatch, tmp_path):

@@ -125,7 +125,6 @@ def test_a_centre_lies_on_cell_0():
         (Window(2, padding=((4, 3),)), 3, 9),  # no two outputs on one cell
         (Window(2, stride=2, padding=((4, 3),)), 3, 9),
     ],
-    ids=str,
 )
 def test_a_circle_has_no_more_cells_than_it_needs(window, P, L):
     assert fourier.least(window.axes((P,))) == [L]

@@ -1,6 +1,5 @@
 """Networks as models of PyTorch and Keras, and back: outputs and every gradient are the same."""
 
-import importlib.util
 import sys
 from pathlib import Path
 
@@ -98,20 +97,17 @@ class Keras:
 
 @pytest.fixture(scope="module", params=[Torch, Keras])
 def framework(request):
-    name = request.param.package
-    if importlib.util.find_spec(name) is None:
-        pytest.skip(f"{name} is not installed: make test-frameworks")
+    request.getfixturevalue(request.param.package)
     return request.param()
 
 
 @pytest.fixture(scope="module")
-def torch_nn():
-    return pytest.importorskip("torch").nn
+def torch_nn(torch):
+    return torch.nn
 
 
 @pytest.fixture(scope="module")
-def keras():
-    pytest.importorskip("tensorflow")
+def keras(tensorflow):
     return connect("tensorflow").keras
 
 

@@ -129,8 +129,7 @@ def test_the_loss_is_a_mean_over_the_batch(loss):
 
 
 @pytest.mark.parametrize("loss", ALL)
-def test_agrees_with_pytorch(loss):
-    torch = pytest.importorskip("torch")
+def test_agrees_with_pytorch(loss, torch):
     F = torch.nn.functional
     y, t = example(loss, np.random.default_rng(3), N=5, K=4)
     theirs = {
@@ -145,8 +144,7 @@ def test_agrees_with_pytorch(loss):
     compare_with_torch(torch, loss(), theirs, y, t)
 
 
-def test_labels_agree_with_pytorch():
-    torch = pytest.importorskip("torch")
+def test_labels_agree_with_pytorch(torch):
     F, rng = torch.nn.functional, np.random.default_rng(4)
     t = np.array([3, 0, 2, 2, 1])
     compare_with_torch(torch, SoftmaxCrossEntropy(), F.cross_entropy, rng.normal(size=(5, 4)), t)

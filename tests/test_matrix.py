@@ -8,7 +8,6 @@ import pytest
 from cnnlib import mistakes
 from cnnlib.mistakes import matrix, trainings, ways
 
-TABLE = matrix.matrix()
 WAYS = list(ways.ways())
 CHECKS = [check.name for check in matrix.CHECKS]
 # Which mistakes an ease hides, read from the catalogue's own sentences: an independent source.
@@ -23,13 +22,15 @@ SENTENCES = {
 
 
 def hidden(name):
-    return {id for id, row in TABLE.items() if row[name] is False}
+    return {id for id, row in matrix.matrix().items() if row[name] is False}
 
 
 def test_every_mistake_has_a_row_or_a_reason():
-    assert list(TABLE) == [one.id for one in mistakes.every() if one.id not in ways.OUTSIDE]
-    assert {way.id for way in WAYS} == set(TABLE)
-    for row in TABLE.values():
+    assert list(matrix.matrix()) == [
+        one.id for one in mistakes.every() if one.id not in ways.OUTSIDE
+    ]
+    assert {way.id for way in WAYS} == set(matrix.matrix())
+    for row in matrix.matrix().values():
         assert list(row) == CHECKS and set(row.values()) <= {True, False, None}
 
 
@@ -48,17 +49,17 @@ def test_an_ease_hides_what_the_catalogue_says(name):
     } - ways.OUTSIDE.keys()
     assert len(said) >= 1
     assert said <= hidden(name)
-    assert all(TABLE[id]["awkward"] for id in said)
+    assert all(matrix.matrix()[id]["awkward"] for id in said)
 
 
 def test_the_awkward_configuration_sees_all_but_two():
     assert hidden("awkward") == {"D11", "T2"}
-    assert TABLE["D11"]["no pad"] and TABLE["D11"]["classroom"]
+    assert matrix.matrix()["D11"]["no pad"] and matrix.matrix()["D11"]["classroom"]
 
 
 def test_the_classroom_sees_half():
-    seen = [id for id, row in TABLE.items() if row["classroom"]]
-    assert len(seen) < 0.6 * len(TABLE)
+    seen = [id for id, row in matrix.matrix().items() if row["classroom"]]
+    assert len(seen) < 0.6 * len(matrix.matrix())
     assert {"F3", "F8", "D4", "D6", "D13", "W3", "W8", "W9", "B1", "P2"} <= hidden("classroom")
 
 
@@ -69,7 +70,7 @@ def test_a_mean_without_padding_is_blind_to_what_the_catalogue_says_of_t1():
 
 def test_deltas_of_one_hide_a_turned_delta_and_random_ones_do_not():
     assert {"W1", "S1"} <= hidden("ones") and "W1" in hidden("gradient, sum")
-    assert TABLE["W1"]["gradient, random"]
+    assert matrix.matrix()["W1"]["gradient, random"]
 
 
 def test_a_tie_and_a_memory_need_checks_of_their_own():
@@ -80,8 +81,8 @@ def test_a_tie_and_a_memory_need_checks_of_their_own():
 def test_what_no_image_has_is_no_question_for_checks_of_images():
     for id in ("D22", "S4"):
         for name in ("stride 1", "no pad", "C=K=1", "symmetric", "square"):
-            assert TABLE[id][name] is None
-    assert TABLE["P1"]["symmetric"] is None and TABLE["P1"]["stride 1"] is True
+            assert matrix.matrix()[id][name] is None
+    assert matrix.matrix()["P1"]["symmetric"] is None and matrix.matrix()["P1"]["stride 1"] is True
 
 
 def test_right_code_passes_every_check(monkeypatch):

@@ -147,16 +147,6 @@ def test_backward_after_forward_is_gradients():
 # PyTorch
 
 
-@pytest.fixture
-def torch():
-    """PyTorch with one thread: on a busy machine two wait for each other."""
-    torch = pytest.importorskip("torch")
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield torch
-    torch.set_num_threads(threads)
-
-
 def in_torch(torch, network):
     """The modern model as torch tensors, and its loss as a function of x and t."""
     functional = torch.nn.functional

@@ -153,7 +153,7 @@ def test_against_brute_force(case, dtype, count):
     a, winners = brute.max_pool(x, case.axes)
     found = pools(x, da, case, count)
     assert found["max"].dtype == dtype
-    assert found["winners"].dtype == np.int64
+    assert found["winners"].dtype == np.intp
     np.testing.assert_array_equal(found["max"], a)
     np.testing.assert_array_equal(found["winners"], winners)
     close(found["max delta"], brute.max_pool_delta(da, winners, case.P), dtype)
@@ -270,10 +270,8 @@ SYMMETRIC = [
 ]
 
 
-def torch_pool(name, x, case, da, **keywords):
+def torch_pool(torch, name, x, case, da, **keywords):
     """Results of a pool in PyTorch, and the deltas of its input, all channels-last."""
-    import torch
-
     xt = torch.tensor(np.moveaxis(x, -1, 1).copy(), requires_grad=True)
     pool = getattr(torch.nn.functional, f"{name}_pool{len(case.P)}d")
     results = pool(xt, case.U, case.stride, case.padding or 0, **keywords)
@@ -284,11 +282,10 @@ def torch_pool(name, x, case, da, **keywords):
 
 @pytest.mark.parametrize("case", SYMMETRIC, ids=lambda case: case.name)
 @EVERY_FLOAT
-def test_max_pool_against_pytorch(case, dtype):
-    pytest.importorskip("torch")
+def test_max_pool_against_pytorch(case, dtype, torch):
     x, da = (array.astype(dtype) for array in case.pool_arrays())
     found = pools(x, da, case)
-    a, winners, dx = torch_pool("max", x, case, da, return_indices=True)
+    a, winners, dx = torch_pool(torch, "max", x, case, da, return_indices=True)
     np.testing.assert_array_equal(found["max"], a)
     np.testing.assert_array_equal(found["winners"], winners)
     close(found["max delta"], dx, dtype)
@@ -297,11 +294,10 @@ def test_max_pool_against_pytorch(case, dtype):
 @pytest.mark.parametrize("case", SYMMETRIC, ids=lambda case: case.name)
 @EVERY_FLOAT
 @COUNTS
-def test_avg_pool_against_pytorch(case, dtype, count):
-    pytest.importorskip("torch")
+def test_avg_pool_against_pytorch(case, dtype, count, torch):
     x, da = (array.astype(dtype) for array in case.pool_arrays())
     found = pools(x, da, case, count)
-    a, dx = torch_pool("avg", x, case, da, count_include_pad=count)
+    a, dx = torch_pool(torch, "avg", x, case, da, count_include_pad=count)
     close(found["mean"], a, dtype)
     close(found["mean delta"], dx, dtype)
 
@@ -434,7 +430,7 @@ def test_integers_are_computed_in_float64(case):
 def test_half_precision_stays():
     x, da = (array.astype(np.float16) for array in OVERLAPPING.pool_arrays())
     found = pools(x, da, OVERLAPPING)
-    assert found.pop("winners").dtype == np.int64
+    assert found.pop("winners").dtype == np.intp
     assert {array.dtype for array in found.values()} == {np.dtype(np.float16)}
     np.testing.assert_array_equal(found["max"], brute.max_pool(x, OVERLAPPING.axes)[0])
 

@@ -87,6 +87,7 @@ DENSE = ("awkward", "shape", "mean", "N=1", "one call", "classroom")
 FREE = (*DENSE, "ones")
 
 
+@cache
 def matrix() -> dict[str, dict[str, bool | None]]:
     """Whether a check notices a mistake: by id, then by the check's name.
 

@@ -34,12 +34,18 @@ def _each(returned, change):
     return {quantity: change(a) for quantity, a in returned.items()}
 
 
+def named(fn):
+    """A parameter of a test; one of them computes with PyTorch."""
+    marks = [pytest.mark.frameworks] if fn.__name__ == "autograd" else []
+    return pytest.param(fn, id=fn.__name__, marks=marks)
+
+
 def test_there_are_enough_of_them():
     assert len(RIGHT) >= 12
 
 
 @pytest.mark.parametrize("settings", SETTINGS, ids=str)
-@pytest.mark.parametrize("fn", RIGHT, ids=lambda fn: fn.__name__)
+@pytest.mark.parametrize("fn", [named(fn) for fn in RIGHT])
 def test_right_is_not_accused(fn, settings):
     ways = [in_type(fn, np.float32)]
     if not settings:
@@ -49,7 +55,7 @@ def test_right_is_not_accused(fn, settings):
         assert report.ok, str(report)
 
 
-@pytest.mark.parametrize("fn", RIGHT[:-3:3], ids=lambda fn: fn.__name__)
+@pytest.mark.parametrize("fn", [named(fn) for fn in RIGHT[:-3:3]])
 def test_nor_with_other_numbers(fn):
     for seed in (1, 2, 3):
         report = diagnose(in_type(fn, np.float32), seed=seed)

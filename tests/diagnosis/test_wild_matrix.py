@@ -7,7 +7,6 @@ from wild import SINGLE
 import cnnlib
 from cnnlib.mistakes import matrix, ways
 
-TABLE = matrix.matrix()
 MADE = [way.id for way in ways.ways()]
 # What stands where windows hang over the edge, and which term stays, is the program's own affair;
 # None for zeros, and exchanged arguments, also change the shape; a memory lasts for all checks.
@@ -58,7 +57,7 @@ def test_a_check_sees_what_people_write_as_the_matrix_says(fn, quantity, ids):
             continue
         seen = notices(check, fn, quantity)
         for id in ids:
-            said = TABLE[id][check.name]
+            said = matrix.matrix()[id][check.name]
             if said:  # every way of making it is noticed
                 assert seen, (id, check.name)
             elif said is False and MADE.count(id) == 1 and id not in OWN:

@@ -152,11 +152,11 @@ class _Any(dict):
         return "#"
 
 
-def test_every_character_of_every_formula_is_in_the_font():
-    ttlib = pytest.importorskip("fontTools.ttLib")
-    pytest.importorskip("brotli")
+def test_every_character_of_every_formula_is_in_the_font(brotli):
     import html as entities
     import re
+
+    from fontTools import ttLib as ttlib
 
     with ttlib.TTFont(formulas.FONT) as font:
         there = {chr(code) for code in font.getBestCmap()}
@@ -181,9 +181,7 @@ def test_variables_are_slanted_as_unicode_says():
         assert unicodedata.normalize("NFKC", formulas.italic(letter)) in letter + "εφ"
 
 
-def test_the_font_is_what_its_script_makes(tmp_path, monkeypatch):
-    for package in ("fontTools", "brotli", "ziamath"):
-        pytest.importorskip(package)
+def test_the_font_is_what_its_script_makes(brotli, tmp_path, monkeypatch):
     from fontTools.ttLib import TTFont
 
     from cnnlib.publish import make_font

@@ -238,8 +238,11 @@ def axe():
 
 
 def until(page, condition):
-    """Playwright's own waiting would need `eval`, which the pages' policy forbids."""
-    for _ in range(300):
+    """Playwright's own waiting would need `eval`, which the pages' policy forbids.
+
+    Two minutes end a wait that would never end; how long one takes decides nothing.
+    """
+    for _ in range(1200):
         if page.evaluate(condition):
             return
         page.wait_for_timeout(100)
@@ -371,7 +374,7 @@ def test_the_place_and_the_folds_are_kept(site, visit):
     page = visit(site / "01_forward_pass.html")
     fold = page.locator("main details").nth(3)
     fold.evaluate("fold => { fold.open = true; scrollTo(0, 5000); }")
-    page.wait_for_timeout(200)
+    until(page, "(localStorage.getItem(`open:${location.pathname}`) || '').includes('3')")
     place = page.evaluate("scrollY")
     page.reload()
     until(page, f"Math.abs(scrollY - {place}) < 2")

@@ -2,7 +2,6 @@
 
 import io
 import json
-import os
 
 import numpy as np
 import pytest
@@ -70,9 +69,8 @@ def test_the_shipped_network_reads_digits():
     assert NetworkExplorer().data["test"]["accuracy"] > 0.96
 
 
-@pytest.mark.skipif("CNNLIB_DATA" not in os.environ, reason="CNNLIB_DATA names no MNIST")
-def test_the_file_says_what_the_network_does_on_the_test_set():
-    *_, x, t = mnist()
+def test_the_file_says_what_the_network_does_on_the_test_set(mnist_folder):
+    *_, x, t = mnist(mnist_folder)
     data, network = NetworkExplorer().data, read_network()
     loss, accuracy = evaluate(network, x, t)
     assert data["test"]["images"] == len(x) == 10_000
