@@ -5,6 +5,7 @@ import json
 import re
 from pathlib import Path
 
+import clocks
 import pytest
 
 ROOT = Path(__file__).parents[1]
@@ -14,8 +15,11 @@ PATHS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 # No tag that skips a cell or its comparison belongs here.
 # A playground needs a kernel: the HTML shows its still and says so.
 TAGS = {"playground", "raises-exception"}
-# Every rule of sanitize.cfg, with its reason. Only timings may be ignored.
-RULES = {"seconds": "how long a cell took differs from machine to machine"}
+# Every rule of sanitize.cfg, with its reason. Only what a clock says may be ignored.
+RULES = {
+    "seconds": "how long a cell took differs from machine to machine",
+    "machine": "a sentence that a cell makes from what its clock said",
+}
 
 LONGEST_CELL = 15
 VIEW = "application/vnd.jupyter.widget-view+json"
@@ -83,6 +87,20 @@ def test_sanitising_rules_are_listed():
 @pytest.mark.parametrize("text", ["0.31 s", "12 ms", "4.5 µs", "61s", "3 min"])
 def test_a_timing_is_ignored(text):
     assert sanitised(f"took {text}.") == "took TIME."
+
+
+def test_a_sentence_made_from_a_timing_is_ignored():
+    assert sanitised("a\nOn this machine, 3 by 3 wins.\nb") == "a\nON THIS MACHINE\nb"
+
+
+@each_notebook
+def test_only_a_cell_that_reads_a_clock_says_what_holds_on_this_machine(path):
+    cells = code_cells(path)
+    measured = clocks.printed([source for _, _, source in cells])
+    for number, cell, source in cells:
+        said = "".join("".join(output.get("text", "")) for output in cell["outputs"])
+        if "On this machine" in said + source:
+            assert number in measured, f"code cell {number}"
 
 
 @pytest.mark.parametrize("text", ["95.3 %", "3 steps", "s = 2", "loss 0.31", "5 maps", "1e-3"])
