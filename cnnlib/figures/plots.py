@@ -11,6 +11,7 @@ from .style import STYLE, Figure, new_figure
 
 LINES = ("-", "--", ":", "-.")
 MARKERS = ("o", "s", "^", "D", "v")
+PLACE = "best"  # of a legend; said, for else matplotlib warns where a slow machine takes a second
 
 
 def curves(
@@ -50,7 +51,7 @@ def curves(
         axes.set(xlabel=xlabel, ylabel=ylabel, title=title)
         axes.set(**{f"{axis}scale": "log" for axis in log})
         if any(lines):
-            axes.legend()
+            axes.legend(loc=PLACE)
     return figure
 
 
@@ -84,7 +85,7 @@ def training_curves(histories: History | dict[str, History]) -> Figure:
         for axes in (left, right):
             axes.xaxis.get_major_locator().set_params(integer=True)
             if axes.get_legend_handles_labels()[1]:
-                axes.legend()
+                axes.legend(loc=PLACE)
     return figure
 
 
