@@ -14,7 +14,7 @@ RUN := $(VENV)/bin/python
 STAMP := $(VENV)/.cnnlib
 
 # A worker for each core, and a file of tests, such as a notebook, for one worker.
-TEST := -m pytest cnnlib tests notebooks -n auto --maxprocesses 4 --dist loadfile --nbval --nbval-current-env \
+TEST := -m pytest cnnlib tests notebooks -n logical --maxprocesses 4 --dist loadfile --nbval --nbval-current-env \
 	--nbval-sanitize-with tests/sanitize.cfg --nbval-cell-timeout 600
 
 .PHONY: help install book html pdf handout test check test-frameworks mutants kernels ci-long lab notebooks results lint bench bench-compare measure clean
@@ -41,7 +41,7 @@ test: $(STAMP)  ## run the tests, the doctests and every notebook against its co
 	@$(RUN) $(TEST)
 
 check: lint  ## for daily work: style, types and the core's tests, in a minute and a half
-	@$(RUN) -m pytest cnnlib tests -n auto --maxprocesses 4 --dist loadfile -q \
+	@$(RUN) -m pytest cnnlib tests -n logical --maxprocesses 4 --dist loadfile -q \
 	    -m "not (notebook or browser or frameworks or slow)"
 
 # PyTorch as pip finds it brings several GB of GPU libraries; a CPU build that is there is kept.

@@ -30,6 +30,10 @@ NEEDS = {
     "mnist_folder": "mnist",
     "brotli": "dev",
 }
+# What stands on the numeric core. `make check` leaves it to `make test`, which takes minutes.
+SLOW = tuple(f"tests/{name}" for name in (
+    "diagnosis/", "publish/", "widgets/", "test_data", "test_exercises", "test_matrix",
+    "test_mutants", "test_readme"))  # fmt: skip
 # Doctests and cells have no fixtures.
 WITH_FRAMEWORKS = ("cnnlib/interop/", "notebooks/06_frameworks.ipynb")
 MNIST = [f"{part}-idx{n}-ubyte.gz" for part, n in (
@@ -45,6 +49,8 @@ def pytest_collection_modifyitems(items):
             item.add_marker(NEEDS[fixture])
         if item.path.suffix == ".ipynb":
             item.add_marker("notebook")
+        if item.nodeid.startswith(SLOW):
+            item.add_marker("slow")
         if item.nodeid.startswith(WITH_FRAMEWORKS):
             item.add_marker("frameworks")
             if missing:

@@ -5,6 +5,7 @@ stride 1 a forgotten stride, a symmetric kernel a forgotten rotation. Nothing he
 row of the tables is run unflipped and flipped, and every entry of every result is compared.
 """
 
+import os
 import re
 from dataclasses import dataclass, replace
 from functools import cache
@@ -14,9 +15,19 @@ import numpy as np
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
-# The same examples on every run: a test that fails must fail again, and CI must be steady.
-# A busy machine is slow, not wrong: nothing depends on how long an example takes.
-STEADY = settings(derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+
+def examples(count: int) -> settings:
+    """So many drawn examples, the same on every run; `make ci-long` draws many more new ones.
+
+    A busy machine is slow, not wrong: nothing depends on how long an example takes.
+    """
+    long = "CNNLIB_LONG" in os.environ
+    return settings(
+        max_examples=50 * count if long else count,
+        derandomize=not long,
+        deadline=None,
+        suppress_health_check=[HealthCheck.too_slow],
+    )
 
 
 @dataclass(frozen=True)

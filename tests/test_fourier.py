@@ -8,7 +8,7 @@ import brute
 import grid
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 
 from cnnlib import fourier, gemm, loops
 from cnnlib.convolution import shared
@@ -79,7 +79,7 @@ def test_every_case_with_kept_transforms(tight, case):
     check(case, kept=fourier.Transforms())
 
 
-@settings(grid.STEADY, max_examples=120)
+@grid.examples(120)
 @given(grid.drawn())
 def test_any_geometry_against_loops(case):
     x, w, b, dz = case.arrays()

@@ -8,7 +8,7 @@ import brute
 import grid
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from cnnlib import blocks, gemm, loops
@@ -87,7 +87,7 @@ def test_deltas_go_the_way_that_suits_their_shape(monkeypatch):
     assert taken == ["scatter", "gather", "gather", "gather"]
 
 
-@settings(grid.STEADY, max_examples=200)
+@grid.examples(200)
 @given(grid.drawn(), st.sampled_from([1, 300, 2000, 1 << 20]), st.sampled_from([1, 2, 3, 4, 6, 64]))
 def test_any_geometry_and_cut_against_loops(case, slab, size):
     x, w, b, dz = case.arrays()
@@ -102,7 +102,7 @@ def test_any_geometry_and_cut_against_loops(case, slab, size):
     close(dw, loops.conv_weight_gradient(x, dz, window))
 
 
-@settings(grid.STEADY, max_examples=100)
+@grid.examples(100)
 @given(grid.drawn())
 def test_adjoint_identity_of_any_geometry(case):
     """<dz, conv(x)> = <dx, x> = <dw, w>: three readings of one table."""

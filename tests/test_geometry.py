@@ -9,7 +9,7 @@ import brute
 import grid
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 
 from cnnlib import blocks, convolution, pooling
 from cnnlib.errors import InputError
@@ -225,7 +225,7 @@ def test_connections_against_brute_force(case):
     assert Window(case.U, **case.geometry).output_shape(case.P) == brute.outputs(case.axes)
 
 
-@settings(grid.STEADY, max_examples=150)
+@grid.examples(150)
 @given(grid.drawn())
 def test_connections_of_any_geometry(case):
     rows = connections(case.P, case.U, **case.geometry)

@@ -4,7 +4,7 @@ import brute
 import grid
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 
 from cnnlib import loops
 from cnnlib.geometry import Window
@@ -99,7 +99,7 @@ def test_convolution_against_brute_force(case):
     close(loops.conv_weight_gradient(x, dz, window), dw)
 
 
-@settings(grid.STEADY, max_examples=60)
+@grid.examples(60)
 @given(grid.drawn())
 def test_convolution_of_any_geometry(case):
     x, w, b, dz = case.arrays()

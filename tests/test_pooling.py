@@ -4,7 +4,7 @@ import brute
 import grid
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 
 import cnnlib
 from cnnlib import loops
@@ -205,7 +205,7 @@ def test_grid_of_pools_is_awkward():
     assert ties > 100
 
 
-@settings(grid.STEADY, max_examples=150)
+@grid.examples(150)
 @given(grid.drawn(pool=True))
 def test_any_pool_against_the_loops(case):
     x, da = case.pool_arrays()

@@ -3,6 +3,7 @@
 import errno
 import os
 import subprocess
+import sys
 from datetime import date
 from pathlib import Path
 
@@ -233,6 +234,7 @@ def test_a_full_disk_is_a_failure_of_the_chapters_it_meets(book, rendered, monke
     assert {file.stem for file in Path("build").iterdir()} == {"00_start_here"}
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no signal that stands for Ctrl-C")
 def test_an_interrupt_ends_the_book_with_what_is_done(book, rendered, capfd):
     """The first chapter interrupts the builder, as Ctrl-C would, and would then run for ever."""
     interrupting = (
