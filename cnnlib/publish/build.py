@@ -14,9 +14,8 @@ import nbformat
 from nbformat import NotebookNode
 from nbformat.v4 import new_markdown_cell, new_notebook
 
-from . import BuildError
 from .execution import Failure, execute, without_path
-from .reading import COMPANIONS, chapters, code_cells, read, write
+from .reading import COMPANIONS, UnreadableError, chapters, code_cells, read, write
 
 LIBRARY = Path(__file__).parents[1]
 OPTIONAL = ("tensorflow", "torch")  # too large to be required
@@ -61,9 +60,9 @@ def make(notebooks: Path, build: Path, jobs: int = 0) -> Book:
         result = build / path.name
         try:
             notebook = read(path)
-        except BuildError as error:
-            book.notebooks[path.stem] = _placeholder(path, str(error))
-            book.failures[path.stem] = Failure(str(error))
+        except UnreadableError as error:
+            book.notebooks[path.stem] = _placeholder(path, error.reason)
+            book.failures[path.stem] = Failure(error.reason)
             continue
         absent = missing(notebook)
         mark = marks[path] = " ".join([fingerprint(notebook, *folders), *absent])
@@ -201,7 +200,7 @@ def _explained(notebook: NotebookNode, path: Path, reason: str) -> NotebookNode:
 
 def _placeholder(path: Path, reason: str) -> NotebookNode:
     """A page in the place of a notebook that cannot be read: links to it lead here."""
-    text = f"# {path.stem}\n\nThis chapter is missing: its notebook could not be read."
+    text = f"# {path.stem}\n\nThis chapter is missing."
     notebook = new_notebook(cells=[new_markdown_cell(text)])
     notebook.metadata["cnnlib"] = {"tried": date.today().isoformat(), "reason": reason}
     return notebook

@@ -144,7 +144,8 @@ def _note(outputs: dict[str, str]) -> str:
     """Say of older outputs when they were computed, and why not on the day of the others."""
     if not outputs:
         return ""
-    today = f"On {outputs['tried']} they could not be computed anew: {outputs['reason']}."
+    tried, reason = outputs["tried"], outputs["reason"].rstrip(".")
     if "date" not in outputs:
-        return today
-    return f"The results on this page were computed on {outputs['date']}. {today}"
+        return f"On {tried} this chapter could not be made: {reason}."
+    shown = f"The results on this page were computed on {outputs['date']}."
+    return f"{shown} On {tried} they could not be computed anew: {reason}."

@@ -15,6 +15,14 @@ COMPANIONS = ("results", "scripts")  # folders beside the notebooks: what these 
 CONFLICT = re.compile(r"^(?:<{7}|>{7}) ", re.MULTILINE)
 
 
+class UnreadableError(BuildError):
+    """A file that is no notebook, and the reason."""
+
+    def __init__(self, path: Path, reason: str) -> None:
+        super().__init__(f"{path} cannot be read: {reason}.")
+        self.reason = f"its notebook cannot be read: {reason}"
+
+
 def chapters(notebooks: Path) -> list[Path]:
     """List the notebooks in the order of the book."""
     found = sorted(notebooks.glob("*.ipynb"))
@@ -44,7 +52,7 @@ def read(path: Path) -> NotebookNode:
         reason = error.strerror or str(error)
     except BuildError as error:
         reason = str(error)
-    raise BuildError(f"{path} cannot be read: {reason}.")
+    raise UnreadableError(path, reason)
 
 
 def _parsed(content: bytes) -> NotebookNode:
