@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from itertools import cycle
+from typing import Final
 
 import numpy as np
 from matplotlib import style
@@ -11,7 +12,7 @@ from .style import STYLE, Figure, new_figure
 
 LINES = ("-", "--", ":", "-.")
 MARKERS = ("o", "s", "^", "D", "v")
-PLACE = "best"  # of a legend; said, for else matplotlib warns where a slow machine takes a second
+PLACE: Final = "best"  # of a legend; said, for else matplotlib warns where a slow machine takes a second
 
 
 def curves(
