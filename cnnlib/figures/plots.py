@@ -12,7 +12,7 @@ from .style import STYLE, Figure, new_figure
 
 LINES = ("-", "--", ":", "-.")
 MARKERS = ("o", "s", "^", "D", "v")
-PLACE: Final = "best"  # of a legend; said, for else matplotlib warns where a slow machine takes a second
+PLACE: Final = "best"  # of a legend; not said, matplotlib warns where the search takes a second
 
 
 def curves(
