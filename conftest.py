@@ -1,6 +1,7 @@
 """What all tests share: marks that say what a test needs, and fixtures that skip without it."""
 
 import os
+from collections import Counter
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -55,6 +56,14 @@ def pytest_collection_modifyitems(items):
             item.add_marker("frameworks")
             if missing:
                 item.add_marker(pytest.mark.skip(_not_installed(*missing)))
+
+
+def pytest_terminal_summary(terminalreporter):
+    """One line for each reason why tests were skipped."""
+    skipped = terminalreporter.stats.get("skipped", [])
+    reasons = Counter(report.longrepr[-1].removeprefix("Skipped: ") for report in skipped)
+    for reason, count in reasons.most_common():
+        terminalreporter.write_line(f"SKIPPED [{count}] {reason}")
 
 
 def _not_installed(*names):

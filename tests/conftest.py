@@ -17,7 +17,7 @@ FLAGS = [
 @pytest.fixture(scope="session")
 def chromium():
     """Where the browser is; without one the tests that need it are skipped."""
-    pytest.importorskip("playwright", reason="the package playwright is not installed")
+    pytest.importorskip("playwright", reason="playwright not installed: .venv/bin/pip install -e .[browser]")
     names = ("chromium", "chromium-browser", "google-chrome")
     found = next(filter(None, map(shutil.which, names)), None)
     if found is None:

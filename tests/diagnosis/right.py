@@ -214,7 +214,7 @@ def differences(x, w, b, dz, s, p):
 
 @right
 def autograd(x, w, b, dz, s, p):
-    torch = pytest.importorskip("torch")
+    torch = pytest.importorskip("torch", reason="torch not installed: make test-frameworks")
     x, w, b = (torch.tensor(np.ascontiguousarray(a), requires_grad=True) for a in (x, w, b))
     z = torch.nn.functional.conv2d(x.permute(0, 3, 1, 2), w.permute(0, 3, 1, 2), b, s, p)
     z = z.permute(0, 2, 3, 1)
