@@ -17,7 +17,8 @@ FLAGS = [
 @pytest.fixture(scope="session")
 def chromium():
     """Where the browser is; without one the tests that need it are skipped."""
-    pytest.importorskip("playwright", reason="playwright not installed: .venv/bin/pip install -e .[browser]")
+    cure = ".venv/bin/pip install -e .[browser]"
+    pytest.importorskip("playwright", reason=f"playwright not installed: {cure}")
     names = ("chromium", "chromium-browser", "google-chrome")
     found = next(filter(None, map(shutil.which, names)), None)
     if found is None:

@@ -89,8 +89,10 @@ def make(notebooks: Path, build: Path, jobs: int = 0) -> Book:
             _explained(book.notebooks[path.stem], path, failure.reason)
             book.failures[path.stem] = failure
 
-    missed_first = sorted(due, key=lambda path: _mark_file(build / path.name).exists())
-    execute({path: due[path] for path in missed_first}, done, jobs)
+    # What is missing comes first; then the last chapters, which take longest: at the end, no core
+    # has to wait for a long one.
+    order = sorted(reversed(due), key=lambda path: _mark_file(build / path.name).exists())
+    execute({path: due[path] for path in order}, done, jobs)
     executed = sum(path.stem not in book.failures for path in due)
     unchanged = f", {fresh} had not changed" if fresh else ""
     print(f"{executed} of {len(book.notebooks)} notebooks executed{unchanged}.")

@@ -73,18 +73,18 @@ def test_execute_runs_only_what_changed(book, monkeypatch):
     save("1", name="05_training")
     names = executed_names(monkeypatch)
     main(["book"])
-    assert names == ["00_start_here", "05_training"]
+    assert names == ["05_training", "00_start_here"]
     main(["book"])
-    assert names == ["00_start_here", "05_training"]
+    assert names == ["05_training", "00_start_here"]
     save("2", name="05_training")
     main(["book"])
-    assert names == ["00_start_here", "05_training", "05_training"]
+    assert names == ["05_training", "00_start_here", "05_training"]
     Path("build/00_start_here.ipynb").unlink()
     main(["book"])
     assert names[3:] == ["00_start_here"]
     monkeypatch.setattr(build, "fingerprint", lambda notebook, *folders: "another library")
     main(["book"])
-    assert names[4:] == ["00_start_here", "05_training"]
+    assert names[4:] == ["05_training", "00_start_here"]
 
 
 def test_execute_sees_new_results_that_the_chapters_quote(book, monkeypatch):
@@ -242,13 +242,13 @@ def test_an_interrupt_ends_the_book_with_what_is_done(book, rendered, capfd):
         "os.kill(os.getppid(), signal.SIGINT)\n"
         "while True:\n    time.sleep(0.1)"
     )
-    committed_output(save("1", interrupting, "2"))
-    save("1", name="01_next")
+    save("1")
+    committed_output(save("1", interrupting, "2", name="01_next"))
     assert main(["book", "--jobs", "1"]) == 1
     said = capfd.readouterr().err
     assert said.count("the build was interrupted") >= 2 and "Traceback" not in said
     assert set(rendered[-1].failures) == {"00_start_here", "01_next"}
-    assert printed_by(rendered[-1].notebooks["00_start_here"]) == ["committed\n"] * 3
+    assert printed_by(rendered[-1].notebooks["01_next"]) == ["committed\n"] * 3
 
 
 def test_a_failure_is_reported_even_where_the_pages_cannot_be_made(book, monkeypatch, capsys):
