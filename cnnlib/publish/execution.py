@@ -5,7 +5,7 @@ import os
 import re
 import threading
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -67,9 +67,10 @@ def execute(
 
         def collect() -> None:
             for future in as_completed(list(waiting)):
-                path = waiting.pop(future)
-                bar.write(f"{path.name}: {_said(future)}")
-                done(path, future.result())
+                path, failure = waiting[future], future.result()
+                bar.write(f"{path.name}: {f'FAILED, {failure.reason}' if failure else 'executed'}")
+                done(path, failure)
+                del waiting[future]  # an interrupt before this line collects it again
 
         try:
             collect()
@@ -78,11 +79,6 @@ def execute(
             for run in runs.values():
                 run.stop()
             collect()
-
-
-def _said(future: "Future[Failure | None]") -> str:
-    failure = future.result()
-    return f"FAILED, {failure.reason}" if failure else "executed"
 
 
 class Run:
