@@ -129,6 +129,7 @@ define pip
 	    if grep -q 'No space left' build/pip.log; then $(call fail,no_space); \
 	    elif grep -qE '$(unreachable)' build/pip.log; then $(call fail,no_network); \
 	    else $(call fail,no_packages); fi
+	@rm -f build/pip.log  # it has 28 MB
 	@echo '$(CURDIR)' >$@
 endef
 

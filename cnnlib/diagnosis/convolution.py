@@ -58,7 +58,7 @@ def diagnose(fn: Layer, *, stride=None, padding=None, seed: int = 0) -> Report:
     >>> import cnnlib
     >>> def layer(x, w, b, dz, stride, padding):
     ...     return {"db": dz.mean(axis=(0, 1, 2))}
-    >>> report = diagnose(layer)
+    >>> report = cnnlib.diagnose(layer)
     >>> [(finding.quantity, finding.mistake) for finding in report.findings]
     [('db', 'B3')]
     """

@@ -8,6 +8,10 @@ from pathlib import Path
 from ..errors import Error
 from . import __doc__ as ABOUT
 
+CONSEQUENCE = (
+    "Their pages show the committed results, where there are any, and say why. The next run begins "
+    "with these chapters."
+)
 NOTEBOOKS, BUILD = Path("notebooks"), Path("build")
 
 
@@ -43,15 +47,16 @@ def _run(chosen: argparse.Namespace) -> int:
 
         book = make(NOTEBOOKS, BUILD, chosen.jobs)
         try:
+            print("Rendering the pages ...", flush=True)
             render(NOTEBOOKS, book, BUILD / "html")
         finally:
-            _say(book.report("their pages show committed results; the next run begins with them."))
+            _say(book.report(CONSEQUENCE))
         return bool(book.failures)
     if chosen.command == "notebooks":
         from .build import rewrite
 
         book = rewrite(NOTEBOOKS)
-        _say(book.report("their files are as they were."))
+        _say(book.report("Their files are as they were."))
         return bool(book.failures)
     if chosen.command == "html":
         from .build import committed

@@ -14,7 +14,7 @@ import nbformat
 from nbformat import NotebookNode
 from nbformat.v4 import new_markdown_cell, new_notebook
 
-from .execution import Failure, execute, without_path
+from .execution import INTERRUPTED, Failure, execute, without_path
 from .reading import COMPANIONS, UnreadableError, chapters, code_cells, read, write
 
 LIBRARY = Path(__file__).parents[1]
@@ -37,14 +37,17 @@ class Book:
 
     def report(self, consequence: str) -> str:
         """Which chapters failed, where, why and with what consequence; nothing if none did."""
-        if not self.failures:
-            return ""
+        stopped = [name for name, one in self.failures.items() if one.reason == INTERRUPTED]
         lines = []
         for name, failure in sorted(self.failures.items()):
-            lines += [f"{name}.ipynb: {failure.reason}", *failure.details, ""]
-        count = f"{len(self.failures)} of {len(self.notebooks)}"
-        lines.append(f"{count} chapters failed: {consequence}")
-        return "\n".join(lines)
+            if name not in stopped:
+                lines += [f"{name}.ipynb: {failure.reason}", *failure.details, ""]
+        failed, every = len(self.failures) - len(stopped), len(self.notebooks)
+        if stopped:
+            lines.append(f"Interrupted: {len(stopped)} of {every} chapters were not executed.")
+        if failed:
+            lines.append(f"{failed} of {every} chapters failed.")
+        return "\n".join([*lines, consequence] if lines else [])
 
 
 def make(notebooks: Path, build: Path, jobs: int = 0) -> Book:
@@ -63,6 +66,7 @@ def make(notebooks: Path, build: Path, jobs: int = 0) -> Book:
         except UnreadableError as error:
             book.notebooks[path.stem] = _placeholder(path, error.reason)
             book.failures[path.stem] = Failure(error.reason)
+            print(f"{path.name}: FAILED, {error.reason}")
             continue
         absent = missing(notebook)
         mark = marks[path] = " ".join([fingerprint(notebook, *folders), *absent])

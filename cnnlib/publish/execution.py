@@ -65,17 +65,21 @@ def execute(
         runs = {path: Run(path, book, bar.update) for path, book in books.items()}
         waiting = {pool.submit(run): path for path, run in runs.items()}
 
+        bar.write(f"Executing {len(books)} notebooks, {min(jobs, len(books))} at a time ...")
+
         def collect() -> None:
             for future in as_completed(list(waiting)):
                 path, failure = waiting[future], future.result()
-                bar.write(f"{path.name}: {f'FAILED, {failure.reason}' if failure else 'executed'}")
+                if failure != Failure(INTERRUPTED):
+                    result = f"FAILED, {failure.reason}" if failure else "executed"
+                    bar.write(f"{path.name}: {result} ({len(waiting) - 1} to go)")
                 done(path, failure)
                 del waiting[future]  # an interrupt before this line collects it again
 
         try:
             collect()
         except KeyboardInterrupt:
-            bar.write("Interrupted: the chapters that are not done keep their committed outputs.")
+            bar.write("Interrupted: the chapters that run are stopped, then the pages are made.")
             for run in runs.values():
                 run.stop()
             collect()

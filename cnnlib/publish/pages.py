@@ -29,6 +29,7 @@ class Chapter:
     title: str
     promise: str = ""
     time: str = ""
+    note: str = ""  # why it shows older results
 
 
 @dataclass(frozen=True)
@@ -89,7 +90,7 @@ def page(
             title=headings[0][2] if headings else name,
             headings=headings,
             body=body,
-            note=escape(_note(outputs or {})),
+            note=escape(note_on(outputs or {})),
             before=site.chapters[at - 1] if at else None,
             after=site.chapters[at + 1] if at is not None and at + 1 < len(files) else None,
             style="\n".join([style(), *styles]),
@@ -140,12 +141,12 @@ def environment() -> Environment:
     return Environment(loader=FileSystemLoader(TEMPLATES), undefined=StrictUndefined)
 
 
-def _note(outputs: dict[str, str]) -> str:
+def note_on(outputs: dict[str, str]) -> str:
     """Say of older outputs when they were computed, and why not on the day of the others."""
     if not outputs:
         return ""
-    tried, reason = outputs["tried"], outputs["reason"].rstrip(".")
+    tried, reason = outputs["tried"], outputs["reason"].rstrip(".?!")
     if "date" not in outputs:
         return f"On {tried} this chapter could not be made: {reason}."
-    shown = f"The results on this page were computed on {outputs['date']}."
+    shown = f"This page shows the results that were committed on {outputs['date']}."
     return f"{shown} On {tried} they could not be computed anew: {reason}."

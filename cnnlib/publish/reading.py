@@ -75,7 +75,7 @@ def _parsed(content: bytes) -> NotebookNode:
     except (ValueError, RecursionError) as error:
         place = getattr(error, "lineno", None)
         where = f"line {place} is no JSON" if place else "it is no JSON"
-        raise BuildError(f"{where}; was the file cut off?") from None
+        raise BuildError(f"{where}, as where a file was cut off") from None
     form = (found.get("nbformat"), found.get("nbformat_minor")) if isinstance(found, dict) else ()
     if not form or form[0] != 4 or not isinstance(form[1], int):
         raise BuildError("it is no notebook of format 4; save it anew in Jupyter")

@@ -5,6 +5,7 @@ import hashlib
 import inspect
 import re
 from collections.abc import Iterator
+from html import escape
 from pathlib import Path
 
 import nbformat
@@ -21,7 +22,7 @@ from .checks import Page, check_links
 from .exporter import CourseExporter, explorer_html, page_name
 from .formulas import FOLDER
 from .handout import wheel
-from .pages import Chapter, Site, environment, in_script, page, source
+from .pages import Chapter, Site, environment, in_script, note_on, page, source
 from .prose import REFERENCE, Equations, equations_of, markdown, to_html
 from .reading import chapters, companions, read, write
 
@@ -107,7 +108,8 @@ def _site(book: Book, notebooks: Path, files: dict[str, bytes]) -> Site:
         title = next((title for title, _ in _sections(notebook)), name)
         promise, time = promises.get(name, ("", ""))
         promise = re.sub("</?p>", "", to_html(promise, notebooks, equations)).strip()
-        listed.append(Chapter(f"{name}.html", title, promise, time))
+        note = escape(note_on(notebook.metadata.get("cnnlib", {})))
+        listed.append(Chapter(f"{name}.html", title, promise, time, note))
     below = [file.partition("/")[2] for file in files if file.startswith("notebooks/")]
     return Site(
         equations,

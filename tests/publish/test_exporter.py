@@ -199,7 +199,7 @@ def test_old_outputs_are_dated(tmp_path):
     dates = {"date": "2020-02-03", "tried": "2020-04-05"}
     notebook.metadata["cnnlib"] = dates | {"reason": reason}
     page = CourseExporter().from_notebook_node(notebook)[0]
-    assert "The results on this page were computed on 2020-02-03. " in page
+    assert "This page shows the results that were committed on 2020-02-03. " in page
     said = "On 2020-04-05 they could not be computed anew: "
     assert f"{said}code cell 7 (2.1 &lt;i&gt;) stops with AssertionError." in page
     assert page.index('class="note"') < page.index("<h1")

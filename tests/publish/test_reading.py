@@ -39,7 +39,7 @@ CONFLICT = TEXT.replace('"1"', '<<<<<<< HEAD\n"1"\n=======\n"2"\n>>>>>>> other')
 ODD = {
     "empty": ("", "it is empty"),
     "blank": (" \n\n", "it is empty"),
-    "cut off": (TEXT[:-40], "is no JSON; was the file cut off"),
+    "cut off": (TEXT[:-40], "is no JSON, as where a file was cut off"),
     "cut off at once": (TEXT[:1], "line 1 is no JSON"),
     "merge conflict": (CONFLICT, "begins a merge conflict"),
     "latin-1": (TEXT.encode("latin-1"), "is not in UTF-8"),
