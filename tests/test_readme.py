@@ -37,6 +37,10 @@ def test_the_plain_test_command_is_that_of_make():
     assert ".venv/bin/python " + " ".join(command.replace("\\", "").split()) in README
 
 
+def test_nothing_is_left_to_be_filled_in():
+    assert not re.findall(r"@\w+@|TODO|TBD", README)
+
+
 def test_no_number_has_to_follow_the_cells_and_the_tests():
     numbers = re.findall(r"([\d,]+) (?:code cells|cells|tests|notebooks|pages|exercises)", README)
     assert numbers == ["11", "14"]  # in what `make book` prints

@@ -190,6 +190,7 @@ def test_an_unreadable_chapter_has_a_page_that_says_so_and_no_link_breaks(book):
     start = Path("build/html/00_start_here.html").read_text(encoding="utf-8")
     assert 'href="01_next.html#There"' in start and '<a href="01_next.html">(1.1)</a>' in start
     assert not Path("build/html/notebooks/01_next.ipynb").exists()
+    assert "this chapter could not be made" in Path("build/html/index.html").read_text("utf-8")
 
 
 # ---- In a browser, from file://, with the network blocked
