@@ -91,6 +91,7 @@ class Run:
     def __init__(self, path: Path, notebook: NotebookNode, tick: Callable[[], object]):
         self.notebook = notebook
         self.stopped = threading.Event()
+        self.loop: asyncio.AbstractEventLoop | None = None  # of the thread that runs it
         self.client = NotebookClient(
             notebook,
             kernel_name="python3",
@@ -111,8 +112,9 @@ class Run:
     def _execute(self) -> Failure | None:
         try:
             # Jupyter's sockets want this loop on every system.
-            with asyncio.Runner(loop_factory=asyncio.SelectorEventLoop) as loop:
-                loop.run(self.client.async_execute(env=ONE_THREAD | os.environ))
+            with asyncio.Runner(loop_factory=asyncio.SelectorEventLoop) as runner:
+                self.loop = runner.get_loop()
+                runner.run(self.client.async_execute(env=ONE_THREAD | os.environ))
         except CellExecutionError as error:
             raised = f"{error.ename}: {error.evalue}".removesuffix(": ")
             return self._failed(f"stops with {_one_line(raised)}", error.traceback)
@@ -129,8 +131,12 @@ class Run:
     def stop(self) -> None:
         """End it soon: the cell that runs is interrupted, and no other one begins."""
         self.stopped.set()
-        if self.client.km is not None and self.client.km.has_kernel:
-            asyncio.run(ensure_async(self.client.km.interrupt_kernel()))
+        if self.loop and self.client.km is not None and self.client.km.has_kernel:
+            asyncio.run_coroutine_threadsafe(self._interrupt(), self.loop)
+
+    async def _interrupt(self) -> None:
+        if self.client.km is not None:
+            await ensure_async(self.client.km.interrupt_kernel())
 
     def _begin(self, **_: object) -> None:
         if self.stopped.is_set():
