@@ -1,5 +1,6 @@
 """The execution of the book: what is executed again and what not, what it keeps, how it fails."""
 
+import asyncio
 import errno
 import os
 import subprocess
@@ -234,8 +235,22 @@ def test_a_full_disk_is_a_failure_of_the_chapters_it_meets(book, rendered, monke
     assert {file.stem for file in Path("build").iterdir()} == {"00_start_here"}
 
 
+def within_an_event_loop(function):
+    """Call it where the thread has a running loop, as in a notebook, or beside Playwright."""
+
+    async def calling():
+        return function()
+
+    loop = asyncio.new_event_loop()
+    try:
+        return loop.run_until_complete(calling())
+    finally:
+        loop.close()
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no signal that stands for Ctrl-C")
-def test_an_interrupt_ends_the_book_with_what_is_done(book, rendered, capfd):
+@pytest.mark.parametrize("call", [lambda f: f(), within_an_event_loop], ids=["plain", "loop"])
+def test_an_interrupt_ends_the_book_with_what_is_done(call, book, rendered, capfd):
     """The first chapter interrupts the builder, as Ctrl-C would, and would then run for ever."""
     interrupting = (
         "import os, signal, time\n"
@@ -244,7 +259,7 @@ def test_an_interrupt_ends_the_book_with_what_is_done(book, rendered, capfd):
     )
     save("1")
     committed_output(save("1", interrupting, "2", name="01_next"))
-    assert main(["book", "--jobs", "1"]) == 1
+    assert call(lambda: main(["book", "--jobs", "1"])) == 1
     said = capfd.readouterr().err
     assert "Interrupted: 2 of 2 chapters were not executed." in said and "Traceback" not in said
     assert "failed" not in said
