@@ -65,7 +65,8 @@ def execute(
         runs = {path: Run(path, book, bar.update) for path, book in books.items()}
         waiting = {pool.submit(run): path for path, run in runs.items()}
 
-        bar.write(f"Executing {len(books)} notebooks, {min(jobs, len(books))} at a time ...")
+        what = "1 notebook" if len(books) == 1 else f"{len(books)} notebooks"
+        bar.write(f"Executing {what}, {min(jobs, len(books))} at a time ...")
 
         def collect() -> None:
             for future in as_completed(list(waiting)):

@@ -241,7 +241,12 @@ def within_an_event_loop(function):
     async def calling():
         return function()
 
-    loop = asyncio.new_event_loop()
+    try:
+        asyncio.get_running_loop()  # Playwright's, where a test of a page ran before this one
+    except RuntimeError:
+        loop = asyncio.new_event_loop()
+    else:
+        return function()
     try:
         return loop.run_until_complete(calling())
     finally:
