@@ -26,16 +26,16 @@ help:
 install: $(STAMP)  ## create the environment (.venv) with all that the book and its tests need
 
 book: $(STAMP)  ## execute the notebooks that changed into build/ and render them to build/html
-	@$(RUN) -m cnnlib.publish book
+	@$(RUN) -m cnnlib.book.publish book
 
 html: $(STAMP)  ## render the committed outputs to build/html, without executing anything
-	@$(RUN) -m cnnlib.publish html
+	@$(RUN) -m cnnlib.book.publish html
 
 pdf: $(STAMP)-browser  ## print the rendered chapters with chromium into one file, build/*.pdf
-	@$(RUN) -m cnnlib.publish pdf
+	@$(RUN) -m cnnlib.book.publish pdf
 
 handout: $(STAMP)  ## notebooks and a wheel without the solutions, for a class: build/handout
-	@$(RUN) -m cnnlib.publish handout
+	@$(RUN) -m cnnlib.book.publish handout
 
 test: $(STAMP)  ## run the tests, the doctests and every notebook against its committed outputs
 	@$(RUN) $(TEST)
@@ -61,7 +61,7 @@ lab: $(STAMP)  ## open the first chapter in JupyterLab
 	@$(RUN) -m jupyterlab notebooks/00_start_here.ipynb
 
 notebooks: $(STAMP)  ## execute the notebooks in place: only this rewrites committed outputs
-	@$(RUN) -m cnnlib.publish notebooks
+	@$(RUN) -m cnnlib.book.publish notebooks
 
 results: $(STAMP)  ## train anew what chapter 5 quotes and the explorers show (a quarter hour; real MNIST)
 	@$(RUN) benchmarks/results.py

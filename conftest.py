@@ -33,8 +33,7 @@ NEEDS = {
 }
 # What stands on the numeric core. `make check` leaves it to `make test`, which takes minutes.
 SLOW = tuple(f"tests/{name}" for name in (
-    "diagnosis/", "figures/", "publish/", "widgets/", "test_chapters", "test_clocks", "test_data",
-    "test_exercises", "test_figures", "test_matrix", "test_mutants", "test_notebooks",
+    "book/", "diagnosis/", "test_chapters", "test_clocks", "test_data", "test_notebooks",
     "test_readme"))  # fmt: skip
 # Doctests and cells have no fixtures.
 WITH_FRAMEWORKS = ("cnnlib/interop/", "notebooks/06_frameworks.ipynb")

@@ -16,7 +16,12 @@ from typing import Any
 
 import numpy as np
 
-from cnnlib.widgets import ConvolutionExplorer, NetworkExplorer, PoolingExplorer, TrainingExplorer
+from cnnlib.book.widgets import (
+    ConvolutionExplorer,
+    NetworkExplorer,
+    PoolingExplorer,
+    TrainingExplorer,
+)
 
 RESULTS = Path(__file__).parents[1] / "build" / "measure.json"
 GOAL = 16.0  # milliseconds: 60 pictures in a second

@@ -13,9 +13,9 @@ import numpy as np
 from convolution import Workload
 from measure import Runs
 
-from cnnlib import gemm
-from cnnlib.blocks import cut, matrix
-from cnnlib.workers import share
+from cnnlib.sums import gemm
+from cnnlib.sums.blocks import cut, matrix
+from cnnlib.sums.workers import share
 
 SIDE = 1024  # rows and columns of the large product
 COPIED = 64 << 20  # bytes of the large copy, more than a processor's caches hold

@@ -22,7 +22,7 @@ from measure import Times
 from scipy.optimize import least_squares
 
 from cnnlib.convolution import counts, faster
-from cnnlib.layers import Conv
+from cnnlib.learning.layers import Conv
 
 # A family is one layer with kernels of several sizes, the same along every axis.
 FAMILIES: dict[str, tuple[Workload, tuple[int, ...]]] = {

@@ -12,11 +12,11 @@ import numpy as np
 from convolution import WORKLOADS, Workload, functions, to_torch, torch_functions
 from measure import Runs
 
-from cnnlib.layers import Conv, Dense, Flatten, MaxPool, ReLU
-from cnnlib.losses import SoftmaxCrossEntropy
-from cnnlib.network import Network
-from cnnlib.optimizers import Adam
-from cnnlib.training import batches, fit
+from cnnlib.learning.layers import Conv, Dense, Flatten, MaxPool, ReLU
+from cnnlib.learning.losses import SoftmaxCrossEntropy
+from cnnlib.learning.network import Network
+from cnnlib.learning.optimizers import Adam
+from cnnlib.learning.training import batches, fit
 
 BATCH = 64
 STEPS = 10  # of training in one run

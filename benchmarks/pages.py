@@ -14,7 +14,7 @@ from pathlib import Path
 
 from playwright.sync_api import sync_playwright
 
-from cnnlib.publish.pdf import browser
+from cnnlib.book.publish.pdf import browser
 
 HTML, RECORD = Path("build/html"), Path("build/measure.json")
 # Text, font, style and scripts of a page, one figure and the site in bytes; times in seconds.

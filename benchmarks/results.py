@@ -7,8 +7,8 @@ thread, with fixed seeds:
   after 5 and after 10 epochs, from five seeds. No setting was chosen on these images: the one that
   had to be chosen, the rule for the learning rate, was chosen on the last 10000 of the training
   images, by networks that learned from the other 50000, and the file has that comparison too;
-- `cnnlib/widgets/data/network.json`: the classical model, trained, for the NetworkExplorer;
-- `cnnlib/widgets/data/*.recording.json`: the runs that the TrainingExplorer shows.
+- `cnnlib/book/widgets/data/network.json`: the classical model, trained, for the NetworkExplorer;
+- `cnnlib/book/widgets/data/*.recording.json`: the runs that the TrainingExplorer shows.
 """
 
 import argparse
@@ -27,11 +27,11 @@ from measure import blas
 
 import cnnlib
 from cnnlib.data import _FILES, mnist
-from cnnlib.layers import Conv, Dense, Flatten, MaxPool, ReLU, Sigmoid, Softmax
-from cnnlib.losses import CrossEntropy, SoftmaxCrossEntropy
-from cnnlib.network import Network
-from cnnlib.optimizers import Adam
-from cnnlib.training import evaluate, fit
+from cnnlib.learning.layers import Conv, Dense, Flatten, MaxPool, ReLU, Sigmoid, Softmax
+from cnnlib.learning.losses import CrossEntropy, SoftmaxCrossEntropy
+from cnnlib.learning.network import Network
+from cnnlib.learning.optimizers import Adam
+from cnnlib.learning.training import evaluate, fit
 
 RESULTS = Path(__file__).parents[1] / "notebooks" / "results" / "training.json"
 RATE, BATCH, EPOCHS = 1e-3, 64, (5, 10)
@@ -124,7 +124,7 @@ def training_results() -> dict[str, object]:
 
 def explorer_network() -> None:
     """The classical model on all of MNIST, with the weights that the NetworkExplorer shows."""
-    from cnnlib.widgets.network import write_network
+    from cnnlib.book.widgets.network import write_network
 
     s, rng = mnist(), np.random.default_rng(0)
     network = classical(rng)
@@ -145,7 +145,7 @@ def explorer_network() -> None:
 
 def recordings() -> None:
     """The runs of the TrainingExplorer."""
-    runpy.run_module("cnnlib.widgets.runs", run_name="__main__")
+    runpy.run_module("cnnlib.book.widgets.runs", run_name="__main__")
 
 
 def write_training_results() -> None:

@@ -1,14 +1,17 @@
 """A convolutional network in NumPy, as the book explains it: one connection table, three sums."""
 
+from .checks import adjoint_test, explain, numerical_gradient, relative_error
 from .convolution import conv, conv_bias_gradient, conv_delta, conv_weight_gradient
+from .diagnosis import diagnose
 from .geometry import Window, connections
 from .pooling import avg_pool, avg_pool_delta, max_pool, max_pool_delta
-from .workers import threads
+from .sums.workers import threads
 
 __version__ = "0.1.0"
 
 __all__ = [
     "Window",
+    "adjoint_test",
     "avg_pool",
     "avg_pool_delta",
     "connections",
@@ -17,15 +20,10 @@ __all__ = [
     "conv_delta",
     "conv_weight_gradient",
     "diagnose",
+    "explain",
     "max_pool",
     "max_pool_delta",
+    "numerical_gradient",
+    "relative_error",
     "threads",
 ]
-
-
-def __getattr__(name: str):
-    if name == "diagnose":  # loaded when it is asked for: the catalogue is not needed to compute
-        from .diagnosis import diagnose
-
-        return diagnose
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -12,11 +12,11 @@ from typing import Any
 
 import numpy as np
 
-from . import fourier, gemm, loops
-from .blocks import cut, time
+from .arrays import check_deltas, check_images, check_shape, float_arrays, spatial
 from .errors import InputError
 from .geometry import Axis, Shape, Window, per_axis
-from .layout import check_deltas, check_images, check_shape, float_arrays, spatial
+from .sums import fourier, gemm, loops
+from .sums.blocks import cut, time
 
 # Nanoseconds of each thing that `counts` counts (which are nanoseconds already where `blocks.time`
 # estimates them), fitted to measurements by `python benchmarks/fourier.py --fit`. Only the ratio of
@@ -56,7 +56,7 @@ def conv(
         the field calls a convolution.
     method : {'auto', 'gemm', 'loops', 'fft'}
         'loops' is the specification, 'gemm' the same by matrix products, 'fft' by Fourier
-        transforms, up to rounding (see `cnnlib.fourier`). 'auto' is 'gemm' or 'fft', whichever
+        transforms, up to rounding (see `cnnlib.sums.fourier`). 'auto' is 'gemm' or 'fft', whichever
         should be faster: 'fft' for large kernels.
 
     Returns

@@ -16,9 +16,9 @@ from functools import lru_cache
 
 import numpy as np
 
+from .arrays import check_deltas, check_images, check_shape, float_arrays, spatial
 from .errors import InputError
 from .geometry import Axis, Shape, Window, per_axis
-from .layout import check_deltas, check_images, check_shape, float_arrays, spatial
 
 Pooled = tuple[np.ndarray, np.ndarray]  # the outputs and their winners
 

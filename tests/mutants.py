@@ -28,7 +28,7 @@ import planting
 import pytest
 from planting import NOWHERE, Mutant, mutants
 
-from cnnlib import mistakes
+from cnnlib.diagnosis import mistakes
 
 TESTS = Path(__file__).parent
 PATIENCE = 300  # seconds for the tests of one mutant: an endless loop is noticed as well
@@ -170,7 +170,7 @@ def judged(chosen: Sequence[Mutant]) -> list[Verdict]:
     forks = Forks(chosen)
     # Without nbval and the like: only what these tests need is loaded.
     os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
-    files = [str(TESTS / f"{name}.py") for name in names]
+    files = [str(path) for name in names for path in TESTS.rglob(f"{name}.py")]
     status = pytest.main(["-x", "-s", "-qq", "--no-header", "-p", "no:cacheprovider", *files],
                          plugins=[forks])  # fmt: skip
     if forks.pipe is not None:

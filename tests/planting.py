@@ -1,9 +1,10 @@
 """The catalogue's mistakes, each at every place of the library where it fits.
 
 A mistake of the convolution is planted as what it is to the diagnosis: a change of the sums
-(`cnnlib.mistakes`). It stands at the doors of the three engines, whose insides do not matter, at
-the index rule that all of them share, and, as far as a mean or a product is such a sum, at the
-pools and at `Dense`. The others are a few lines each. NOWHERE says why a mistake has no place.
+(`cnnlib.diagnosis.mistakes`). It stands at the doors of the three engines, whose insides do not
+matter, at the index rule that all of them share, and, as far as a mean or a product is such a sum,
+at the pools and at `Dense`. The others are a few lines each. NOWHERE says why a mistake has no
+place.
 
 Where the mistake cannot be made with the shapes of a call, or changes nothing, the library's own
 result is returned: so what a test notices is the mistake, never its planting. `deviate` is called
@@ -20,26 +21,15 @@ from typing import Any
 
 import numpy as np
 
-from cnnlib import (
-    activations,
-    convolution,
-    data,
-    fourier,
-    gemm,
-    layers,
-    loops,
-    losses,
-    mistakes,
-    network,
-    optimizers,
-    pooling,
-    training,
-)  # fmt: skip
+from cnnlib import convolution, data, pooling
+from cnnlib.arrays import spatial
+from cnnlib.diagnosis import mistakes  # fmt: skip
+from cnnlib.diagnosis.mistakes.sums import DoesNotFit, Sum, Switch, wrong
+from cnnlib.diagnosis.mistakes.switches import SWITCHES
 from cnnlib.errors import InputError
 from cnnlib.geometry import Axis, Window, per_axis
-from cnnlib.layout import spatial
-from cnnlib.mistakes.sums import DoesNotFit, Sum, Switch, wrong
-from cnnlib.mistakes.switches import SWITCHES
+from cnnlib.learning import activations, layers, losses, network, optimizers, training
+from cnnlib.sums import fourier, gemm, loops
 
 ENGINES = {"loops": loops, "gemm": gemm, "fourier": fourier}
 FUNCTIONS = {"z": "conv", "dx": "conv_delta", "dw": "conv_weight_gradient"}

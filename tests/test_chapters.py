@@ -8,7 +8,7 @@ from urllib.parse import unquote
 import nbformat
 import pytest
 
-from cnnlib import mistakes
+from cnnlib.diagnosis import mistakes
 
 ROOT = Path(__file__).parents[1]
 BOOKS = {

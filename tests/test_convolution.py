@@ -11,9 +11,10 @@ import pytest
 from scipy import signal
 
 import cnnlib
-from cnnlib import convolution, fourier, gemm, loops
+from cnnlib import convolution
 from cnnlib.convolution import conv, conv_bias_gradient, conv_delta, conv_weight_gradient
 from cnnlib.errors import InputError
+from cnnlib.sums import fourier, gemm, loops
 
 EVERY_CASE = pytest.mark.parametrize("case", grid.CASES, ids=lambda case: case.name)
 METHODS = ["gemm", "loops", "fft"]

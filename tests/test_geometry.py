@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 from hypothesis import given
 
-from cnnlib import blocks, convolution, pooling
+from cnnlib import convolution, pooling
 from cnnlib.errors import InputError
 from cnnlib.geometry import Axis, Window, connections
+from cnnlib.sums import blocks
 
 ROOT = Path(__file__).parents[1]
 EVERY_CASE = pytest.mark.parametrize("case", grid.CASES, ids=lambda case: case.name)

@@ -13,7 +13,7 @@ from answers import connect, quiet
 import cnnlib
 from cnnlib.errors import InputError
 from cnnlib.interop import from_keras, from_torch, to_keras, to_torch
-from cnnlib.layers import (
+from cnnlib.learning.layers import (
     AvgPool,
     Conv,
     Dense,
@@ -25,8 +25,8 @@ from cnnlib.layers import (
     Softmax,
     Tanh,
 )
-from cnnlib.losses import HalfSquaredError, SoftmaxCrossEntropy
-from cnnlib.network import Network
+from cnnlib.learning.losses import HalfSquaredError, SoftmaxCrossEntropy
+from cnnlib.learning.network import Network
 
 
 def network_of(*layers, shape, dtype=np.float64, seed=0):

@@ -5,51 +5,20 @@ import re
 import subprocess
 import sys
 import tomllib
-from importlib.util import resolve_name
 from pathlib import Path
 
 import pytest
+import rooms
 import yaml
 
 ROOT = Path(__file__).parents[1]
-LIBRARY = ROOT / "cnnlib"
 
-# Each module imports only modules above it in this list. A new module gets its place here.
-ORDER = [
-    "errors",
-    "storage",
-    "geometry",
-    "layout",
-    "loops",
-    "blocks",
-    "workers",
-    "gemm",
-    "fourier",
-    "convolution",
-    "pooling",
-    "activations",
-    "losses",
-    "layers",
-    "network",
-    "optimizers",
-    "checkpoint",
-    "training",
-    "checks",
-    "data",
-    "interop",
-    "mistakes",
-    "diagnosis",
-    "exercises",
-    "figures",
-    "widgets",
-    "publish",
-]
-# A history draws itself: training asks figures for that when it happens, not when it is imported.
-LATE = {"training": {"figures"}}
 # What conda-forge does not have; `pip install -e .[book,test]` in environment.yml brings it.
 ONLY_ON_PYPI = {"math-core", "seglearn"}
 LONGEST = 50  # lines of one function
-NUMPY_ONLY = ORDER[: ORDER.index("data") + 1]
+MOST_ENTRIES = 12  # of the library's folder: `ls` is its table of contents
+# To be imported they need NumPy alone.
+NUMPY_ONLY = "errors data geometry arrays pooling sums convolution checks learning interop".split()
 
 
 def bounds(requirements):
@@ -69,31 +38,11 @@ def conda():
     return yaml.safe_load((ROOT / "environment.yml").read_text(encoding="utf-8"))
 
 
-def modules():
-    """The name and path of every module; those of a package bear the package's name."""
-    files = [path for path in sorted(LIBRARY.rglob("*.py")) if path != LIBRARY / "__init__.py"]
-    return [(path.relative_to(LIBRARY).parts[0].removesuffix(".py"), path) for path in files]
+each_module = pytest.mark.parametrize("module", rooms.MODULES)
 
 
-each_module = pytest.mark.parametrize(
-    ("name", "path"), modules(), ids=lambda value: str(getattr(value, "name", value))
-)
-
-
-def parse(path):
-    return ast.parse(path.read_text(encoding="utf-8"))
-
-
-def imported(node, package="cnnlib"):
-    """The full names of all modules imported at or below `node`, in a file of `package`."""
-    for part in ast.walk(node):
-        if isinstance(part, ast.Import):
-            yield from (alias.name for alias in part.names)
-        elif isinstance(part, ast.ImportFrom):
-            source = resolve_name("." * part.level + (part.module or ""), package)
-            # `from cnnlib import loops` names the module in what it takes.
-            names = [alias.name for alias in part.names] if source == "cnnlib" else []
-            yield from [f"cnnlib.{name}" for name in names] or [source]
+def parse(module):
+    return ast.parse(rooms.MODULES[module].read_text(encoding="utf-8"))
 
 
 def module_level(tree):
@@ -171,27 +120,33 @@ def test_make_alone_lists_every_target_with_one_line():
     assert listed == [target for target in phony if target != "help"]
 
 
-@each_module
-def test_a_module_imports_only_modules_above_it(name, path):
-    assert name in ORDER, f"give {name} its place in ORDER"
-    package = ".".join(path.relative_to(ROOT).parts[:-1])
-    found = [full.split(".") for full in imported(parse(path), package)]
-    own = {
-        full[1] if len(full) > 1 else "the whole of cnnlib" for full in found if full[0] == "cnnlib"
-    }
-    if name not in NUMPY_ONLY:  # what stands on the public functions may say cnnlib.conv
-        own -= {"the whole of cnnlib"}
-    above = ORDER[: ORDER.index(name)] + ([name] if package != "cnnlib" else [])
-    assert own - set(above) - LATE.get(name, set()) == set()
-    early = {full for node in module_level(parse(path)) for full in imported(node, package)}
-    assert not {f"cnnlib.{late}" for late in LATE.get(name, set())} & early
+def test_the_library_has_few_rooms():
+    entries = {path.name for path in rooms.LIBRARY.iterdir()} - {"__pycache__"}
+    assert {"__init__.py", "py.typed"} < entries
+    assert len(entries) - 2 <= MOST_ENTRIES
+
+
+def test_imports_go_one_way():
+    """Among the rooms, and among the modules of each; a package is what its `__init__.py` does."""
+    assert rooms.floors(rooms.arrows())
+    assert rooms.floors({(one, other) for one in rooms.MODULES for other in rooms.imports(one)})
+
+
+def test_an_import_that_runs_back_is_noticed():
+    pairs = rooms.arrows()
+    assert ("learning", "geometry") in pairs and ("geometry", "learning") not in pairs
+    assert rooms.floors(pairs | {("geometry", "learning")}) is None
 
 
 @each_module
-def test_up_to_data_a_module_needs_numpy_alone_to_be_imported(name, path):
-    if name in NUMPY_ONLY:
-        found = [full for node in module_level(parse(path)) for full in imported(node)]
-        tops = {full.split(".")[0] for full in found}
+def test_up_to_interop_a_module_needs_numpy_alone_to_be_imported(module):
+    if rooms.room(module) in NUMPY_ONLY:
+        tops = set()
+        for node in module_level(parse(module)):
+            if isinstance(node, ast.Import):
+                tops |= {alias.name.split(".")[0] for alias in node.names}
+            elif not node.level:
+                tops.add(node.module.split(".")[0])
         assert tops - sys.stdlib_module_names <= {"cnnlib", "numpy"}
 
 
@@ -204,9 +159,9 @@ def test_importing_the_library_imports_nothing_large():
 
 
 @each_module
-def test_a_function_fits_on_a_screen(name, path):
+def test_a_function_fits_on_a_screen(module):
     """Without its docstring: explanations cost nothing."""
-    for node in ast.walk(parse(path)):
+    for node in ast.walk(parse(module)):
         if isinstance(node, ast.FunctionDef):
             body = node.body[1:] if ast.get_docstring(node) else node.body
             assert not body or body[-1].end_lineno - body[0].lineno < LONGEST, node.name

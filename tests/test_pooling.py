@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 
 import cnnlib
-from cnnlib import loops
 from cnnlib.errors import InputError
 from cnnlib.geometry import Window
 from cnnlib.pooling import avg_pool, avg_pool_delta, max_pool, max_pool_delta
+from cnnlib.sums import loops
 
 EVERY_POOL = pytest.mark.parametrize("case", grid.POOLS, ids=lambda case: case.name)
 EVERY_FLOAT = pytest.mark.parametrize("dtype", [np.float64, np.float32], ids=["f8", "f4"])

@@ -1,30 +1,13 @@
 """The README says what is there: targets, modules, the picture of the imports, the example."""
 
-import ast
 import re
 from pathlib import Path
 
-import pytest
+import rooms
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
-
-
-def modules():
-    return {p.stem for p in (ROOT / "cnnlib").iterdir() if not p.name.startswith(("_", "py.typed"))}
-
-
-def uses(module):
-    """Modules of the library that `module` imports, at its top or inside a function."""
-    path = ROOT / "cnnlib" / module
-    files = path.rglob("*.py") if path.is_dir() else [path.with_suffix(".py")]
-    found = set()
-    for file in files:
-        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.ImportFrom) and node.level:
-                found |= {(node.module or "").split(".")[0], *(alias.name for alias in node.names)}
-    return found
 
 
 def test_every_target_exists():
@@ -53,17 +36,20 @@ def test_what_make_book_prints_is_what_it_prints():
     assert said in README
 
 
-def test_every_module_has_its_row():
-    table = README.split("| module | one purpose |")[1].split("\n\n")[0]
-    firsts = re.findall(r"^\|([^|]*)\|", table, re.MULTILINE)
-    named = {name for first in firsts for name in re.findall(r"`(\w+)`", first)}
-    assert named == modules() - {"errors"}
+def test_the_rooms_and_their_imports_are_those_of_the_code():
+    assert rooms.description() in README, "write them anew: python tests/rooms.py"
 
 
-@pytest.mark.parametrize("edge", re.findall(r"^    (\w+) --> (\w+)$", README, re.MULTILINE))
-def test_every_arrow_is_an_import(edge):
-    below, above = edge
-    assert below in uses(above)
+def test_the_arrows_and_the_table_show_each_import_and_no_other():
+    """The picture has the short steps: the ways along its arrows lead where the imports do."""
+    drawn = set(re.findall(r"^    ([\w.]+) --> ([\w.]+)$", README, re.MULTILINE))
+    rows = re.findall(r"^\| `([\w.]+)` \|.*\| ([\w., ]*) \|$", README, re.MULTILINE)
+    told = {(below, above) for above, cell in rows for below in cell.split(", ") if below}
+    assert told == {(below, above) for above, below in rooms.arrows()}
+    ways, longer = drawn, set()
+    while longer != ways:
+        longer, ways = ways, ways | {(a, d) for a, b in ways for c, d in ways if b == c}
+    assert drawn <= told <= ways
 
 
 def test_the_links_lead_somewhere():
@@ -73,7 +59,7 @@ def test_the_links_lead_somewhere():
 
 def test_the_example_runs(monkeypatch):
     """With one epoch instead of ten; chapter 5 trains the whole length."""
-    from cnnlib import training
+    from cnnlib.learning import training
 
     example = re.search(r"```python\n(import numpy.*?)```", README, re.DOTALL)[1]
     whole = training.fit

@@ -6,9 +6,10 @@ from functools import cached_property
 
 import numpy as np
 
-from ..errors import InputError
-from ..geometry import Axis, Pads, Window, per_axis
-from ..mistakes.sums import Sum, Switch, wrong
+from cnnlib.errors import InputError
+from cnnlib.geometry import Axis, Pads, Window, per_axis
+
+from .mistakes.sums import Sum, Switch, wrong
 
 QUANTITIES = ("z", "dx", "dw", "db")
 

@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from .. import mistakes
-from ..errors import InputError
+from cnnlib.errors import InputError
+
+from . import mistakes
 from .calling import collect, with_errors
 from .cases import QUANTITIES, Case, ladder, read_setting
 from .patterns import pattern, runs_only_with

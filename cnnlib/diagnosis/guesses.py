@@ -9,7 +9,7 @@ from functools import partial
 
 import numpy as np
 
-from ..mistakes.sums import DoesNotFit, Sum, Switch
+from .mistakes.sums import DoesNotFit, Sum, Switch
 
 GUESSES: list[Switch] = []
 

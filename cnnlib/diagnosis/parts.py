@@ -8,11 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from .. import mistakes
-from ..errors import InputError
-from ..mistakes import choices
-from ..mistakes.choices import HEAD, LOSS, POOL, POOL_FORWARD, STEP, Places, Wrong
+from cnnlib.errors import InputError
+
+from . import mistakes
 from .calling import collect, with_errors
+from .mistakes import choices
+from .mistakes.choices import HEAD, LOSS, POOL, POOL_FORWARD, STEP, Places, Wrong
 from .report import Finding, Report, where
 from .search import is_right
 

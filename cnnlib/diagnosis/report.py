@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from .. import mistakes
+from . import mistakes
 
 SHOWN = 4  # wrong entries that a finding lists
 

@@ -7,10 +7,10 @@ from itertools import combinations, product
 
 import numpy as np
 
-from ..mistakes.sums import DoesNotFit, Sum, Switch
-from ..mistakes.switches import SWITCHES
 from .cases import Case
 from .guesses import GUESSES
+from .mistakes.sums import DoesNotFit, Sum, Switch
+from .mistakes.switches import SWITCHES
 from .report import tolerance
 
 # Mistakes whose last windows hang over the edge. What a program finds there is its own affair.

@@ -9,11 +9,12 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from ..errors import InputError
-from ..geometry import Shape, Window, per_axis
-from ..layers import AvgPool, Conv, Dense, Layer, MaxPool
-from ..losses import Loss
-from ..network import Network
+from cnnlib.errors import InputError
+from cnnlib.geometry import Shape, Window, per_axis
+from cnnlib.learning.layers import AvgPool, Conv, Dense, Layer, MaxPool
+from cnnlib.learning.losses import Loss
+from cnnlib.learning.network import Network
+
 from .to_frameworks import LAID, PLAIN, framework, orders, refuse, steps
 
 Pairs = Sequence[Sequence[int]]  # (before, after) for each axis
@@ -52,7 +53,7 @@ def from_torch(module: Any, loss: Loss, *, input_shape: Shape) -> Network:
     Examples
     --------
     >>> from torch import nn
-    >>> from cnnlib.losses import SoftmaxCrossEntropy
+    >>> from cnnlib.learning.losses import SoftmaxCrossEntropy
     >>> module = nn.Sequential(nn.Conv2d(1, 4, 3, padding=1), nn.Flatten(), nn.Linear(64, 10))
     >>> network = from_torch(module, SoftmaxCrossEntropy(), input_shape=(4, 4, 1))
     >>> network.params["conv1.w"].shape, network.params["dense1.w"].shape
@@ -141,7 +142,7 @@ def from_keras(model: Any, loss: Loss) -> Network:
     Examples
     --------
     >>> import keras
-    >>> from cnnlib.losses import SoftmaxCrossEntropy
+    >>> from cnnlib.learning.losses import SoftmaxCrossEntropy
     >>> layers = [keras.Input((4, 4, 1)), keras.layers.Conv2D(2, 3, activation="relu")]
     >>> network = from_keras(keras.Sequential(layers), SoftmaxCrossEntropy())
     >>> list(network.layers), network.params["conv1.w"].shape

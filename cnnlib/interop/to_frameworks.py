@@ -7,10 +7,21 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from ..errors import InputError
-from ..geometry import Axis, Shape, Window, per_axis
-from ..layers import AvgPool, Conv, Dense, Flatten, Layer, MaxPool, ReLU, Sigmoid, Softmax, Tanh
-from ..network import Network
+from cnnlib.errors import InputError
+from cnnlib.geometry import Axis, Shape, Window, per_axis
+from cnnlib.learning.layers import (
+    AvgPool,
+    Conv,
+    Dense,
+    Flatten,
+    Layer,
+    MaxPool,
+    ReLU,
+    Sigmoid,
+    Softmax,
+    Tanh,
+)
+from cnnlib.learning.network import Network
 
 PLAIN = {kind.__name__: kind for kind in (ReLU, Sigmoid, Tanh, Softmax, Flatten)}  # no settings
 LAID = {kind.__name__: kind for kind in (Conv, MaxPool, AvgPool)}  # a window laid on an image
@@ -52,7 +63,7 @@ def to_torch(network: Network) -> Any:
     --------
     The centre is the last of two weights: one cell of padding, and only before.
 
-    >>> from cnnlib.losses import HalfSquaredError
+    >>> from cnnlib.learning.losses import HalfSquaredError
     >>> rng = np.random.default_rng(0)
     >>> network = Network([Conv(3, 2, center=1)], HalfSquaredError(), input_shape=(5, 1), rng=rng)
     >>> print(to_torch(network))
@@ -141,7 +152,7 @@ def to_keras(network: Network) -> Any:
     --------
     The centre is the last of two weights: one cell of padding, and only before.
 
-    >>> from cnnlib.losses import HalfSquaredError
+    >>> from cnnlib.learning.losses import HalfSquaredError
     >>> rng = np.random.default_rng(0)
     >>> network = Network([Conv(3, 2, center=1)], HalfSquaredError(), input_shape=(5, 1), rng=rng)
     >>> model = to_keras(network)

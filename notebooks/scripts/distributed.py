@@ -19,7 +19,7 @@ import torch.distributed as dist
 from torch.nn.parallel import DistributedDataParallel
 
 from cnnlib.interop import from_torch, to_torch
-from cnnlib.network import Network
+from cnnlib.learning import Network
 
 RATE = 0.1
 

@@ -5,8 +5,7 @@ import pytest
 from strangers import STRANGERS, cut, delta, forward, weight_gradient
 
 import cnnlib
-from cnnlib import mistakes
-from cnnlib.diagnosis import Finding, Report, channels_first, diagnose, true_convolution
+from cnnlib.diagnosis import Finding, Report, channels_first, diagnose, mistakes, true_convolution
 from cnnlib.diagnosis.cases import LADDER
 from cnnlib.diagnosis.report import where
 from cnnlib.errors import InputError

@@ -3,8 +3,7 @@
 import pytest
 from wild import PAIRS, SAME, SINGLE, WILD
 
-from cnnlib import mistakes
-from cnnlib.diagnosis import diagnose
+from cnnlib.diagnosis import diagnose, mistakes
 
 
 def found(report):

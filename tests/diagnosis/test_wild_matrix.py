@@ -5,7 +5,7 @@ import pytest
 from wild import SINGLE
 
 import cnnlib
-from cnnlib.mistakes import matrix, ways
+from cnnlib.diagnosis.mistakes import matrix, ways
 
 MADE = [way.id for way in ways.ways()]
 # What stands where windows hang over the edge, and which term stays, is the program's own affair;

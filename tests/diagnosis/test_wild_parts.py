@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 from wild_parts import HEAD, POOL, STEP, delta, gradients, softmax
 
-from cnnlib import mistakes
-from cnnlib.diagnosis import diagnose_head, diagnose_pool, diagnose_step
+from cnnlib.diagnosis import diagnose_head, diagnose_pool, diagnose_step, mistakes
 
 ALL = [
     (diagnosis, *one)

@@ -9,10 +9,10 @@ from answers import FRAMEWORKS, connect
 
 import cnnlib
 from cnnlib.errors import InputError
-from cnnlib.layers import Conv, Dense, Flatten, MaxPool, ReLU
-from cnnlib.losses import SoftmaxCrossEntropy
-from cnnlib.network import Network
-from cnnlib.optimizers import SGD, Adam, Momentum, RMSprop
+from cnnlib.learning.layers import Conv, Dense, Flatten, MaxPool, ReLU
+from cnnlib.learning.losses import SoftmaxCrossEntropy
+from cnnlib.learning.network import Network
+from cnnlib.learning.optimizers import SGD, Adam, Momentum, RMSprop
 
 TEXT = reference.FILE.read_text(encoding="utf-8")
 BOOK = json.loads(TEXT)

@@ -1,0 +1,252 @@
+"""Exercises of chapter 2, the kernel's centre."""
+
+from itertools import product
+
+import numpy as np
+
+import cnnlib
+from cnnlib.geometry import Axis
+
+from . import asking
+from .desk import Exercise, Wrong
+from .judging import choice, function, values
+from .mending import find
+
+
+def _axis(P, U, **geometry) -> Axis:
+    return cnnlib.Window(U, **geometry).axes((P,))[0]
+
+
+def _as_layer(x, w, u0):
+    return {"P": x.shape, "U": w.shape, "x": x, "w": w, "center": u0, "flip": True}
+
+
+NOT_TURNED = {"F1": "It is the cross-correlation: the kernel was not reversed."}
+
+
+def _convolution(x, w, u0):
+    """A true convolution of an axis, with zeros outside."""
+    return cnnlib.conv(x[None, :, None], w[None, :, None], center=u0, flip=True)[0, :, 0]
+
+
+def _count_outputs(P, U, s, d, u0, flip):
+    """The number of outputs of a kernel with a centre."""
+    return _axis(P, U, stride=s, dilation=d, center=u0, flip=flip).outputs
+
+
+def _padding_of(P, U, s, d, u0, flip):
+    """The zeros before and after an axis that a centre stands for."""
+    axis = _axis(P, U, stride=s, dilation=d, center=u0, flip=flip)
+    return axis.before, axis.after
+
+
+def _same_before(P, U, s):
+    """The zeros that TensorFlow's SAME puts before an axis."""
+    return _axis(P, U, stride=s, padding="same").before
+
+
+_SIGNALS = [
+    (np.array(x), np.array(w), u0)
+    for x, w, u0 in (
+        ([1, 2, 4], [1, 10], 0),
+        ([1, 2, 4], [1, 10], 1),
+        ([3, -1, 4, 1, -5], [2, 7, 1], 1),
+        ([3, -1, 4, 1, -5], [2, 7, 1], 0),
+        ([3, -1, 4, 1, -5, 9], [2, 7, 1, -8], 2),
+        ([3, -1], [2, 7, 1, -8, 3], 4),
+    )
+]
+# P, U, s, d, u0, flip with d <= P, every centre of each kernel.
+_CENTERS = [
+    (P, U, s, d, u0, flip)
+    for P, U, s, d in ((5, 3, 1, 1), (7, 3, 2, 1), (8, 4, 3, 1), (6, 2, 4, 2), (9, 3, 2, 3))
+    for u0, flip in product(range(U), (False, True))
+]
+
+
+def _same_layer(x, w, s):
+    return {"P": x.shape, "U": w.shape, "x": x, "w": w, "stride": s, "padding": "same"}
+
+
+def _same(x, w, s):
+    """TensorFlow's SAME on one axis."""
+    return cnnlib.conv(x[None, :, None], w[None, :, None], stride=s, padding="same")[0, :, 0]
+
+
+def _same_case(P, U, s):
+    r = np.random.default_rng(P)
+    return r.integers(1, 9, P), r.integers(1, 9, U), s
+
+
+_SAME = [(P, U, s) for P, U, s in product((5, 6, 7, 8), (1, 2, 3, 4, 5), (1, 2, 3))]
+
+EXERCISES = (
+    Exercise(
+        "2.1",
+        "z_by_hand",
+        level=1,
+        judge=values(
+            [2, 9, 18, 20],
+            reveal=False,
+            explain=asking.by_hand("z", P=(4,), U=(3,), x=[1, 2, 4, 8], w=[5, 0, 1], center=1),
+        ),
+        hints=(
+            "The weight called -1 is 5, the one called 0 is 0, the one called 1 is 1.",
+            "So z[i] = 5*x[i-1] + 1*x[i+1], and x is 0 outside.",
+        ),
+        # turned round; the weights -1, 0, 1 taken from a NumPy array; without the padding
+        wrong=(Wrong([10, 21, 42, 4], "F1"), [5, 11, 22, 44], [9, 18], [9, 18, 2, 20]),
+    ),
+    Exercise(
+        "2.2",
+        "centres",
+        level=1,
+        judge=values([3, 1, 2, 0], reveal=False),
+        hints=(
+            "Set p = i: which weight is left?",
+            "In the first text, p = i + u - 3 is i for u = 3. In the second, count from its first "
+            "weight, -1, up to the weight 0.",
+        ),
+        wrong=([-3, -1, 2, 0], [3, 0, 2, 0], [3, 1, 2, 2], [2, 2, 2, 2]),
+    ),
+    Exercise(
+        "2.3",
+        "convolution",
+        level=2,
+        judge=function(_convolution, _SIGNALS, explain=asking.layer("z", _as_layer, NOT_TURNED)),
+        hints=(
+            "Reverse the kernel. Which place does the weight that was the centre have now?",
+            "The weight u of U goes to the place U-1-u, and so does the centre.",
+        ),
+        wrong=(
+            lambda x, w, u0: cnnlib.conv(x[None, :, None], w[None, ::-1, None], center=u0)[0, :, 0],
+            lambda x, w, u0: cnnlib.conv(x[None, :, None], w[None, :, None], center=u0)[0, :, 0],
+            lambda x, w, u0: np.convolve(x, w)[: len(x)],
+        ),
+    ),
+    Exercise(
+        "2.4",
+        "count_outputs",
+        level=3,
+        judge=function(_count_outputs, _CENTERS),
+        hints=(
+            "How far left of the centre does the kernel reach? For a convolution, the last weight "
+            "lies leftmost.",
+            "The leftmost cell of window i is s*i + lo, with lo = -d*u0, or -d*(U-1-u0) if flip.",
+            "Count the i >= 0 with s*i + lo <= P-1, and take at most P.",
+        ),
+        wrong=(
+            lambda P, U, s, d, u0, flip: (P - 1) // s + 1,
+            lambda P, U, s, d, u0, flip: (P - 1 + d * (U - 1 - u0 if flip else u0)) // s + 1,
+            lambda P, U, s, d, u0, flip: min(P, (P - 1 + d * u0) // s + 1),
+            lambda P, U, s, d, u0, flip: min(P, (P + d * (U - 1 - u0 if flip else u0)) // s),
+        ),
+    ),
+    Exercise(
+        "2.5",
+        "z_corner",
+        level=1,
+        judge=values(
+            [[4, 0], [9, 2]],
+            reveal=False,
+            explain=asking.by_hand(
+                "z", P=(2, 2), U=(2, 2), x=[[1, 2], [3, 4]], w=[[1, 0], [0, 2]], center=(1, 0)
+            ),
+        ),
+        hints=(
+            "The centre is the weight in row 1 and column 0. Lay it on cell (i, j). Where does the "
+            "weight 1 lie, and where the weight 2?",
+            "The weight 1 lies one row above, the weight 2 one column to the right: "
+            "z[i,j] = 1*x[i-1,j] + 2*x[i,j+1].",
+        ),
+        wrong=([[6, 9], [0, 3]], [[9, 2], [3, 4]], [[2, 5], [0, 8]]),
+    ),
+    Exercise(
+        "2.6",
+        "padding_of",
+        level=3,
+        judge=function(_padding_of, _CENTERS),
+        hints=(
+            "The first window begins at lo. How many of its cells lie before cell 0?",
+            "You have I from exercise 2.4. The last window ends at s*(I-1) + lo + d*(U-1).",
+            "What lies behind cell P-1 is padding, unless the window ends before it: then 0.",
+        ),
+        wrong=(
+            lambda P, U, s, d, u0, flip: (d * u0, d * (U - 1 - u0)),
+            lambda P, U, s, d, u0, flip: (
+                (d * (U - 1 - u0), d * u0) if flip else (d * u0, d * (U - 1 - u0))
+            ),
+            lambda P, U, s, d, u0, flip: (U // 2, U // 2),
+        ),
+    ),
+    Exercise(
+        "2.7",
+        "same_before",
+        level=2,
+        judge=function(_same_before, _SAME),
+        hints=(
+            "TensorFlow wants I = ceil(P/s) outputs. How long is the axis that their windows need?",
+            "They need s*(I-1) + U cells. What is missing to P is the padding, never less than 0.",
+            "Half of it goes before, and an odd cell goes after.",
+        ),
+        wrong=(
+            lambda P, U, s: (U - 1) // 2,
+            lambda P, U, s: U // 2,
+            lambda P, U, s: -(-max(0, (-(-P // s) - 1) * s + U - P) // 2),
+            lambda P, U, s: ((-(-P // s) - 1) * s + U - P) // 2,
+        ),
+    ),
+    Exercise(
+        "2.8",
+        "letter",
+        level=2,
+        judge=choice(
+            "b",
+            {"a": "centre 1", "b": "centre 2", "c": "there is none"},
+            because={
+                "a": "that is the centre of the convolution, before the kernel is turned back",
+                "c": "the cut of the full list decides it",
+            },
+        ),
+        hints=(
+            "fftconvolve cuts with the centre (U-1)//2 of a convolution. What is that for U = 4?",
+            "Reversing the kernel carries the weight u to the place U-1-u, the centre too.",
+        ),
+        wrong=("a", "c"),
+    ),
+    Exercise(
+        "2.9",
+        "same_found",
+        level=3,
+        faulty="same",
+        judge=find(
+            "b",
+            {
+                "a": "The number of outputs is rounded up, where it must be rounded down.",
+                "b": "The padding is that of stride 1.",
+                "c": "The odd cell of padding goes after, and must go before.",
+                "d": "The kernel is not turned round.",
+            },
+            function(
+                _same,
+                [_same_case(*sizes) for sizes in product((5, 8), (2, 3), (1, 2, 3))],
+                explain=asking.layer("z", _same_layer),
+            ),
+            because={
+                "a": "TensorFlow rounds up.",
+                "c": "In TensorFlow it goes after; before is the smaller half.",
+                "d": "TensorFlow does not turn it.",
+            },
+        ),
+        hints=(
+            "Compare with `cnnlib.conv` at stride 1, then at stride 2, for 8 cells and 3 weights.",
+            "How many cells do I windows at distance s need? Exercise 2.7 asked for that.",
+            "s*(I-1) + U - P cells are missing, and never less than none.",
+        ),
+        wrong=(
+            {"mistake": "a", "mended": _same},
+            Wrong({"mistake": "b", "mended": lambda x, w, s: _same(x, w[::-1], s)}, "F1"),
+            {"mistake": "b", "mended": lambda x, w, s: _same(x, w, 1)[::s]},
+        ),
+    ),
+)

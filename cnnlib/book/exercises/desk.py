@@ -1,0 +1,217 @@
+"""Where answers are handed in: the exercises by their ids, and what the reader gets back.
+
+An exercise is data in the file of its chapter. Its judge compares with the library, with brute
+force or with a literal, never with the solution, so that everything works without the solutions.
+"""
+
+import ast
+import html
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib import import_module
+from importlib.resources import files
+from typing import Any
+
+from cnnlib.errors import InputError
+
+from .judging import Judge, told
+from .telling import Drawn, Named, Told
+
+MARKS = {"not attempted": "○", "right": "✓", "wrong": "✗"}
+
+
+@dataclass(frozen=True)
+class Exercise:
+    """One exercise, apart from its text, which stands in the notebook.
+
+    `id` is 'chapter.number', `name` what the notebook's cell and the solution define, `level` 1
+    (predict a number) to 3 (write a function). `wrong` are plausible wrong answers: the tests
+    prove that the judge sees through them. One that the judge must name is `Wrong(answer, ids)`.
+    `points` is the level unless it is given. `faulty` is the function in the notebook that has the
+    mistake, in an exercise "find the mistake" (see `mending`).
+    """
+
+    id: str
+    name: str
+    level: int
+    judge: Judge
+    hints: tuple[str, ...]
+    wrong: tuple[Any, ...]
+    points: int = 0
+    faulty: str = ""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "points", self.points or self.level)
+
+
+@dataclass(frozen=True)
+class Wrong:
+    """A wrong answer, and the entries of the catalogue that its check must name."""
+
+    answer: Any
+    ids: str = ""  # separated by spaces
+
+
+@dataclass(frozen=True, repr=False)
+class Result:
+    """The verdict on an answer. Graders read `status` and `points`, people what it displays."""
+
+    exercise: str
+    status: str  # 'not attempted', 'right' or 'wrong'
+    points: int
+    possible: int
+    findings: tuple[Told, ...] = ()
+
+    @property
+    def mistakes(self) -> list[str]:
+        """The entries of the catalogue that the answer contains."""
+        named = (one.mistake for one in self.findings if isinstance(one, Named))
+        return list(dict.fromkeys(id for id in named if id))
+
+    def _lines(self) -> tuple[str, tuple[Told, ...]]:
+        name = f"Exercise {self.exercise}"
+        if self.status == "not attempted":
+            cure = f'Put your answer in place of ... or ask hint("{self.exercise}").'
+            return f"{name}: not attempted yet.", (cure,)
+        if self.status == "right":
+            return f"{name}: right.", ()
+        return f"{name}: not right yet.", self.findings
+
+    def __repr__(self) -> str:
+        head, rest = self._lines()
+        lines = "\n".join(map(str, rest)).splitlines()
+        return "\n".join([f"{MARKS[self.status]} {head}", *(f"  {line}" for line in lines)])
+
+    def _repr_html_(self) -> str:
+        head, rest = self._lines()
+        items = "".join(map(_item, rest))
+        kind = self.status.replace(" ", "-")
+        return (
+            f'<div class="exercise {kind}"><p><strong>{MARKS[self.status]} {html.escape(head)}'
+            f"</strong></p>{f'<ul>{items}</ul>' if items else ''}</div>"
+        )
+
+
+def _item(told: Told) -> str:
+    if isinstance(told, Drawn):  # a bullet would stand beside the middle of the tables
+        return f'<li style="list-style:none">{told.html()}</li>'
+    return f"<li>{html.escape(told) if isinstance(told, str) else told.html()}</li>"
+
+
+@dataclass(frozen=True, repr=False)
+class Note:
+    """A hint or a solution; in HTML it is folded."""
+
+    title: str
+    text: str
+    code: bool = False
+
+    def __repr__(self) -> str:
+        return f"{self.title}\n{self.text}"
+
+    def _repr_html_(self) -> str:
+        text = html.escape(self.text)
+        body = f"<pre><code>{text}</code></pre>" if self.code else f"<p>{text}</p>"
+        return f"<details><summary>{html.escape(self.title)}</summary>{body}</details>"
+
+
+def check(id: str, answer: Any = None) -> Result:
+    """Judge an answer; a wrong one is a result, never an error.
+
+    Parameters
+    ----------
+    id : str
+        'chapter.number'.
+    answer : any
+        A number, an array, a letter or a function, as the exercise asks, or a dict of them. None,
+        `...` and a function that returns one of them are not attempted.
+
+    Returns
+    -------
+    Result
+        Its display says: not attempted, right, or what differs, and where one is known, the mistake
+        that gives exactly this.
+
+    Examples
+    --------
+    >>> check("1.1", ...)
+    ○ Exercise 1.1: not attempted yet.
+      Put your answer in place of ... or ask hint("1.1").
+    >>> check("1.1", [50, 80]).status
+    'right'
+    >>> check("1.1", [50, 70])
+    ✗ Exercise 1.1: not right yet.
+      yours, wrong in []:
+       50  [70]
+    """
+    exercise = get(id)
+    try:
+        verdict = exercise.judge(answer)
+    except Exception as error:  # an answer may be anything, and even looking at it may fail
+        verdict = [f"the answer cannot be read: {told(error)}"]
+    if verdict is None:
+        return Result(id, "not attempted", 0, exercise.points)
+    if verdict:
+        return Result(id, "wrong", 0, exercise.points, tuple(verdict))
+    return Result(id, "right", exercise.points, exercise.points)
+
+
+def hint(id: str, number: int = 1) -> Note:
+    """One of the hints of an exercise; the first is the gentlest, and says how many there are."""
+    hints = get(id).hints
+    if number not in range(1, len(hints) + 1):
+        raise InputError(f"number is {number!r}; exercise {id} has the hints 1 to {len(hints)}")
+    return Note(f"Hint {number} of {len(hints)} for exercise {id}", hints[number - 1])
+
+
+def solution(id: str) -> Note:
+    """The source of the tested solution, folded in HTML; a handout has none."""
+    title = f"Solution of exercise {id}"
+    source = solution_source(id)
+    if source is None:
+        return Note(title, "This edition comes without solutions.")
+    return Note(title, source, code=True)
+
+
+def solution_source(id: str) -> str | None:
+    """The lines of the solution's file that lead to the exercise's name, with their comments.
+
+    They begin behind the solution before, or the imports: a solution may define a function first.
+    """
+    exercise = get(id)
+    names = {one.name for one in of_chapter(id.split(".")[0])}
+    file = files(__package__) / "solutions" / f"chapter_{id.split('.')[0]}.py"
+    if not file.is_file():
+        return None
+    text = file.read_text(encoding="utf-8")
+    end = 0
+    for node in ast.parse(text).body:
+        targets = node.targets if isinstance(node, ast.Assign) else [node]
+        defined = {getattr(target, "id", getattr(target, "name", None)) for target in targets}
+        if exercise.name in defined:
+            return "\n".join(text.splitlines()[end : node.end_lineno]).strip()
+        if defined & names or isinstance(node, ast.Import | ast.ImportFrom | ast.Expr):
+            end = node.end_lineno or end
+    raise InputError(f"{file.name} does not define {exercise.name}, the solution of {id}")
+
+
+def get(id: str) -> Exercise:
+    """The exercise of this id."""
+    for exercise in of_chapter(id.split(".")[0]) if isinstance(id, str) else ():
+        if exercise.id == id:
+            return exercise
+    raise InputError(f"id is {id!r}; expected 'chapter.number' of an exercise, like '1.1'")
+
+
+def every() -> Iterator[Exercise]:
+    """All exercises, chapter by chapter."""
+    names = [path.name for path in files(__package__).iterdir()]
+    for name in sorted(name for name in names if name.startswith("chapter_")):
+        yield from of_chapter(name.removeprefix("chapter_").removesuffix(".py"))
+
+
+def of_chapter(chapter: str) -> tuple[Exercise, ...]:
+    """The exercises of one chapter; its module is imported when it is asked for."""
+    if not (files(__package__) / f"chapter_{chapter}.py").is_file():
+        return ()
+    return tuple(import_module(f".chapter_{chapter}", __package__).EXERCISES)

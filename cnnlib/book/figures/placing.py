@@ -1,0 +1,191 @@
+"""A kernel lying on its input: one number of a convolution, seen as the sum that it is.
+
+Three lenses on one table. `placement` lays the kernel on the input for one output,
+`delta_placement` lays it on the deltas for one input, `weight_placement` lays the deltas on the
+input for one weight. Where a cell lies is asked of `geometry.Axis.input` each time.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from cnnlib.convolution import conv, conv_delta, conv_weight_gradient
+from cnnlib.errors import InputError
+from cnnlib.geometry import Axis, Window
+
+from .cells import read_index
+from .grids import Grid
+from .lattices import spread
+from .lenses import Cell, Lens, draw_lenses, total
+from .style import Figure
+
+
+def placement(x, w, output, *, b: float = 0, mark_center: bool = False, **geometry) -> Figure:
+    """Draw the kernel on the input for one output: input, kernel, output, and the sum.
+
+    Parameters
+    ----------
+    x, w : array with 1 or 2 axes
+        One channel of one image, and one kernel for it.
+    output : index
+        The output to compute: an integer for one axis, a pair for two.
+    b : float
+        The bias.
+    mark_center : bool
+        Put a dot on the kernel's centre. A centre that is given is always marked.
+    geometry
+        stride, dilation, padding, center, flip: as in `cnnlib.conv`.
+    """
+    base, kernel, z = _forward(x, w, b, mark_center, geometry)
+    return draw_lenses([_at_output(base, kernel, z, output, b, geometry)])
+
+
+def placements(
+    x, w, outputs: Sequence, *, b: float = 0, mark_center: bool = False, **geometry
+) -> Figure:
+    """Draw `placement` for several outputs, one after the other, without the kernel's grid."""
+    base, kernel, z = _forward(x, w, b, mark_center, geometry)
+    lenses = [_at_output(base, kernel, z, output, b, geometry) for output in outputs]
+    return draw_lenses(
+        [Lens(a.base, a.tags, a.tag_kind, a.sides[1:], a.total, a.mark) for a in lenses]
+    )
+
+
+def delta_placement(dz, w, input_shape, cell, **geometry) -> Figure:
+    """Draw what one input owes: the kernel on the deltas, with the zeros between them.
+
+    Parameters
+    ----------
+    dz, w : array with 1 or 2 axes
+        The deltas of one filter's outputs, and one channel of its kernel.
+    input_shape : int or tuple of int
+        Spatial shape of the input.
+    cell : index
+        The input cell.
+    geometry
+        stride, dilation, padding, center, flip: as in the forward pass.
+    """
+    dz, w = np.asarray(dz), np.asarray(w)
+    P = tuple(int(size) for size in np.atleast_1d(input_shape))
+    window = Window(w.shape, **geometry)
+    axes = window.axes(P)
+    dx = conv_delta(_wide(dz), _wide(w), (1, *P, 1), **geometry)[0, ..., 0]
+    p = _index("cell", cell, P)
+    values, kinds = spread(dz, window.stride)
+    # Output i, which stands at s*i among the zeros, meets p through u where p = s*i + input(0, u).
+    places = {
+        tuple(q - axis.input(0, v) for axis, q, v in zip(axes, p, u, strict=True)): u
+        for u in np.ndindex(w.shape)
+    }
+    terms = [
+        (w[u], values[place])
+        for place, u in places.items()
+        if _inside(place, values.shape) and kinds[place] == "delta"
+    ]
+    pads = []
+    for axis, size in zip(axes, values.shape, strict=True):
+        ends = axis.input(0, 0), axis.input(0, axis.kernel - 1)
+        pads.append((max(0, max(ends)), max(0, axis.inputs - min(ends) - size)))
+    turned = w if window.flip else np.flip(w)
+    return draw_lenses(
+        [
+            Lens(
+                Grid(values, kinds, "deltas dz", padding=tuple(pads)),
+                {place: w[u] for place, u in places.items()},
+                "weight",
+                (
+                    Grid(turned, "weight", "w" if window.flip else "w, rotated", indices=False),
+                    Grid(dx, "delta", "dx", highlight=[p]),
+                ),
+                total("dx", p, terms),
+            )
+        ]
+    )
+
+
+def weight_placement(x, dz, kernel, weight, **geometry) -> Figure:
+    """Draw what one weight owes: the deltas on the input, each on the cell it met through it.
+
+    Parameters
+    ----------
+    x, dz : array with 1 or 2 axes
+        One channel of one image, and the deltas of one filter's outputs.
+    kernel : int or tuple of int
+        Spatial shape of the kernel.
+    weight : index
+        The weight.
+    geometry
+        stride, dilation, padding, center, flip: as in the forward pass.
+    """
+    x, dz = np.asarray(x), np.asarray(dz)
+    U = tuple(int(size) for size in np.atleast_1d(kernel))
+    axes = Window(U, **geometry).axes(x.shape)
+    dw = conv_weight_gradient(_wide(x), _wide(dz), U, **geometry)[0, ..., 0]
+    u = _index("weight", weight, U)
+    places = {_met(axes, i, u): i for i in np.ndindex(dz.shape)}
+    return draw_lenses(
+        [
+            Lens(
+                Grid(x, "input", padding=_pads(axes)),
+                {p: dz[i] for p, i in places.items()},
+                "delta",
+                (Grid(dz, "delta"), Grid(dw, "weight", "dw", highlight=[u])),
+                total("dw", u, [(x[p], dz[i]) for p, i in places.items() if _inside(p, x.shape)]),
+            )
+        ]
+    )
+
+
+def _forward(x, w, b: float, mark_center: bool, geometry: dict) -> tuple[Grid, Grid, np.ndarray]:
+    """The grids of the input and the kernel, and the outputs."""
+    x, w = np.asarray(x), np.asarray(w)
+    window = Window(w.shape, **geometry)
+    axes = window.axes(x.shape)
+    z = conv(_wide(x), _wide(w), [b], **geometry)[0, ..., 0]
+    center = window.center
+    if mark_center and center is None:
+        # A padding is a centre too: the weight that lies on the output's own place, s*i.
+        own = [[u for u in range(axis.kernel) if axis.input(0, u) == 0] for axis in axes]
+        center = tuple(u[0] for u in own) if all(own) else None
+    return Grid(x, "input", padding=_pads(axes)), Grid(w, "weight", center=center), z
+
+
+def _at_output(base: Grid, kernel: Grid, z: np.ndarray, output, b: float, geometry: dict) -> Lens:
+    """The kernel on the input for one output."""
+    x, w = base.values, kernel.values
+    axes = Window(w.shape, **geometry).axes(x.shape)
+    i = _index("output", output, z.shape)
+    places = {_met(axes, i, u): u for u in np.ndindex(w.shape)}
+    return Lens(
+        base,
+        {p: w[u] for p, u in places.items()},
+        "weight",
+        (kernel, Grid(z, "output", highlight=[i])),
+        total("z", i, [(w[u], x[p]) for p, u in places.items() if _inside(p, x.shape)], b),
+        None if kernel.center is None else _met(axes, i, kernel.center),
+    )
+
+
+def _met(axes: Sequence[Axis], i: Cell, u: Cell) -> Cell:
+    """The input that output `i` meets through weight `u`, perhaps in the padding."""
+    return tuple(axis.input(j, v) for axis, j, v in zip(axes, i, u, strict=True))
+
+
+def _pads(axes: Sequence[Axis]) -> tuple[tuple[int, int], ...]:
+    return tuple((max(0, axis.before), axis.after) for axis in axes)
+
+
+def _inside(p: Cell, shape: Sequence[int]) -> bool:
+    return all(0 <= q < size for q, size in zip(p, shape, strict=True))
+
+
+def _index(name: str, index, shape: Cell) -> Cell:
+    """A cell of an array of this shape, of as many numbers as it has axes."""
+    if np.size(index) != len(shape):
+        raise InputError(f"{name} is {index!r}; expected {len(shape)} integers, one for each axis")
+    return read_index(name, index, (1, *shape)[-2:])[-len(shape) :]
+
+
+def _wide(a: np.ndarray) -> np.ndarray:
+    """The array with the axes of a single sample or filter, and of a single channel."""
+    return a[None, ..., None]

@@ -1,0 +1,100 @@
+"""Lines over an axis: any curves, and those of a training."""
+
+from collections.abc import Mapping, Sequence
+from itertools import cycle
+from typing import Final
+
+import numpy as np
+from matplotlib import style
+
+from cnnlib.learning.training import History
+
+from .style import STYLE, Figure, new_figure
+
+LINES = ("-", "--", ":", "-.")
+MARKERS = ("o", "s", "^", "D", "v")
+PLACE: Final = "best"  # of a legend; not said, matplotlib warns where the search takes a second
+
+
+def curves(
+    x,
+    lines: Mapping[str, Sequence[float]],
+    *,
+    xlabel: str = "",
+    ylabel: str = "",
+    title: str = "",
+    log: str = "",
+    markers: bool = False,
+    size: tuple[float, float] = (5.2, 3.0),
+) -> Figure:
+    """Draw lines over a common axis; each has a colour, a dash pattern and a marker of its own.
+
+    Parameters
+    ----------
+    x : sequence of float
+        The places on the horizontal axis.
+    lines : dict
+        Name and values of each line; a name '' gets no entry in the legend.
+    xlabel, ylabel, title : str
+        Words at the axes and above.
+    log : {'', 'x', 'y', 'xy'}
+        Which axes are logarithmic.
+    markers : bool
+        Whether each value is marked.
+    size : (float, float)
+        Width and height in inches.
+    """
+    with style.context(STYLE):
+        figure = new_figure(*size)
+        axes = figure.subplots()
+        for (name, y), line, marker in zip(lines.items(), cycle(LINES), cycle(MARKERS)):
+            mark = marker if markers else None
+            axes.plot(x, y, line, label=name or None, marker=mark, markersize=4)
+        axes.set(xlabel=xlabel, ylabel=ylabel, title=title)
+        axes.set(**{f"{axis}scale": "log" for axis in log})
+        if any(lines):
+            axes.legend(loc=PLACE)
+    return figure
+
+
+def training_curves(histories: History | dict[str, History]) -> Figure:
+    """Draw loss and accuracy of one training, or of several by name, over the epochs.
+
+    The loss is that of each batch, smoothed over 20 steps. The accuracy is that of the held-out
+    set after each epoch where there is one, else of the batches.
+    """
+    if isinstance(histories, History):
+        histories = {"": histories}
+    with style.context(STYLE):
+        figure = new_figure(7.0, 3.2)
+        left, right = figure.subplots(1, 2)
+        for (name, history), line in zip(histories.items(), cycle(LINES)):
+            epochs = (1 + np.arange(len(history.loss))) / history.epoch_steps
+            left.plot(*_smooth(epochs, history.loss), line, label=name)
+            if history.validation:
+                accuracy = [a for _, a in history.validation]
+                label = f"{name}: {accuracy[-1]:.1%}" if name else f"{accuracy[-1]:.1%}"
+                right.plot(1 + np.arange(len(accuracy)), accuracy, line, marker="o", label=label)
+            else:
+                right.plot(*_smooth(epochs, history.accuracy), line, label=name)
+        left.set(xlabel="epoch", ylabel="loss of a batch", title="Loss", yscale="log")
+        held_out = all(history.validation for history in histories.values())
+        right.set(
+            xlabel="epoch",
+            ylabel="accuracy",
+            title="Accuracy on held-out images" if held_out else "Accuracy on batches",
+        )
+        for axes in (left, right):
+            axes.xaxis.get_major_locator().set_params(integer=True)
+            if axes.get_legend_handles_labels()[1]:
+                axes.legend(loc=PLACE)
+    return figure
+
+
+def _smooth(t: np.ndarray, values: Sequence[float], width: int = 20):
+    """Means of `width` neighbours; the ends are left out."""
+    if not len(values):  # a training that stopped at its first step
+        return t, np.zeros(0)
+    width = min(width, len(values))
+    ones = np.full(width, 1 / width)
+    return np.convolve(t, ones, "valid"), np.convolve(values, ones, "valid")

@@ -1,0 +1,84 @@
+"""The command line of the builder: `python -m cnnlib.book.publish --help`."""
+
+import argparse
+import errno
+import sys
+from pathlib import Path
+
+from cnnlib.errors import Error
+
+from . import __doc__ as ABOUT
+
+CONSEQUENCE = (
+    "Their pages show the committed results, where there are any, and say why. The next run begins "
+    "with these chapters."
+)
+NOTEBOOKS, BUILD = Path("notebooks"), Path("build")
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command in the repository's top folder; the exit status is 1 where it fails."""
+    parser = argparse.ArgumentParser(prog="python -m cnnlib.book.publish", description=ABOUT)
+    commands = parser.add_subparsers(dest="command", required=True)
+    book = commands.add_parser("book", help="execute what changed, render all to build/html")
+    book.add_argument("--jobs", type=int, default=0, help="kernels side by side (one per core)")
+    commands.add_parser("html", help="render the committed outputs to build/html")
+    commands.add_parser("notebooks", help="execute in place: rewrites the committed outputs")
+    commands.add_parser("pdf", help="print build/html to build/convolution-book.pdf")
+    commands.add_parser("handout", help="notebooks and a wheel without solutions: build/handout")
+    chosen = parser.parse_args(arguments)
+    try:
+        return _run(chosen)
+    except Error as error:
+        print(error, file=sys.stderr)
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        print("The disk is full: free some space and run this again.", file=sys.stderr)
+    except KeyboardInterrupt:
+        print("Interrupted. What was done before is kept.", file=sys.stderr)
+    return 1
+
+
+def _run(chosen: argparse.Namespace) -> int:
+    """Each command imports what it needs: executing does not wait for what renders."""
+    if chosen.command == "book":
+        from .build import make
+        from .site import render
+
+        book = make(NOTEBOOKS, BUILD, chosen.jobs)
+        try:
+            print("Rendering the pages ...", flush=True)
+            render(NOTEBOOKS, book, BUILD / "html")
+        finally:
+            _say(book.report(CONSEQUENCE))
+        return bool(book.failures)
+    if chosen.command == "notebooks":
+        from .build import rewrite
+
+        book = rewrite(NOTEBOOKS)
+        _say(book.report("Their files are as they were."))
+        return bool(book.failures)
+    if chosen.command == "html":
+        from .build import committed
+        from .site import render
+
+        render(NOTEBOOKS, committed(NOTEBOOKS), BUILD / "html")
+    elif chosen.command == "pdf":
+        from .pdf import print_book
+
+        print_book(BUILD / "html", BUILD / "convolution-book.pdf")
+    else:
+        from .handout import handout
+
+        handout(NOTEBOOKS, BUILD / "handout")
+    return 0
+
+
+def _say(report: str) -> None:
+    if report:
+        print(f"\n{report}", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

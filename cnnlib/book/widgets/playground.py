@@ -1,0 +1,65 @@
+"""A reader's own function behind sliders, drawn at once; it needs a kernel."""
+
+from collections.abc import Callable
+from html import escape
+
+from ipywidgets import HTML, Image, VBox, interactive
+from matplotlib.figure import Figure
+
+from cnnlib.errors import InputError
+
+from ..figures import png
+from .explorer import output
+
+
+def playground(draw: Callable[..., Figure], alt: str, **controls) -> None:
+    """Show `draw(**values)` below plain ipywidgets controls that change the values.
+
+    Readers rewrite what `draw` calls in the cell above, run both cells, and move the controls. An
+    error of theirs appears in place of the picture. Where there is no kernel, a still of the first
+    values stands instead.
+
+    Parameters
+    ----------
+    draw : callable
+        Gets one argument for each control and returns a matplotlib Figure.
+    alt : str
+        What the first picture says.
+    **controls
+        As for `ipywidgets.interact`: `(1, 3)` is a slider, a list a menu, a bool a tick box.
+
+    Raises
+    ------
+    InputError
+        alt is empty.
+    """
+    from IPython.display import display
+
+    if not alt.strip():
+        raise InputError("alt is empty; say in a sentence what the first picture shows")
+    # `interactive` knows which control fits which value. Its own output area is not used: to nbval,
+    # which has none, the picture would be a second output of the cell.
+    *sliders, _ = interactive(lambda **_: None, **controls).children
+    still = _drawn(draw, sliders)
+    picture, error = Image(value=still, format="png"), HTML()
+
+    def redraw(_) -> None:
+        try:
+            picture.value, error.value = _drawn(draw, sliders), ""
+        except Exception as reason:  # the reader's: whatever it is, it is told
+            said = f"{type(reason).__name__}: {reason}"
+            picture.value, error.value = b"", f"<pre>{escape(said)}</pre>"
+
+    for slider in sliders:
+        slider.observe(redraw, names="value")
+    panel = VBox([*sliders, picture, error])
+    data, metadata = output(panel.model_id, still, alt, f"Playground: {alt}")
+    display(data, metadata=metadata, raw=True)
+
+
+def _drawn(draw: Callable[..., Figure], sliders) -> bytes:
+    import matplotlib.pyplot as plt
+
+    figure = draw(**{slider.description: slider.value for slider in sliders})
+    plt.close(figure)
+    return png(figure)

@@ -1,0 +1,316 @@
+"""Recordings of a training: what the TrainingExplorer shows, and how it is stored.
+
+A recording is a dict that JSON can hold. `record` makes one from a real training, `shipped` reads
+one of those that come with the book, `numbers` gives one of its arrays back.
+
+Frames are taken at step 0, before anything is learned, at 1, 2, 3, and then at growing distances.
+What a frame holds is measured at that step on the probe, images which the network does not learn
+from: so two recordings compare, and the luck of a batch does not make the curves jump.
+
+    format     "cnnlib recording 1"; a recording with another number follows other rules than these
+    title, about    what is trained: in a few words, and in a sentence
+    step       for each of the F frames the number of steps taken before it
+    loss, accuracy  of the probe, for each frame, to 6 digits
+    broken     null, or the step by which a number was no longer finite; the frames end before it
+    label, read     the class of the one image, and for each frame the class that is read in it
+    layers     for each layer with weights, in the order of the forward pass, its name, and for
+               each frame, to 3 digits, the root mean square of its
+        activations    on the probe: after the ReLU, Sigmoid, Tanh or Softmax that follows it
+        gradients      dE/dw, of the mean loss of the probe
+    arrays     for each array, in the order of their bytes: its name, shape, and limits
+        image      (1, H, W, C): the one image
+        conv1.w    (F, K, U, V, C): kernels
+        conv1.a, conv1.dz          (F, I, J, K): maps of the image, its activations and its deltas;
+                   the loss is that of the image alone
+        conv1.activations, conv1.gradients     (F, bins): what `histogram` counts in the
+                   activations and in the gradients, as shares of all
+    bytes      base64 of the deflated bytes of all arrays
+
+A byte q means the number `(q - 64) * limit / 63`, so zero is exact and no number is off by more
+than `limit / 126`. The limit is the frame's own: no magnitude in the frame is above it. An image
+or a histogram has one limit for all frames. In `bytes` the numbers of one place of an array stand
+together, in the order of the frames, and each but the first is the difference to the one before,
+modulo 256: what does not change is 0, and takes next to no room.
+"""
+
+import base64
+import json
+import zlib
+from collections.abc import Iterable
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from cnnlib.errors import DivergenceError, InputError
+from cnnlib.geometry import per_axis
+from cnnlib.learning.layers import Conv, ReLU, Sigmoid, Softmax, Tanh
+from cnnlib.learning.network import Network
+from cnnlib.learning.optimizers import Optimizer
+from cnnlib.learning.training import batches, evaluate
+
+FORMAT = "cnnlib recording 1"
+FOLDER = Path(__file__).parent / "data"
+TOP = 63  # what the limit becomes; zero becomes ZERO
+ZERO = 64
+EDGES = 10.0 ** (np.arange(-16, 8) / 2)  # where a histogram's bins begin, the first one excepted
+PARTS = ("activations", "gradients")
+
+Recording = dict[str, Any]
+
+
+def record(
+    network: Network,
+    x: NDArray,
+    t: NDArray,
+    *,
+    optimizer: Optimizer,
+    steps: int,
+    rng: np.random.Generator,
+    probe: tuple[NDArray, NDArray],
+    title: str,
+    about: str = "",
+    batch: int = 32,
+    frames: int = 60,
+    filters: int = 6,
+    image: int = 0,
+) -> Recording:
+    """Train a network as `cnnlib.learning.training.fit` does, and record it (chapter 5).
+
+    Parameters
+    ----------
+    network : Network
+        For images, with a Conv, and a loss that chooses between classes. Its parameters change in
+        place. In float64 another machine records the same for longer than in float32.
+    x, t : array
+        Images (N, H, W, C) to learn from and their labels (N,).
+    optimizer : Optimizer
+        Takes the steps.
+    steps : int
+        How many steps to take.
+    rng : numpy.random.Generator
+        Shuffles.
+    probe : pair of arrays
+        Images and labels on which every frame is measured.
+    title, about : str
+        What is trained: in a few words, and in a sentence.
+    batch : int
+        Images in a step.
+    frames : int
+        At most so many frames, see `schedule`.
+    filters : int
+        So many filters and channels of a layer are kept, the first ones.
+    image : int
+        Whose maps are recorded: the number of an image of the probe.
+
+    Returns
+    -------
+    recording : dict
+        As described at the top of this module.
+
+    Raises
+    ------
+    InputError
+        Network and data do not fit each other, or there is nothing to show.
+    DivergenceError
+        Numbers are not finite at step 0. Where they break later, the recording ends before.
+    """
+    from threadpoolctl import threadpool_limits
+
+    (steps,), (frames,) = per_axis("steps", steps, 1, 1), per_axis("frames", frames, 1, 2)
+    _check(network, (x, t), probe)
+    if image not in range(len(probe[0])):
+        raise InputError(f"image is {image!r}, expected a number below {len(probe[0])}")
+    wanted, taken, broken = schedule(steps, frames), [], None
+    samples = (index for _ in count() for index in batches(len(x), batch, rng))
+    with (
+        threadpool_limits(1, "blas"),
+        np.errstate(over="ignore", invalid="ignore", divide="ignore"),  # looked for in each frame
+    ):
+        for step in range(steps + 1):
+            if step > 0:
+                index = next(samples)
+                _, grads = network.gradients(x[index], t[index])
+                optimizer.step(network.params, grads)
+            if step in wanted:
+                frame = _frame(network, *probe, image, filters)
+                if not all(np.isfinite(part).all() for part in frame.values()):
+                    broken = step
+                    break
+                taken.append(frame)
+    if not taken:
+        raise DivergenceError("numbers are not finite at step 0; try smaller first weights")
+    film = {name: np.array([frame[name] for frame in taken]) for name in taken[0]}
+    film["image"] = np.asarray(probe[0][image : image + 1])
+    arrays = {name: _quantise(values) for name, values in film.items() if values.ndim > 1}
+    return {
+        "format": FORMAT,
+        "title": title,
+        "about": about,
+        "step": wanted[: len(taken)],
+        "loss": _rounded(film["loss"], 6),
+        "accuracy": _rounded(film["accuracy"], 6),
+        "broken": broken,
+        "label": int(probe[1][image]),
+        "read": film["read"].tolist(),
+        "layers": [
+            {"name": name} | {part: _rounded(film[f"{name}.{part}.size"], 3) for part in PARTS}
+            for name in _learning(network)
+        ],
+        "arrays": [
+            {"name": name, "shape": list(q.shape), "limits": limits}
+            for name, (q, limits) in arrays.items()
+        ],
+        "bytes": _pack(q for q, _ in arrays.values()),
+    }
+
+
+def schedule(steps: int, frames: int) -> list[int]:
+    """At which steps frames are taken: `expm1(f/(frames-1) * log1p(steps))`, rounded, each once.
+
+    Examples
+    --------
+    >>> schedule(100, 8)
+    [0, 1, 3, 6, 13, 26, 51, 100]
+    """
+    even = np.linspace(0, np.log1p(steps), frames)
+    return np.unique(np.rint(np.expm1(even)).astype(int)).tolist()
+
+
+def histogram(values: ArrayLike) -> NDArray:
+    """How magnitudes are distributed: the shares of the values in 25 bins.
+
+    Bin 0 has the zeros, and what is smaller than 1e-8. The others are half decades: bin m has
+    `10**((m - 17)/2) <= |value| < 10**((m - 16)/2)`, and the last one what is larger, too.
+
+    Examples
+    --------
+    >>> shares = histogram([0, 0, -1, 2, 20])
+    >>> np.flatnonzero(shares).tolist(), shares[[0, 17, 19]].tolist()
+    ([0, 17, 19], [0.4, 0.4, 0.2])
+    """
+    bins = np.searchsorted(EDGES, np.abs(values).ravel(), side="right")
+    return np.bincount(bins, minlength=len(EDGES) + 1) / bins.size
+
+
+def numbers(recording: Recording, name: str) -> NDArray:
+    """The array `name` of a recording, frames first."""
+    data = np.frombuffer(zlib.decompress(base64.b64decode(recording["bytes"])), np.uint8)
+    start = 0
+    for array in recording["arrays"]:
+        frames, *shape = array["shape"]
+        size = frames * int(np.prod(shape))
+        if array["name"] == name:
+            changes = data[start : start + size].reshape(-1, frames)
+            q = np.cumsum(changes, axis=1, dtype=np.uint8).T.reshape(array["shape"])
+            limits = np.reshape(array["limits"], (-1, *[1] * len(shape)))
+            return (q.astype(float) - ZERO) * limits / TOP
+        start += size
+    known = ", ".join(array["name"] for array in recording["arrays"])
+    raise InputError(f"name is {name!r}; this recording has {known}")
+
+
+def shipped() -> list[str]:
+    """Names of the recordings that come with the book."""
+    return sorted(path.name.split(".")[0] for path in FOLDER.glob("*.recording.json"))
+
+
+def load(name: str) -> Recording:
+    """The recording of this name that comes with the book, see `shipped`."""
+    if name not in shipped():
+        raise InputError(f"no recording {name!r}; there are {', '.join(shipped())}")
+    recording: Recording = json.loads((FOLDER / f"{name}.recording.json").read_text("utf-8"))
+    return recording
+
+
+def _check(network: Network, *sets: tuple[NDArray, NDArray]) -> None:
+    """Refuse what cannot be recorded before anything is computed."""
+    if len(network.input_shape) != 3 or not _convolutions(network):
+        raise InputError(
+            f"a recording shows kernels and maps; expected images (H, W, C) and a Conv, not "
+            f"samples of shape {network.input_shape} and layers {', '.join(network.layers)}"
+        )
+    for x, t in sets:
+        if np.ndim(t) != 1 or len(network.output_shape) != 1 or network.output_shape[0] == 1:
+            raise InputError(
+                f"targets of shape {np.shape(t)} and outputs of shape {network.output_shape}; a "
+                "recording counts hits, so expected labels (N,) and one output for each class"
+            )
+        evaluate(network, x, t)  # reads every sample and target, and says what is wrong
+
+
+def _frame(network: Network, x, t, image: int, filters: int) -> dict[str, Any]:
+    """What is recorded of one moment, by the names that the arrays have."""
+    a, _ = _passes(network, x, t)
+    *_, y = a.values()
+    frame: dict[str, Any] = {"loss": network.loss.value(y, t)}
+    frame["accuracy"] = network.loss.accuracy(y, t)
+    learning = _learning(network)
+    for name, after in learning.items():
+        for part, values in zip(PARTS, (a[after], network.layers[name].grads["w"]), strict=True):
+            frame[f"{name}.{part}"] = histogram(values)
+            frame[f"{name}.{part}.size"] = np.sqrt(np.mean(np.square(values)))
+    a, dz = _passes(network, x[image : image + 1], t[image : image + 1])
+    *_, y = a.values()
+    frame["read"] = y.argmax()
+    for name in _convolutions(network):
+        frame[f"{name}.w"] = network.layers[name].params["w"][:filters, ..., :filters].copy()
+        frame[f"{name}.a"] = a[learning[name]][0, ..., :filters]
+        frame[f"{name}.dz"] = dz[name][0, ..., :filters]
+    return frame
+
+
+def _passes(network: Network, x, t) -> tuple[dict[str, NDArray], dict[str, NDArray]]:
+    """Forwards and backwards: each layer's outputs, and their deltas; fills the layers' `grads`."""
+    a, dz, y = {}, {}, network.read(x)
+    for name, layer in network.layers.items():
+        y = a[name] = layer.forward(y)
+    delta = network.loss.delta(y, t)
+    for name, layer in reversed(network.layers.items()):
+        dz[name], delta = delta, layer.backward(delta)
+    return a, dz
+
+
+def _learning(network: Network) -> dict[str, str]:
+    """Names of the layers with weights, each with the name of the layer of its activations."""
+    after, last = {}, ""
+    for name, layer in network.layers.items():
+        if "w" in layer.params:
+            after[name] = name
+        elif last in after and isinstance(layer, (ReLU, Sigmoid, Softmax, Tanh)):
+            after[last] = name
+        last = name
+    return after
+
+
+def _convolutions(network: Network) -> list[str]:
+    return [name for name, layer in network.layers.items() if isinstance(layer, Conv)]
+
+
+def _quantise(film: NDArray) -> tuple[NDArray, list[float]]:
+    """Bytes and limits of an array, frames first; an image or a histogram gets one limit."""
+    most = np.abs(film).reshape(len(film) if film.ndim > 2 else 1, -1).max(axis=1)
+    limits = [_round_up(value) for value in most]
+    scale = np.reshape([limit or 1.0 for limit in limits], (-1, *[1] * (film.ndim - 1)))
+    return np.rint(film / scale * TOP).astype(int) + ZERO, limits
+
+
+def _round_up(value: float) -> float:
+    """The next number of two digits, so that a limit is short to write and to read."""
+    if value < np.finfo(float).tiny:  # below, the unit would have no digits left
+        return 0.0
+    unit = 10.0 ** (np.floor(np.log10(value)) - 1)
+    return float(f"{np.ceil(value / unit) * unit:.2g}")
+
+
+def _pack(parts: Iterable[NDArray]) -> str:
+    """All bytes, as differences in the order of time, deflated, as base64."""
+    changes = (np.diff(q, axis=0, prepend=0).astype(np.uint8) for q in parts)
+    data = b"".join(change.reshape(len(change), -1).T.tobytes() for change in changes)
+    return base64.b64encode(zlib.compress(data, 9)).decode()
+
+
+def _rounded(values: NDArray, digits: int) -> list[float]:
+    return [float(f"{value:.{digits}g}") for value in values]

@@ -1,0 +1,109 @@
+"""The catalogue of mistakes in convolution layers: `get`, `every`, `card`.
+
+The entries stand in `catalogue.toml`; their ids are those that the chapters name.
+"""
+
+import html
+import tomllib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+
+from cnnlib.errors import InputError
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """One entry of the catalogue; `chapter` and `heading` say where the book explains it."""
+
+    id: str
+    kind: str
+    name: str
+    cause: str
+    signature: str
+    hidden_by: str
+    chapter: str
+    heading: str
+
+    @property
+    def section(self) -> str:
+        """The number of the section, such as '3.11', or ''."""
+        return self.heading.partition(" ")[0]
+
+    @property
+    def place(self) -> str:
+        """Where the book explains it, in words."""
+        number = self.chapter.split("_")[0].lstrip("0")
+        return f"section {self.section}" if self.section else f"chapter {number}"
+
+    @property
+    def link(self) -> str:
+        """Its section as a link from another notebook, by Jupyter's rule for the anchor."""
+        anchor = self.heading.replace(" ", "-")
+        return f"{self.chapter}.ipynb" + (f"#{anchor}" if anchor else "")
+
+
+@dataclass(frozen=True, repr=False)
+class Card:
+    """An entry as a notebook shows it."""
+
+    mistake: Mistake
+
+    def _rows(self) -> list[tuple[str, str]]:
+        m = self.mistake
+        return [
+            ("What happens", m.cause),
+            ("What you see", m.signature),
+            ("What hides it", m.hidden_by),
+        ]
+
+    def __repr__(self) -> str:
+        head = f"Mistake {self.mistake.id}: {self.mistake.name}"
+        rows = [*self._rows(), ("Explained in", self.mistake.place)]
+        return "\n".join([head, *(f"  {label}: {text}" for label, text in rows)])
+
+    def _repr_html_(self) -> str:
+        rows = "".join(
+            f"<dt>{label}</dt><dd>{html.escape(text)}</dd>" for label, text in self._rows()
+        )
+        link, place = html.escape(self.mistake.link), html.escape(self.mistake.place)
+        rows += f'<dt>Explained in</dt><dd><a href="{link}">{place}</a></dd>'
+        head = f"Mistake {self.mistake.id}: {html.escape(self.mistake.name)}"
+        return f'<div class="mistake"><p><strong>{head}</strong></p><dl>{rows}</dl></div>'
+
+
+def get(id: str) -> Mistake:
+    """The entry of this id.
+
+    Examples
+    --------
+    >>> get("D11").signature
+    'dx is empty.'
+    """
+    if not isinstance(id, str) or id not in _catalogue():
+        raise InputError(f"id is {id!r}; the catalogue has {', '.join(_catalogue())}")
+    return _catalogue()[id]
+
+
+def every() -> Iterator[Mistake]:
+    """All entries, in the order of a layer's life."""
+    yield from _catalogue().values()
+
+
+def card(id: str) -> Card:
+    r"""An entry to be shown: the last line of a cell that makes the mistake.
+
+    Examples
+    --------
+    >>> print(*repr(card("P4")).splitlines()[:2], sep="\n")
+    Mistake P4: A return that is indented too far
+      What happens: The function returns inside its loop, after the first window.
+    """
+    return Card(get(id))
+
+
+@cache
+def _catalogue() -> dict[str, Mistake]:
+    text = (files(__package__) / "catalogue.toml").read_text(encoding="utf-8")
+    return {id: Mistake(id, **entry) for id, entry in tomllib.loads(text).items()}

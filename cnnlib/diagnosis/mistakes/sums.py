@@ -1,0 +1,160 @@
+"""The layer's sums, open to mistakes.
+
+Every quantity of the layer is a sum over the rows `(i, u, p)` of the connection table (chapter 1).
+A mistake changes which rows there are, what a row multiplies, how the terms are added, or what
+becomes of the result: it is a `Switch`. `wrong` makes one mistake or several at once. The diagnosis
+compares a reader's numbers with them, the clinic shows them, `make mutants` plants them.
+"""
+
+import math
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from cnnlib.geometry import Axis, Pads
+
+STAGES = ("axes", "rows", "arrays", "sum", "result")  # the order in which switches act
+
+
+class DoesNotFit(Exception):
+    """The mistake cannot be made with these shapes: a program that makes it raises."""
+
+
+class Sum:
+    """One quantity of the layer as the sum that it is, open to changes until `result` adds it up.
+
+    Row `r` joins output `i[:, r]`, weight `u[:, r]` and input `p[:, r]`, one line for each axis.
+    Rows that leave the input are kept until the end: a mistake may move them inside.
+    """
+
+    def __init__(
+        self, quantity: str, axes: Sequence[Axis], pads: Pads, *, x=None, w=None, b=None, dz=None
+    ) -> None:
+        self.quantity, self.axes, self.pads = quantity, list(axes), pads
+        self.x: Any = x
+        self.w: Any = w
+        self.b: Any = b
+        self.dz: Any = dz
+        self.samples = slice(None)  # those that are added up
+        self.overwrites = False  # = where += belongs
+        self.after: list[Callable[[np.ndarray], np.ndarray]] = []
+
+    def lay(self) -> None:
+        """List the rows of the axes as they now are, and the spatial shape of the result."""
+        sizes = [axis.outputs * axis.kernel for axis in self.axes]
+        if min(sizes) < 1:
+            raise DoesNotFit("no output is left")
+        along = [np.indices((a.outputs, a.kernel)).reshape(2, -1) for a in self.axes]
+        pick = np.indices(sizes).reshape(len(sizes), -1)
+        self.i = np.array([iu[0][rows] for iu, rows in zip(along, pick, strict=True)])
+        self.u = np.array([iu[1][rows] for iu, rows in zip(along, pick, strict=True)])
+        self.p = np.array([a.input(i, u) for a, i, u in zip(self.axes, self.i, self.u)])  # noqa: B905
+        name = {"z": "outputs", "dx": "inputs", "dw": "kernel", "db": "outputs"}[self.quantity]
+        self.shape = [getattr(axis, name) for axis in self.axes]
+
+    @property
+    def target(self) -> np.ndarray:
+        """Where the term of each row goes."""
+        return {"z": self.i, "dx": self.p, "dw": self.u}[self.quantity]
+
+    def terms(self, *, apart: bool = False) -> tuple[np.ndarray, np.ndarray]:
+        """The flat target of each row, and its terms: (rows, N, K), (rows, N, C) or (rows, K, C).
+
+        With `apart`, terms that a row adds over channels, filters or samples are rows of their own.
+        """
+        sides = {"z": ("w", "x"), "dx": ("w", "dz"), "dw": ("x", "dz")}[self.quantity]
+        index = {"x": self.p, "w": self.u, "dz": self.i}
+        inside = _within(self.target, self.shape)
+        for name in sides:
+            inside &= _within(index[name], getattr(self, name).shape[1:-1])
+        taken = {name: getattr(self, name)[:, *index[name][:, inside]] for name in sides}
+        letters = {"x": "nrc", "w": "krc", "dz": "nrk"}
+        out = {"z": "rnkc", "dx": "rnck", "dw": "rkcn"}[self.quantity]
+        inputs = ",".join(letters[name] for name in sides)
+        products = np.einsum(f"{inputs}->{out}", *taken.values())
+        flat = np.ravel_multi_index(tuple(self.target[:, inside]), self.shape)
+        if apart:
+            added = products.shape[-1]
+            return np.repeat(flat, added), np.moveaxis(products, -1, 1).reshape(
+                -1, *products.shape[1:-1]
+            )
+        return flat, products.sum(axis=-1)
+
+    def result(self) -> np.ndarray:
+        """Add up what the rows now say."""
+        if self.quantity == "db":
+            total = self.dz[self.samples].sum(axis=tuple(range(self.dz.ndim - 1)))
+        else:
+            kept = self.x, self.dz
+            if self.quantity == "dw":
+                self.x, self.dz = self.x[self.samples], self.dz[self.samples]
+            flat, terms = self.terms()
+            self.x, self.dz = kept
+            sums = np.zeros((math.prod(self.shape), *terms.shape[1:]))
+            if self.overwrites:
+                sums[flat] = terms
+            else:
+                np.add.at(sums, flat, terms)
+            total = np.moveaxis(sums, 0, 1).reshape(terms.shape[1], *self.shape, terms.shape[2])
+            if self.quantity == "z" and self.b is not None:
+                total = total + self.b
+        for change in self.after:
+            total = change(total)
+        return total
+
+
+def _within(index: np.ndarray, shape: Sequence[int]) -> np.ndarray:
+    limits = np.array(shape).reshape(-1, 1)
+    return np.all((0 <= index) & (index < limits), axis=0)
+
+
+@dataclass(frozen=True)
+class Switch:
+    """One way of making one mistake: `ids` are the entries of the catalogue with this result."""
+
+    quantity: str
+    ids: tuple[str, ...]
+    stage: str
+    change: Callable[[Sum], None] = field(repr=False)
+
+    @property
+    def name(self) -> str:
+        """The function's name."""
+        return self.change.__name__
+
+
+def wrong(
+    quantity: str, switches: Collection[Switch], axes: Sequence[Axis], pads: Pads, **arrays
+) -> Sum:
+    """The sum of `quantity` with these mistakes made in it; with none of them it is right.
+
+    Parameters
+    ----------
+    quantity : {'z', 'dx', 'dw', 'db'}
+        Which of the layer's four sums.
+    switches : collection of Switch
+        Mistakes in this quantity.
+    axes : sequence of Axis
+        The geometry.
+    pads : pairs (before, after)
+        The padding that a program with this geometry has.
+    **arrays
+        x, w, b, dz as in `cnnlib.conv`; those that the quantity needs.
+
+    Raises
+    ------
+    DoesNotFit
+        A mistake cannot be made with these shapes.
+    """
+    s = Sum(quantity, axes, pads, **arrays)
+    ordered = sorted(switches, key=lambda switch: STAGES.index(switch.stage))
+    for switch in ordered:
+        if switch.stage == "axes":
+            switch.change(s)
+    s.lay()
+    for switch in ordered:
+        if switch.stage != "axes":
+            switch.change(s)
+    return s

@@ -1,0 +1,50 @@
+"""Does a network's backward pass give the gradients of its forward pass?"""
+
+import numpy as np
+
+from cnnlib.checks import numerical_gradient, relative_error
+from cnnlib.errors import InputError
+
+from .network import Network
+
+
+def check_gradients(
+    network: Network, x, t, *, rng: np.random.Generator, entries: int = 20, step: float = 1e-5
+) -> dict[str, float]:
+    """Compare a network's gradients with central differences, parameter by parameter.
+
+    Parameters
+    ----------
+    network : Network
+        Built with `dtype=np.float64`: in float32 rounding hides everything below about 1e-2.
+    x, t : array
+        A small batch.
+    rng : numpy.random.Generator
+        Chooses the entries.
+    entries : int
+        How many entries of each parameter are tried.
+    step : float
+        As in `numerical_gradient`. A step that carries a ReLU or a max-pool past its kink gives a
+        wrong difference, so a single large error among many small ones is no proof of a mistake.
+
+    Returns
+    -------
+    dict
+        The relative error of each parameter's entries, named like `network.params`.
+    """
+    if network.dtype != np.float64:
+        raise InputError(f"the network has dtype {network.dtype}; build it with dtype=np.float64")
+    _, grads = network.gradients(x, t)
+    errors = {}
+    for name, p in network.params.items():
+        kept = p.copy()
+        chosen = rng.choice(p.size, min(entries, p.size), replace=False)
+
+        def loss(values, p=p, chosen=chosen):
+            p.flat[chosen] = values
+            return network.loss.value(network.forward(x), t)
+
+        numerical = numerical_gradient(loss, p.flat[chosen], step)
+        np.copyto(p, kept)
+        errors[name] = relative_error(grads[name].flat[chosen], numerical)
+    return errors

@@ -1,0 +1,340 @@
+"""Optimizers: how gradients g become steps of the parameters p.
+
+PyTorch and Keras mean slightly different rules by the same name: the learning rate or epsilon
+stands in another place. `form='torch'` or `form='keras'` says which rule is meant, and each class
+gives both. In all of them t = 1, 2, ... counts the steps, what the optimizer remembers is 0 before
+the first, and products and roots are taken entry by entry (chapter 5).
+
+In the Keras form some constants pass through float32, as they do in Keras whatever the dtype of
+the parameters. That is why the two agree to rounding in float64 as well. (Keras does the same to
+the learning rate unless `keras.config.set_floatx('float64')` is on; here lr keeps its value.)
+"""
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from numbers import Real
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cnnlib.errors import InputError
+
+Form = Literal["torch", "keras"]
+Memory = dict[str, NDArray]  # what a rule carries from step to step for one parameter, by letter
+
+
+class Optimizer(ABC):
+    """The learning rate, the checks, and for each parameter a memory and a count of its steps.
+
+    `lr` may be assigned at any time. `memory[name][letter]` and `steps[name]` are all there is of
+    state: the arrays of the rule and t, for the parameter of that name.
+    """
+
+    letters: tuple[str, ...] = ()  # of the arrays that the rule remembers
+
+    def __init__(self, lr: float) -> None:
+        self.lr = lr
+        self.memory: dict[str, Memory] = {}
+        self.steps: dict[str, int] = {}
+
+    @property
+    def lr(self) -> float:
+        """The learning rate: a positive number."""
+        return self._lr
+
+    @lr.setter
+    def lr(self, value: float) -> None:
+        self._lr = _positive("lr", value)
+
+    def step(self, params: Mapping[str, NDArray], grads: Mapping[str, NDArray]) -> None:
+        """Move every parameter by one step of the rule, in place.
+
+        Parameters
+        ----------
+        params : mapping of name to float array
+            The arrays themselves change; their dtype does not.
+        grads : mapping of name to array
+            dE/dp for each p in `params`, under the same name and of the same shape. Not changed.
+
+        Raises
+        ------
+        InputError
+            If names, shapes or types do not fit. Nothing has changed then.
+        """
+        self._check(params, grads)
+        for name, p in params.items():
+            if name not in self.memory:
+                self.memory[name] = {letter: np.zeros_like(p) for letter in self.letters}
+            t = self.steps[name] = self.steps.get(name, 0) + 1
+            g = np.asarray(grads[name], dtype=p.dtype)  # else a float64 g would widen the sums
+            self._update(p, g, t, self.memory[name])
+
+    @abstractmethod
+    def _update(self, p: NDArray, g: NDArray, t: int, memory: Memory) -> None:
+        """The rule: change p and the arrays in `memory`, in place."""
+
+    def _check(self, params: Mapping[str, NDArray], grads: Mapping[str, NDArray]) -> None:
+        if params.keys() != grads.keys():
+            raise InputError(
+                f"params and grads must have the same names; without a gradient: "
+                f"{sorted(params.keys() - grads.keys())}, without a parameter: "
+                f"{sorted(grads.keys() - params.keys())}"
+            )
+        for name, p in params.items():
+            # In float16 the usual epsilons are 0, and 0/0 would follow.
+            if not isinstance(p, np.ndarray) or p.dtype.kind != "f" or p.dtype.itemsize < 4:
+                kind = getattr(p, "dtype", type(p).__name__)
+                raise InputError(
+                    f"params[{name!r}] is {kind}, expected an array of float32 or float64: "
+                    f"np.array(p, dtype=float)"
+                )
+            if not p.flags.writeable:
+                raise InputError(f"params[{name!r}] is read-only; pass a copy: p.copy()")
+            g = np.asarray(grads[name])
+            if g.dtype.kind not in "fiu" or g.shape != p.shape:
+                raise InputError(
+                    f"grads[{name!r}] is {g.dtype} {g.shape}, expected real numbers in the "
+                    f"shape of its parameter, {p.shape}"
+                )
+            for m in self.memory.get(name, {}).values():
+                if (m.shape, m.dtype) != (p.shape, p.dtype):
+                    raise InputError(
+                        f"params[{name!r}] was {m.dtype} {m.shape} in earlier steps and is "
+                        f"{p.dtype} {p.shape} now; make a new optimizer for another network"
+                    )
+
+
+class SGD(Optimizer):
+    """Gradient descent: `p = p - lr g`, the same in both frameworks (chapter 5).
+
+    Parameters
+    ----------
+    lr : float
+        Learning rate, positive.
+
+    Raises
+    ------
+    InputError
+        If lr is not a positive number.
+
+    Examples
+    --------
+    >>> params = {"b": np.array([3.0, 4.0])}
+    >>> SGD(lr=0.5).step(params, {"b": np.array([2, -2])})
+    >>> params["b"].tolist()
+    [2.0, 5.0]
+    """
+
+    def _update(self, p: NDArray, g: NDArray, t: int, memory: Memory) -> None:
+        p -= self.lr * g
+
+
+class Momentum(Optimizer):
+    """Gradient descent with momentum: gradients add up to a velocity v (chapter 5).
+
+        torch:  v = μ v + g       p = p - lr v
+        keras:  v = μ v - lr g    p = p + v
+
+    The two take the same steps until lr changes: then the velocity of the torch form feels the new
+    lr at once, that of the keras form keeps the steps it has already taken.
+
+    Parameters
+    ----------
+    lr : float
+        Learning rate, positive.
+    momentum : float
+        μ, from 0 to below 1.
+    form : 'torch' or 'keras'
+
+    Raises
+    ------
+    InputError
+        If a number is out of its range or the form is unknown.
+
+    Examples
+    --------
+    Two steps with g = 2: v is 2, then 0.5 * 2 + 2 = 3.
+
+    >>> params, optimizer = {"b": np.array([10.0])}, Momentum(lr=1, momentum=0.5)
+    >>> for _ in range(2):
+    ...     optimizer.step(params, {"b": np.array([2.0])})
+    >>> params["b"].tolist()
+    [5.0]
+    """
+
+    letters = ("v",)
+
+    def __init__(self, lr: float, momentum: float = 0.9, *, form: Form = "torch") -> None:
+        super().__init__(lr)
+        self.form = _form(form)
+        self.momentum = _fraction("momentum", momentum)
+
+    def _update(self, p: NDArray, g: NDArray, t: int, memory: Memory) -> None:
+        v = memory["v"]
+        if self.form == "torch":
+            v *= self.momentum
+            v += g
+            p -= self.lr * v
+        else:
+            v *= _through_float32(self.momentum)
+            v -= self.lr * g
+            p += v
+
+
+class RMSprop(Optimizer):
+    """RMSprop: each entry's gradient is divided by its recent size (chapter 5).
+
+    v is a running mean of the squared gradients, `v = ρ v + (1 - ρ) g²`:
+
+        torch:  p = p - lr g / (√v + ε)
+        keras:  p = p - lr g / √(v + ε)
+
+    Parameters
+    ----------
+    lr : float
+        Learning rate, positive.
+    rho : float, optional
+        ρ (PyTorch: alpha), from 0 to below 1. None: 0.99 (torch) or 0.9 (keras).
+    epsilon : float, optional
+        ε, positive. None: 1e-8 (torch) or 1e-7 (keras).
+    form : 'torch' or 'keras'
+
+    Raises
+    ------
+    InputError
+        If a number is out of its range or the form is unknown.
+
+    Examples
+    --------
+    The first step, whatever the size of g, is about lr / √(1 - ρ) = 2.
+
+    >>> params = {"b": np.array([10.0, 10.0])}
+    >>> RMSprop(lr=1, rho=0.75).step(params, {"b": np.array([3.0, -500.0])})
+    >>> params["b"].round(6).tolist()
+    [8.0, 12.0]
+    """
+
+    letters = ("v",)
+
+    def __init__(
+        self,
+        lr: float = 1e-3,
+        *,
+        rho: float | None = None,
+        epsilon: float | None = None,
+        form: Form = "torch",
+    ) -> None:
+        super().__init__(lr)
+        self.form = _form(form)
+        usual_rho, usual_epsilon = {"torch": (0.99, 1e-8), "keras": (0.9, 1e-7)}[form]
+        self.rho = _fraction("rho", usual_rho if rho is None else rho)
+        self.epsilon = _positive("epsilon", usual_epsilon if epsilon is None else epsilon)
+
+    def _update(self, p: NDArray, g: NDArray, t: int, memory: Memory) -> None:
+        v, ρ, ε = memory["v"], self.rho, self.epsilon
+        v *= ρ
+        v += (1 - ρ) * g * g
+        p -= self.lr * g / (np.sqrt(v) + ε if self.form == "torch" else np.sqrt(v + ε))
+
+
+class Adam(Optimizer):
+    """Adam: a running mean of the gradients, divided by their recent size (chapter 5).
+
+    `m = β1 m + (1 - β1) g` and `v = β2 v + (1 - β2) g²` start at 0 and are too small at first, by
+    the factors 1 - β1ᵗ and 1 - β2ᵗ, which both forms divide out:
+
+        torch:  p = p - lr (m / (1 - β1ᵗ)) / (√(v / (1 - β2ᵗ)) + ε)
+        keras:  p = p - lr √(1 - β2ᵗ) / (1 - β1ᵗ) m / (√v + ε)
+
+    So ε counts for more in the keras form while t is small.
+
+    Parameters
+    ----------
+    lr : float
+        Learning rate, positive: about the largest step that an entry takes.
+    beta1, beta2 : float
+        β1 and β2, from 0 to below 1.
+    epsilon : float, optional
+        ε, positive. None: 1e-8 (torch) or 1e-7 (keras).
+    form : 'torch' or 'keras'
+
+    Raises
+    ------
+    InputError
+        If a number is out of its range or the form is unknown.
+
+    Examples
+    --------
+    The first step, whatever the size of g, is about lr.
+
+    >>> params = {"b": np.array([10.0, 10.0])}
+    >>> Adam(lr=1).step(params, {"b": np.array([3.0, -500.0])})
+    >>> params["b"].round(6).tolist()
+    [9.0, 11.0]
+    """
+
+    letters = ("m", "v")
+
+    def __init__(
+        self,
+        lr: float = 1e-3,
+        *,
+        beta1: float = 0.9,
+        beta2: float = 0.999,
+        epsilon: float | None = None,
+        form: Form = "torch",
+    ) -> None:
+        super().__init__(lr)
+        self.form = _form(form)
+        self.beta1 = _fraction("beta1", beta1)
+        self.beta2 = _fraction("beta2", beta2)
+        usual_epsilon = {"torch": 1e-8, "keras": 1e-7}[form]
+        self.epsilon = _positive("epsilon", usual_epsilon if epsilon is None else epsilon)
+
+    def _update(self, p: NDArray, g: NDArray, t: int, memory: Memory) -> None:
+        m, v, β1, β2, ε = memory["m"], memory["v"], self.beta1, self.beta2, self.epsilon
+        m *= β1
+        m += (1 - β1) * g
+        v *= β2
+        v += (1 - β2) * g * g
+        if self.form == "keras":
+            β1, β2 = _through_float32(β1), _through_float32(β2)
+        # The numbers come first, so that the arrays meet as few operations as possible.
+        step, root = self.lr / (1 - β1**t), math.sqrt(1 - β2**t)
+        if self.form == "torch":
+            p -= step * m / (np.sqrt(v) / root + ε)
+        else:
+            p -= step * root * m / (np.sqrt(v) + ε)
+
+
+def _form(form: Form) -> Form:
+    if form not in ("torch", "keras"):
+        raise InputError(f"form is {form!r}, expected 'torch' or 'keras'")
+    return form
+
+
+def _positive(name: str, value: object) -> float:
+    number = _number(value)
+    if not 0 < number < math.inf:
+        raise InputError(f"{name} is {value!r}, expected a positive finite number")
+    return number
+
+
+def _fraction(name: str, value: object) -> float:
+    number = _number(value)
+    if not 0 <= number < 1 or _through_float32(number) == 1:  # 1 - β would be 0
+        raise InputError(
+            f"{name} is {value!r}, expected a number from 0 to below 1, in float32 too"
+        )
+    return number
+
+
+def _number(value: object) -> float:
+    """A Python float, which widens no array, as a NumPy float64 would; NaN if it is no number."""
+    return float(value) if isinstance(value, Real) else math.nan
+
+
+def _through_float32(number: float) -> float:
+    return float(np.float32(number))

@@ -1,0 +1,258 @@
+"""The three sums of a convolution as matrix products, block by block.
+
+Write the inputs of one window in a row, the kernels in the columns of a matrix: their product is
+one output of each filter. But windows of neighbours overlap, and such rows hold an input many
+times. So a row serves a block of outputs (see `blocks`) with all the inputs that they meet, and the
+matrix `m` has a column for each output of the block and each filter, with zeros where they do not
+meet. Multiplying zeros takes time, copying less saves more; `blocks.cut` weighs them (chapter 8).
+
+    rows[(n, i, block), (u, t, c)] = x[n, p, q, c],   q = first + hop*block + step*t
+    m[(u, t, c), (b, k)] = w[k, u, v, c]   if output b of a block meets its entry t through weight v
+
+So far the geometry. The three sums are now those of a dense layer:
+
+    z = rows @ m        dm = rows.T @ dz        drows = dz @ m.T
+
+and `dw` collects the places of a weight in `dm`, `dx` the places of an input in `drows`. Or `dx` is
+a `z` itself, with deltas in the rows: `gather`, where that takes less time. Rows are made a slab at
+a time, in memory that stays in the processor's cache.
+"""
+
+import math
+from collections.abc import Iterator
+from functools import lru_cache
+
+import numpy as np
+
+from cnnlib.arrays import spatial
+from cnnlib.geometry import Axis, Shape, Window
+
+from . import loops
+from .blocks import Blocks, cut, matrix, weights
+from .workers import scratch, share
+
+SLAB = 1 << 20  # bytes of a slab, of the order of a core's own cache
+LEAST = 256  # rows of a slab all the same: for each product BLAS puts `m` into an order of its own
+FEW = 16  # channels: with fewer, the deltas may be scattered
+
+Axes = tuple[Axis, ...]
+Cuts = tuple[Blocks, ...]
+Cells = tuple[slice, ...]  # of an array: a slice along each axis
+
+
+def conv(x: np.ndarray, w: np.ndarray, b: np.ndarray | None, window: Window) -> np.ndarray:
+    """z = rows @ m + b; the definition is `loops.conv`."""
+    if not is_finite(w):
+        return loops.conv(x, w, b, window)
+    axes = window.axes(spatial(x.shape))
+    z = np.empty((len(x), *(axis.outputs for axis in axes), len(w)), x.dtype)
+    share(len(x), lambda images: multiply(x[images], w, b, axes, z[images]))
+    return z
+
+
+def conv_weight_gradient(x: np.ndarray, dz: np.ndarray, window: Window) -> np.ndarray:
+    """dm = rows.T @ dz, and dw from dm; the definition is `loops.conv_weight_gradient`."""
+    images, C, K = np.ascontiguousarray(x), x.shape[-1], dz.shape[-1]
+    cuts = cut(window.axes(spatial(x.shape)), C, K)
+    B = cuts[-1].size
+
+    def part(some: slice) -> np.ndarray:
+        dm = np.zeros((math.prod(one.span for one in cuts) * C, B * K), x.dtype)
+        with np.errstate(all="ignore"):  # what is not finite is computed again, and warns then
+            for cells, rows in slabs(images[some], cuts):
+                dm += rows.T @ by_block(dz[some][cells], B)
+        return dm
+
+    dw = weights(sum(share(len(x), part)), cuts, C, K)
+    return dw if is_finite(dw) else loops.conv_weight_gradient(x, dz, window)
+
+
+def conv_delta(dz: np.ndarray, w: np.ndarray, input_shape: Shape, window: Window) -> np.ndarray:
+    """dx from dz and w; the definition is `loops.conv_delta`."""
+    if not is_finite(w):
+        return loops.conv_delta(dz, w, input_shape, window)
+    axes = window.axes(spatial(input_shape))
+    dx = np.empty(input_shape, dz.dtype)
+    way = scatter if scatters(axes, w.shape[-1]) and is_finite(dz) else gather
+    share(len(dz), lambda images: way(dz[images], w, axes, dx[images]))
+    return dx
+
+
+def scatters(axes: Axes, C: int) -> bool:
+    """Whether `scatter` should take less time than `gather`.
+
+    `gather` has a row for every input, `scatter` for every output. It wins where these are fewer,
+    unless there are so many channels that its additions take longer.
+    """
+    fewer = math.prod(axis.outputs for axis in axes) < math.prod(axis.inputs for axis in axes)
+    return fewer and C < FEW
+
+
+def gather(dz: np.ndarray, w: np.ndarray, axes: Axes, dx: np.ndarray) -> None:
+    """dx = rows @ m, with rows of deltas.
+
+    Inputs a stride apart meet the deltas by an index rule again. So what reaches them is a
+    convolution, with channels and filters in each other's place.
+    """
+    if len(phases(axes)) < math.prod(axis.stride for axis in axes):
+        dx.fill(0)  # some inputs are met by no window
+    for r, rules, us in phases(axes):
+        p = (slice(n, None, axis.stride) for n, axis in zip(r, axes, strict=True))
+        multiply(dz, w[:, *us].swapaxes(0, -1), None, rules, dx[:, *p])
+
+
+@lru_cache(1024)
+def phases(axes: Axes) -> list[tuple[Shape, Axes, Cells]]:
+    """For each first input of a stride that is met: it, and `Axis.transposed` along each axis."""
+    found = []
+    for r in np.ndindex(*(min(axis.stride, axis.inputs) for axis in axes)):
+        back = [axis.transposed(n) for n, axis in zip(r, axes, strict=True)]
+        if None not in back:
+            found.append((r, *zip(*back, strict=True)))
+    return found
+
+
+def scatter(dz: np.ndarray, w: np.ndarray, axes: Axes, dx: np.ndarray) -> None:
+    """drows = dz @ m.T, each of its numbers added where it belongs.
+
+    Of `drows` a piece is computed at a time: one line of entries, and of that line no more than the
+    next block has to itself. So no two numbers of a piece go to the same input.
+    """
+    dz, C, K = np.ascontiguousarray(dz), w.shape[-1], len(w)
+    cuts = cut(axes, C, K, back=True)
+    lines, B, L = [one.span for one in cuts[:-1]], cuts[-1].size, cuts[-1].piece
+    mT = matrix(w, cuts).reshape(*lines, -1, L * C, B * K).swapaxes(-2, -1).copy()
+    dx.fill(0)
+    for images, entries in framed(dx, cuts, back=True):
+        limit = min(SLAB, dz.nbytes) // (max(B * K, L * C) * dz.itemsize)
+        for cells, places in parts(entries.shape, limit, cuts):
+            rows = by_block(dz[images][places], B)
+            product = scratch("product", (len(rows), L * C), dz.dtype)
+            for *u, t in np.ndindex(*mT.shape[:-2]):
+                piece = entries[*cells, *u, t * L : (t + 1) * L]
+                piece += np.matmul(rows, mT[*u, t], out=product).reshape(piece.shape)
+
+
+def multiply(x: np.ndarray, w: np.ndarray, b: np.ndarray | None, axes: Axes, z) -> None:
+    """z = rows @ m + b."""
+    x, K = np.ascontiguousarray(x), len(w)
+    cuts = cut(axes, x.shape[-1], K)
+    if cuts[-1].size > 1 and not is_finite(x):
+        cuts = cut(axes, x.shape[-1], K, single=True)
+    B, J = cuts[-1].size, axes[-1].outputs
+    m = matrix(w, cuts).reshape(-1, B * K)
+    bias = None if b is None else np.tile(b, B)
+    direct = J % B == 0 and z.flags.c_contiguous  # then the outputs of blocks are one stretch of z
+    for places, rows in slabs(x, cuts):
+        shape, here = (len(rows), B * K), z[places]
+        product = here.reshape(shape) if direct else scratch("product", shape, z.dtype)
+        np.matmul(rows, m, out=product)
+        if bias is not None:
+            product += bias
+        if not direct:  # the last block of a line may go beyond its last output
+            here[...] = product.reshape(*here.shape[:-2], -1, K)[..., : here.shape[-2], :]
+
+
+def is_finite(a: np.ndarray) -> bool:
+    """Whether all numbers are finite. Mostly the sum of their squares says so, in one pass.
+
+    Zero times infinity is NaN. So the zeros of `m` and those around an image would carry an
+    infinity to numbers that it does not meet. Where there is one, single outputs are taken, which
+    have no zeros in `m`, or the loops.
+    """
+    return math.isfinite(np.vdot(a, a)) or bool(np.isfinite(a).all())
+
+
+def slabs(x: np.ndarray, cuts: Cuts) -> Iterator[tuple[Cells, np.ndarray]]:
+    """Yield the `rows` of some blocks and the place of their outputs, until all had their turn."""
+    for here, entries in framed(x, cuts):
+        width = math.prod(entries.shape[1 + len(cuts) :])
+        limit = min(SLAB, x.nbytes) // (width * x.itemsize)
+        for cells, (images, *along) in parts(entries.shape, limit, cuts):
+            read = entries[cells]
+            rows = scratch("rows", (read.size // width, width), x.dtype)
+            rows.reshape(read.shape)[...] = read
+            yield (slice(here.start + images.start, here.start + images.stop), *along), rows
+
+
+def framed(x: np.ndarray, cuts: Cuts, *, back=False) -> Iterator[tuple[slice, np.ndarray]]:
+    """Yield which images are read, and the entries of their blocks: an array [n, *block, *t, c].
+
+    It is a view of the images, or where blocks read beyond them, of a copy with zeros around it.
+    `back` says that what is written to it is wanted in `x`.
+    """
+    count, lengths, to, of = framing(x.shape, cuts, x.itemsize)
+    for n in range(0, len(x), count):
+        images = room = x[n : n + count]
+        if lengths is not None:
+            room = scratch("framed", (len(images), *lengths), x.dtype)
+            room.fill(0)
+            room[to] = images[of]
+        shape, strides = reading(room.shape, cuts, x.itemsize)
+        yield slice(n, n + len(images)), np.ndarray(shape, x.dtype, room, 0, strides)
+        if back and lengths is not None:
+            images[of] = room[to]
+
+
+@lru_cache(1024)  # a small image takes less time than these three functions
+def framing(shape: Shape, cuts: Cuts, itemsize: int) -> tuple:
+    """How many images to read at a time; and if blocks read beyond them, how to frame these.
+
+    That is the shape of a framed image, the place of the image in it, and what is read of it.
+    """
+    N, *P, C = shape
+    if all(one.first == 0 and one.end <= p for one, p in zip(cuts, P, strict=True)):
+        return N, None, None, None
+    lengths = *(one.end - one.first for one in cuts), C
+    met = [slice(max(0, one.first), max(0, one.end)) for one in cuts]
+    to = [
+        slice(max(0, -one.first), max(0, -one.first) + len(range(p)[some]))
+        for one, p, some in zip(cuts, P, met, strict=True)
+    ]
+    count = min(N, max(1, SLAB // (math.prod(lengths) * itemsize)))
+    return count, lengths, (slice(None), *to), (slice(None), *met)
+
+
+@lru_cache(1024)
+def reading(shape: Shape, cuts: Cuts, itemsize: int) -> tuple[Shape, Shape]:
+    """Shape and strides of a view [n, *block, *t, c] of images[n, hop*block + step*t, c]."""
+    n, *p, c = (math.prod(shape[axis + 1 :]) * itemsize for axis in range(len(shape)))
+    hops = (one.hop * stride for one, stride in zip(cuts, p, strict=True))
+    steps = (one.step * stride for one, stride in zip(cuts, p, strict=True))
+    counts, spans = (one.count for one in cuts), (one.span for one in cuts)
+    return (shape[0], *counts, *spans, shape[-1]), (n, *hops, *steps, c)
+
+
+@lru_cache(64)  # of a large batch they are many
+def parts(shape: Shape, limit: int, cuts: Cuts) -> list[tuple[Cells, Cells]]:
+    """Cut entries of this shape into runs of blocks: the cells, and the place of the outputs."""
+    blocks = runs(shape[: 1 + len(cuts)], max(LEAST, limit))
+    return [(cells, (cells[0], *map(Blocks.outputs, cuts, cells[1:]))) for cells in blocks]
+
+
+def by_block(dz: np.ndarray, size: int) -> np.ndarray:
+    """Deltas with a row (b, k) for each block, and 0 beyond the last output."""
+    *lead, J, K = dz.shape
+    if J % size:
+        whole = np.zeros((*lead, J + -J % size, K), dz.dtype)
+        whole[..., :J, :] = dz
+        dz = whole
+    return dz.reshape(-1, size * K)
+
+
+def runs(shape: Shape, limit: int) -> Iterator[Cells]:
+    """Cut an array of this shape into runs of about `limit` cells that lie together in C order.
+
+    One axis is cut into equal pieces; the axes behind it stay whole, the axes before it go one
+    index at a time.
+    """
+    axis, whole = len(shape) - 1, 1
+    while axis > 0 and whole * shape[axis] <= limit:
+        whole *= shape[axis]
+        axis -= 1
+    parts = math.ceil(shape[axis] / max(1, limit // whole))
+    step = math.ceil(shape[axis] / parts)
+    behind = [slice(0, n) for n in shape[axis + 1 :]]
+    for *lead, at in np.ndindex(*shape[:axis], math.ceil(shape[axis] / step)):
+        piece = slice(at * step, min((at + 1) * step, shape[axis]))
+        yield *(slice(i, i + 1) for i in lead), piece, *behind

@@ -1,0 +1,225 @@
+"""`jupyter nbconvert --to cnn-course`: one page, complete in itself, or the cell and the reason."""
+
+import base64
+import copy
+import json
+import re
+import subprocess
+import sys
+
+import pytest
+
+pytest.importorskip("nbconvert")
+pytest.importorskip("anywidget")
+
+import nbformat
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
+
+from cnnlib.book.publish import BuildError
+from cnnlib.book.publish.build import VIEW, without_volatile_parts
+from cnnlib.book.publish.checks import Page, check_links
+from cnnlib.book.publish.exporter import CourseExporter
+from cnnlib.book.widgets import MIME, PoolingExplorer
+
+PIXEL = (  # a PNG of one pixel
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR4nGNg"
+    "YGBgAAAABQABpfZFQAAAAABJRU5ErkJggg=="
+)
+ALT = {"image/png": {"alt": "a pixel"}}
+
+
+def save(folder, *cells, name="03_chapter"):
+    path = folder / f"{name}.ipynb"
+    copies = [copy.deepcopy(cell) for cell in (new_markdown_cell("# 3. A chapter"), *cells)]
+    for number, cell in enumerate(copies):
+        cell["id"] = f"cell-{number}"
+    nbformat.write(new_notebook(cells=copies), path)
+    return path
+
+
+def picture(metadata=ALT, **more):
+    return new_output("display_data", {"image/png": PIXEL, **more}, metadata=metadata)
+
+
+def code(*outputs, source="x", tags=()):
+    cell = new_code_cell(source, outputs=list(outputs), execution_count=1)
+    if tags:
+        cell.metadata["tags"] = list(tags)
+    return cell
+
+
+def export(folder, *cells):
+    return CourseExporter().from_filename(str(save(folder, *cells)))[0]
+
+
+def explorer_cell():
+    data, metadata = PoolingExplorer(input=[3, 8, 5], stride=1)._repr_mimebundle_()
+    return code(new_output("display_data", data, metadata=metadata))
+
+
+BROKEN = {
+    "formula": (new_markdown_cell(r"$\nosuch$"), r"the formula '\\+nosuch'.*Unknown command"),
+    "link": (new_markdown_cell("[a](09_none.ipynb)"), "link to 09_none.ipynb: there is no such"),
+    "heading": (new_markdown_cell("[a](#Nowhere)"), "link to #Nowhere: there is no such place"),
+    "equation": (new_markdown_cell("By (3.7)."), r"\(3\.7\) names an equation that is nowhere"),
+    "image": (new_markdown_cell("![a](none.png)"), "image none.png: there is no such file"),
+    "words for an image": (new_markdown_cell("![](a.png)"), "no alternative text"),
+    "words for a figure": (code(picture({})), "a picture has no alternative text"),
+    "words in HTML": (new_markdown_cell('<img src="data:,">'), "an image has no alternative text"),
+    "image from outside": (
+        new_markdown_cell('<img src="https://example.org/a.png" alt="a">'),
+        "<img> loads 'https://example.org/a.png'",
+    ),
+    "style from outside": (
+        new_markdown_cell('<p style="background: url(https://example.org/a.png)">a</p>'),
+        "<p> loads something",
+    ),
+    "style sheet from outside": (
+        code(new_output("display_data", {"text/html": "<style>@import 'a.css';</style>"})),
+        "style sheet loads something",
+    ),
+    "link element": (
+        new_markdown_cell('<link rel="stylesheet" href="https://example.org/a.css">'),
+        "<link> loads 'https://example.org/a.css'",
+    ),
+    "frame": (new_markdown_cell('<iframe src="https://example.org/"></iframe>'), "<iframe> loads"),
+    "control": (
+        code(new_output("display_data", {VIEW: {"model_id": "7"}, "text/plain": "IntSlider()"})),
+        "a control cannot work without a kernel",
+    ),
+    "control with a still": (code(picture(**{VIEW: {"model_id": "7"}})), "tag `playground`"),
+    "button": (
+        code(new_output("display_data", {"text/html": "<button>Run</button>"})),
+        "<button> cannot work without a kernel",
+    ),
+    "script": (
+        code(new_output("display_data", {"text/html": "<script>alert()</script>"})),
+        "<script> cannot work without a kernel",
+    ),
+    "two equal headings": (new_markdown_cell("## A\n\n## A"), "#A stands here a second time"),
+}
+
+
+@pytest.mark.parametrize("kind", BROKEN)
+def test_what_is_broken_is_named_with_file_and_cell(tmp_path, kind):
+    cell, reason = BROKEN[kind]
+    (tmp_path / "a.png").write_bytes(base64.b64decode(PIXEL))
+    fine = [new_markdown_cell("Some *text*."), code(picture())]
+    export(tmp_path, *fine)
+    with pytest.raises(BuildError, match=f"03_chapter.ipynb, cell 4: .*{reason}"):
+        export(tmp_path, *fine, cell, *fine)
+
+
+def test_an_explorer_is_made_again_from_its_traits(tmp_path):
+    page = export(tmp_path, explorer_cell(), explorer_cell())
+    data = json.loads(re.search(r'id="explorer-data">(.*?)</script>', page)[1])
+    assert list(data["modules"]) == ["PoolingExplorer"]  # once, though two are shown
+    assert [name for name, _ in data["shown"]] == ["PoolingExplorer"] * 2
+    assert data["shown"][0][1]["input"] == [3, 8, 5]
+    assert page.count('class="explorer"') == page.count('class="still"') == 2
+    assert "on its own page" not in page
+
+
+def test_a_committed_explorer_gives_the_same_page(tmp_path):
+    live = export(tmp_path, explorer_cell())
+    path = save(tmp_path, explorer_cell())
+    notebook = without_volatile_parts(nbformat.read(path, as_version=4))
+    assert VIEW not in notebook.cells[1].outputs[0].data
+    assert MIME in notebook.cells[1].outputs[0].data
+    nbformat.write(notebook, path)
+    assert CourseExporter().from_filename(str(path))[0] == live
+
+
+def test_a_playground_becomes_its_still_with_a_note(tmp_path):
+    output = picture(**{VIEW: {"model_id": "7"}, "text/plain": "Playground: a pixel"})
+    page = export(tmp_path, code(output, tags=["playground"]))
+    assert f'src="data:image/png;base64,{PIXEL}"' in page
+    assert page.count("needs the notebook") == 1
+    assert "needs the notebook" not in export(tmp_path, code(picture()))
+
+
+def test_hints_and_solutions_show_their_folds_alone(tmp_path):
+    fold = new_output("execute_result", {"text/html": "<details>x</details>"}, execution_count=1)
+    page = export(tmp_path, code(fold, source='hint("3.1", 2)'), code(source='show("3.2")'))
+    assert "<details>x</details>" in page and "hint(" not in page and "show(" in page
+
+
+def test_outputs_are_text_and_not_markup(tmp_path):
+    outputs = [
+        new_output("stream", text="a < b\x1b[31m!"),
+        new_output("execute_result", {"text/plain": "<b>"}, execution_count=1),
+        new_output("error", ename="E", evalue="<i>", traceback=["\x1b[31mE\x1b[0m", "<i>"]),
+    ]
+    page = export(tmp_path, code(*outputs, source="a < b"))
+    for text in ("a &lt; b!</pre>", "&lt;b&gt;</pre>", "E\n&lt;i&gt;</pre>"):
+        assert text in page
+
+
+def test_state_and_text_cannot_end_their_script(tmp_path):
+    page = export(tmp_path, explorer_cell())
+    for script in re.findall(r"<script[^>]*>(.*?)</script>", page, re.DOTALL):
+        assert "<!--" not in script
+    assert "<" not in re.search(r'id="explorer-data">(.*?)</script>', page)[1]
+
+
+def test_the_policy_names_every_script_and_allows_no_request(tmp_path):
+    import hashlib
+
+    page = export(tmp_path, explorer_cell())
+    policy = re.search(r'Content-Security-Policy" content="([^"]*)"', page)[1]
+    rules = dict(rule.strip().split(" ", 1) for rule in policy.split(";"))
+    assert rules["default-src"] == rules["base-uri"] == "'none'"
+    assert rules["img-src"] == rules["font-src"] == "data:"
+    scripts = re.findall(r"<script>(.*?)</script>", page, re.DOTALL)
+    hashes = [base64.b64encode(hashlib.sha256(s.encode()).digest()).decode() for s in scripts]
+    assert rules["script-src"] == " ".join([f"'sha256-{h}'" for h in hashes] + ["blob:"])
+
+
+def test_equations_of_other_chapters_are_linked(tmp_path):
+    save(tmp_path, new_markdown_cell(r"$$ a \qquad (2.1) $$"), name="02_before")
+    page = export(tmp_path, new_markdown_cell("By (2.1)."))
+    assert '<a href="02_before.html#eq-2.1">(2.1)</a>' in page
+
+
+def test_a_repository_offers_pip_and_binder(tmp_path):
+    path = str(save(tmp_path))
+    plain = CourseExporter().from_filename(path)[0]
+    assert "Binder" not in plain and "pip install" not in plain and "JupyterLab" in plain
+    exporter = CourseExporter(repository="https://github.com/owner/name")
+    page = exporter.from_filename(path)[0]
+    assert "git+https://github.com/owner/name" in page
+    assert "mybinder.org/v2/gh/owner/name/HEAD?labpath=notebooks/03_chapter.ipynb" in page
+    page = CourseExporter(repository="https://example.org/name.git").from_filename(path)[0]
+    assert "git+https://example.org/name.git" in page and "Binder" not in page
+
+
+def test_old_outputs_are_dated(tmp_path):
+    notebook = nbformat.read(save(tmp_path), as_version=4)
+    reason = "code cell 7 (2.1 <i>) stops with AssertionError"
+    dates = {"date": "2020-02-03", "tried": "2020-04-05"}
+    notebook.metadata["cnnlib"] = dates | {"reason": reason}
+    page = CourseExporter().from_notebook_node(notebook)[0]
+    assert "This page shows the results that were committed on 2020-02-03. " in page
+    said = "On 2020-04-05 they could not be computed anew: "
+    assert f"{said}code cell 7 (2.1 &lt;i&gt;) stops with AssertionError." in page
+    assert page.index('class="note"') < page.index("<h1")
+
+
+def test_jupyter_finds_the_exporter(tmp_path):
+    path = save(tmp_path, explorer_cell())
+    command = [sys.executable, "-m", "nbconvert", "--to", "cnn-course", str(path)]
+    subprocess.run(command, check=True, capture_output=True)
+    page = (tmp_path / "03_chapter.html").read_text(encoding="utf-8")
+    assert page == CourseExporter().from_filename(str(path))[0]
+
+
+def test_links_between_pages_are_checked():
+    pages = {"a.html": Page("a", '<p id="x">'), "b.html": Page("b", '<a href="a.html#x">a</a>')}
+    check_links(pages, set())
+    pages["b.html"] = Page("b", '<a href="a.html#y">a</a>')
+    with pytest.raises(BuildError, match="b: the link to a.html#y: there is no such place"):
+        check_links(pages, set())
+    pages["b.html"] = Page("b", '<a href="c.ipynb">a</a>')
+    with pytest.raises(BuildError, match=r"b: the link to c.ipynb: there is no such file"):
+        check_links(pages, set())
+    check_links(pages, {"c.ipynb"})

@@ -1,0 +1,375 @@
+"""The ConvolutionExplorer in a browser: every number it shows, and every way to move it."""
+
+import re
+
+import numpy as np
+import pytest
+
+import cnnlib
+from cnnlib.book.figures.lattices import spread
+from cnnlib.book.widgets import ConvolutionExplorer
+from cnnlib.checks import explain
+from cnnlib.data import photograph
+from cnnlib.errors import InputError
+from cnnlib.geometry import Window
+
+R = np.random.default_rng(3)
+TALL, WIDE = R.integers(-4, 9, (7, 6)).tolist(), R.integers(-4, 9, (5, 8)).tolist()
+UNEVEN = [[1, -2, 0, 3], [0, 4, -1, 2]]
+STATES = {
+    "as it begins": {},
+    "stride 2, padding 2": dict(input=TALL, stride=2, padding=2, bias=3),
+    "two strides, sides of their own": dict(
+        input=WIDE, kernel=UNEVEN, stride=[1, 2], padding=[[1, 0], [2, 3]], flip=True
+    ),
+    "centre in a corner, dilation": dict(input=TALL, center=[2, 0], dilation=[1, 2]),
+    "'same', even kernel, flipped": dict(input=WIDE, kernel=UNEVEN, padding="same", flip=True),
+    "'full', stride 2": dict(kernel=UNEVEN, padding="full", stride=2, bias=-1.5),
+    "larger than the input": dict(input=[[2, -1, 3]], kernel=UNEVEN, center=[1, 3]),
+    "outputs in the padding": dict(input=[[2, -1], [3, 4]], padding=[[4, 3], [3, 4]], stride=2),
+    "one row": dict(input=[3, -1, 4, 1, -5, 9, 2], kernel=[1, -2, 0.5], padding=[[1, 2]]),
+    "one row, stride 3, centre": dict(
+        input=[3, -1, 4, 1, -5, 9, 2], kernel=[1, -2], stride=3, center=1, flip=True
+    ),
+}
+
+READ = """() => [...document.querySelectorAll(".cnn-grid")].map((grid) => ({
+  title: grid.querySelector(".cnn-title").textContent,
+  cells: [...grid.querySelectorAll('[role="row"]')].map((row) =>
+    [...row.querySelectorAll('[role="gridcell"]')].map((cell) => ({
+      text: cell.textContent, marks: [...cell.classList], tag: cell.dataset.tag,
+      label: cell.getAttribute("aria-label"),
+    }))).filter((row) => row.length),
+}))"""
+
+# The pointer over one cell of a grid after the other: the sum and all grids at each.
+WALK = """async ([title, flats]) => {
+  const walked = [];
+  for (const flat of flats) {
+    const grid = [...document.querySelectorAll(".cnn-grid")].find((one) =>
+      one.querySelector(".cnn-title").textContent.startsWith(title));
+    const cell = grid.querySelectorAll('[role="gridcell"]')[flat];
+    cell.dispatchEvent(new PointerEvent("pointerover", { bubbles: true }));
+    await new Promise((done) => setTimeout(done, 0));
+    walked.push([document.querySelector(".cnn-sum").textContent, READ()]);
+  }
+  return walked;
+}""".replace("READ", f"({READ})")
+
+GRIDS = {
+    "input": "input x", "kernel": "kernel w", "products": "products", "output": "output z",
+    "deltas": "deltas dz", "dx": "dx,", "dw": "dw,", "turned": "w,",
+}  # fmt: skip
+OWN = {"forward": "output", "delta": "dx", "weight": "dw"}
+
+
+def read(page):
+    """What the grids show, by name: an array of cells each."""
+    return named(page.evaluate(READ))
+
+
+def walk(page, name, flats):
+    """Chooses cells of a grid, and gives at each the flat place, the sum and the grids."""
+    walked = page.evaluate(WALK, [GRIDS[name], list(flats)])
+    return [(flat, text, named(grids)) for flat, (text, grids) in zip(flats, walked, strict=True)]
+
+
+def named(grids):
+    drawn = {}
+    for grid in grids:
+        name = next(name for name, title in GRIDS.items() if grid["title"].startswith(title))
+        drawn[name] = np.array(grid["cells"], dtype=object)
+    return drawn
+
+
+def shown(cells):
+    return np.vectorize(lambda cell: float(cell["text"]), otypes=[float])(cells)
+
+
+def some(size):
+    """Some places among many: the ends and what lies between them."""
+    return sorted({0, 1, size // 3, size // 2, size - 2, size - 1} & set(range(size)))
+
+
+def marked(cells, mark):
+    """The flat places of the cells with this mark."""
+    return [m for m, cell in enumerate(cells.ravel()) if mark in cell["marks"]]
+
+
+def cell_of(page, name, flat):
+    title = re.compile("^" + re.escape(GRIDS[name]))
+    grid = page.locator(".cnn-grid", has=page.locator(".cnn-title", has_text=title))
+    return grid.locator('[role="gridcell"]').nth(flat)
+
+
+def lens(page, name):
+    page.get_by_label("weight gradient" if name == "weight" else name, exact=True).check()
+
+
+def said(page):
+    return page.locator(".cnn-sum").text_content()
+
+
+def address(page):
+    return page.evaluate("decodeURIComponent(location.hash)")
+
+
+class Truth:
+    """What cnnlib says of an explorer's state."""
+
+    def __init__(self, explorer):
+        geometry = ("stride", "dilation", "padding", "center", "flip")
+        self.laid = {name: getattr(explorer, name) for name in geometry}
+        x, w = np.array(explorer.input, float), np.array(explorer.kernel, float)
+        self.window = Window(w.shape, **self.laid)
+        self.axes = self.window.axes(x.shape)
+        I = self.window.output_shape(x.shape)
+        dz = (5 * np.arange(np.prod(I)) + 3) % 7 - 2.0
+        self.b = [explorer.bias] if explorer.bias else None
+        self.x, self.w, self.dz = x, w, dz.reshape(I)
+        wide = self.wide()
+        slow = {**self.laid, "method": "loops"}
+        self.z = cnnlib.conv(wide["x"], wide["w"], self.b, **slow)[0, ..., 0]
+        self.dx = cnnlib.conv_delta(wide["dz"], wide["w"], wide["x"].shape, **slow)[0, ..., 0]
+        self.dw = cnnlib.conv_weight_gradient(wide["x"], wide["dz"], w.shape, **slow)[0, ..., 0]
+        self.rows = self.window.connections(x.shape)
+
+    def wide(self):
+        return {name: getattr(self, name)[None, ..., None] for name in ("x", "w", "dz")}
+
+    def explain(self, quantity, flat):
+        cell = np.unravel_index(flat, getattr(self, quantity).shape)
+        cell = (0, *map(int, cell), 0)
+        return str(explain(quantity, cell, b=self.b, **self.wide(), **self.laid))
+
+    def met(self, side, flat):
+        return self.rows[self.rows[side] == flat]
+
+    def within(self, cells):
+        """The part of the padded grid of inputs that is no padding."""
+        corner = [max(0, axis.before) for axis in self.axes]
+        parts = tuple(slice(b, b + size) for b, size in zip(corner, self.x.shape, strict=True))
+        return cells[(0, *parts)[-2:]] if len(parts) == 2 else cells[:, parts[0]]
+
+
+def tags(cells):
+    return {m: cell["tag"] for m, cell in enumerate(cells.ravel()) if cell["tag"]}
+
+
+def times(value):
+    return f"×{value:.6g}"
+
+
+@pytest.mark.parametrize("state", STATES.values(), ids=STATES)
+def test_every_number_of_every_lens_is_that_of_cnnlib(open_page, state):
+    explorer = ConvolutionExplorer(**state)
+    truth, page = Truth(explorer), open_page(explorer)
+    for name, quantity, side in (
+        ("forward", "z", "output"), ("delta", "dx", "input"), ("weight", "dw", "weight"),
+    ):  # fmt: skip
+        lens(page, name)
+        values = getattr(truth, quantity)
+        for flat, text, drawn in walk(page, OWN[name], some(values.size)):
+            met = truth.met(side, flat)
+            assert text == truth.explain(quantity, flat)
+            assert marked(drawn[OWN[name]], "chosen") == [flat]
+            np.testing.assert_allclose(shown(drawn[OWN[name]]).ravel(), values.ravel(), rtol=1e-5)
+            assert shown(drawn["kernel"]).ravel().tolist() == truth.w.ravel().tolist()
+            assert marked(drawn["kernel"], "partner") == sorted(set(met["weight"].tolist()))
+            if name == "delta":
+                assert shown(drawn["deltas"]).ravel().tolist() == truth.dz.ravel().tolist()
+                assert marked(drawn["deltas"], "partner") == sorted(met["output"].tolist())
+                weights = {i: times(truth.w.flat[u]) for i, u, _ in met.tolist()}
+                assert tags(drawn["deltas"]) == weights
+                continue
+            inputs = truth.within(drawn["input"])
+            assert shown(inputs).ravel().tolist() == truth.x.ravel().tolist()
+            assert shown(drawn["input"]).sum() == truth.x.sum()  # nothing but zeros outside
+            assert marked(inputs, "partner") == sorted(met["input"].tolist())
+            lying = truth.w if name == "forward" else truth.dz
+            over = "weight" if name == "forward" else "output"
+            partners = dict(zip(met["input"].tolist(), met[over].tolist(), strict=True))
+            assert tags(inputs) == {p: times(lying.flat[m]) for p, m in partners.items()}
+            hanging = [cell for cell in drawn["input"].ravel() if "hangs-over" in cell["marks"]]
+            assert len(hanging) == lying.size - len(met)
+            assert all("padding" in cell["marks"] for cell in hanging)
+            if name == "forward":
+                products = np.zeros(truth.w.shape)
+                for _, u, p in met.tolist():
+                    products.flat[u] = truth.w.flat[u] * truth.x.flat[p]
+                np.testing.assert_allclose(shown(drawn["products"]).ravel(), products.ravel())
+                beside = marked(drawn["products"], "padding")
+                assert beside == sorted(set(range(truth.w.size)) - set(met["weight"].tolist()))
+            else:
+                assert shown(drawn["deltas"]).ravel().tolist() == truth.dz.ravel().tolist()
+                assert marked(drawn["deltas"], "partner") == sorted(met["output"].tolist())
+
+
+@pytest.mark.parametrize("state", STATES.values(), ids=STATES)
+def test_the_rotated_kernel_over_the_zeros_gives_the_same_sum(open_page, state):
+    explorer = ConvolutionExplorer(**state, lens="delta", rotated=True)
+    truth, page = Truth(explorer), open_page(explorer)
+    values, _ = spread(truth.dz, truth.window.stride)
+    for flat, text, drawn in walk(page, "dx", some(truth.x.size)):
+        assert text == truth.explain("dx", flat)
+        kernel = truth.w if explorer.flip else np.flip(truth.w)
+        assert shown(drawn["turned"]).ravel().tolist() == kernel.ravel().tolist()
+        # The rotated kernel lies there in one piece, a dilation apart, in its own order.
+        lying = [(m, cell) for m, cell in enumerate(drawn["deltas"].ravel()) if cell["tag"]]
+        assert [cell["tag"] for _, cell in lying] == [times(value) for value in kernel.ravel()]
+        places = np.array([np.unravel_index(m, drawn["deltas"].shape) for m, _ in lying])
+        corner = places.min(axis=0)
+        steps = np.array(list(np.ndindex(truth.w.shape))) * truth.window.dilation
+        assert (places - corner)[:, -steps.shape[1] :].tolist() == steps.tolist()
+        owed = sum(float(cell["text"]) * float(cell["tag"][1:]) for _, cell in lying)
+        np.testing.assert_allclose(owed, truth.dx.flat[flat])
+        assert not any("cut" in cell["marks"] for _, cell in lying)
+    assert shown(drawn["deltas"]).sum() == values.sum()
+    reached = set(truth.rows["output"].tolist())
+    cut = [cell for cell in drawn["deltas"].ravel() if "cut" in cell["marks"]]
+    numbers = [cell["label"] for cell in cut if cell["label"].startswith("dz")]
+    assert len(numbers) <= truth.dz.size - len(reached)
+
+
+def test_arrow_keys_and_steps_move_the_choice(open_page):
+    page = open_page(ConvolutionExplorer())
+    cell_of(page, "output", 4).focus()
+    for key, place in (("ArrowRight", "1,2"), ("ArrowUp", "0,2"), ("Home", "0,0")):
+        page.keyboard.press(key)
+        assert f"z[0,{place},0]" in said(page)
+    assert "position=0,0" in address(page)
+    page.get_by_role("button", name="Step").click()
+    assert "z[0,0,1,0]" in said(page)
+    page.get_by_role("button", name="Play").click()
+    assert page.locator(".cnn-sum").get_attribute("aria-live") == "off"
+    page.locator(".cnn-sum", has_text="z[0,0,2,0]").wait_for()
+    page.get_by_role("button", name="Pause").click()
+    assert page.locator(".cnn-sum").get_attribute("aria-live") == "polite"
+
+
+def test_moving_over_any_cell_lights_its_partners(open_page):
+    explorer = ConvolutionExplorer(padding=1, stride=2)
+    page, truth = open_page(explorer), Truth(ConvolutionExplorer(padding=1, stride=2))
+    before = said(page)
+    cell_of(page, "kernel", 1).hover()
+    met = truth.met("weight", 1)
+    drawn = read(page)
+    assert marked(truth.within(drawn["input"]), "partner") == sorted(met["input"].tolist())
+    lit = set(marked(drawn["output"], "partner") + marked(drawn["output"], "chosen"))
+    assert lit - {4} == set(met["output"].tolist()) - {4}
+    cell_of(page, "input", 2 * 7 + 2).click()
+    page.keyboard.press("ArrowLeft")  # from input (1, 1) to (1, 0)
+    met = truth.met("input", 5)
+    assert marked(read(page)["kernel"], "partner") == sorted(met["weight"].tolist())
+    assert said(page) == before
+
+
+def test_a_weight_becomes_the_centre_by_a_click_and_by_enter(open_page):
+    page = open_page(ConvolutionExplorer(padding="same"))
+    cell_of(page, "kernel", 2).click()
+    assert "center=0,2" in address(page) and "padding=none" in address(page)
+    assert marked(read(page)["kernel"], "centre") == [2]
+    assert page.get_by_label("padding", exact=True).input_value() == "by centre"
+    expected = Truth(ConvolutionExplorer(center=[0, 2]))
+    assert shown(read(page)["output"]).ravel().tolist() == expected.z.ravel().tolist()
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Enter")
+    assert marked(read(page)["kernel"], "centre") == [5]
+    page.get_by_label("padding", exact=True).select_option(
+        "own number"
+    )  # the same picture, as a padding
+    assert marked(read(page)["kernel"], "centre") == [5]
+    assert page.get_by_label("below").input_value() == "1"
+    page.get_by_label("below").fill("3")
+    page.get_by_label("below").press("Enter")
+    assert "padding=1,3;2,0" in address(page)
+
+
+def test_numbers_are_edited_in_place(open_page):
+    page = open_page(ConvolutionExplorer(stride=2))
+    cell_of(page, "input", 0).dblclick()
+    page.keyboard.type("-7.5")
+    page.keyboard.press("Enter")
+    cell_of(page, "kernel", 8).dblclick()
+    page.keyboard.type("4")
+    page.keyboard.press("Enter")
+    assert "center" not in address(page)  # the clicks of a double click do not move it
+    lens(page, "delta")
+    page.locator('input[type="checkbox"]').check()
+    cell_of(page, "deltas", 2 * 7 + 4).click()  # place (0, 2) of the lattice, which is delta (0, 1)
+    page.keyboard.type("9")
+    page.keyboard.press("Enter")
+    explorer = ConvolutionExplorer(stride=2)
+    x, w = np.array(explorer.input, float), np.array(explorer.kernel)
+    x[0, 0], w[2, 2] = -7.5, 4
+    assert f"input=-7.5,0,1,3,1;{';'.join(','.join(map(str, r)) for r in explorer.input[1:])}" in (
+        address(page)
+    )
+    lens(page, "weight")
+    deltas = shown(read(page)["deltas"])
+    assert deltas[0, 1] == 9
+    again = ConvolutionExplorer(
+        stride=2, input=x.tolist(), kernel=w.tolist(), deltas=deltas.tolist(), lens="weight"
+    )
+    assert said(page) == str(again.explain())
+
+
+def test_what_cannot_be_is_refused_with_the_reason(open_page):
+    page = open_page(ConvolutionExplorer())
+    before = read(page)
+    for label, value in (("stride", "0"), ("dilation", "3"), ("stride", "1.5")):
+        page.get_by_label(label).fill(value)
+        page.get_by_label(label).press("Enter")
+        with pytest.raises(InputError) as refused:
+            Window((3, 3), **{label: float(value) if "." in value else int(value)}).axes((5, 5))
+        assert page.get_by_role("alert").text_content() == str(refused.value)
+        assert page.get_by_label(label).input_value() == "1"
+        assert [len(grid) for grid in read(page).values()] == [len(g) for g in before.values()]
+    cell_of(page, "input", 3).dblclick()
+    page.keyboard.type("two")
+    page.keyboard.press("Enter")
+    assert "not finite" in page.get_by_role("alert").text_content()
+    assert shown(read(page)["input"]).tolist() == shown(before["input"]).tolist()
+    assert address(page) == ""
+
+
+def test_a_digit_and_a_photograph_replace_the_input(open_page):
+    from sklearn.datasets import load_digits
+
+    page = open_page(ConvolutionExplorer())
+    page.get_by_label("input", exact=True).select_option("a digit")
+    assert shown(read(page)["input"]).tolist() == load_digits().images[3].tolist()
+    page.get_by_label("input", exact=True).select_option("a photograph")
+    grey = 255 * photograph().mean(axis=-1)[20:272, 79:331]
+    means = np.rint(grey.reshape(9, 28, 9, 28).mean(axis=(1, 3)))
+    assert shown(read(page)["input"]).tolist() == means.tolist()
+    page.get_by_label("input", exact=True).select_option("own numbers")
+    assert address(page) == ""
+    row = open_page(ConvolutionExplorer(input=[1, 2, 3], kernel=[1, 2]))
+    row.get_by_label("input", exact=True).select_option("a digit")
+    assert shown(read(row)["input"]).tolist() == [load_digits().images[3][3].tolist()]
+
+
+def test_the_address_is_the_state(open_page):
+    page = open_page(ConvolutionExplorer(), address="#lens=delta&stride=2&center=0,1")
+    linked = ConvolutionExplorer(lens="delta", stride=2, center=[0, 1], position=[1, 1])
+    assert said(page) == str(linked.explain())
+    assert marked(read(page)["kernel"], "centre") == [1]
+    page = open_page(ConvolutionExplorer(), address="#stride=9&position=8,8&flip=true")
+    assert said(page).startswith("Output (0, 0)")  # the nearest cell that there is
+    page = open_page(ConvolutionExplorer(), address="#stride=0")
+    assert "stride is 0; expected at least 1" in page.get_by_role("alert").first.text_content()
+    assert said(page) == str(ConvolutionExplorer().explain())
+
+
+@pytest.mark.parametrize("color_scheme", ["light", "dark"])
+def test_axe_finds_nothing_and_nothing_is_wider_than_a_phone(open_page, color_scheme):
+    Axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe
+    page = open_page(ConvolutionExplorer(padding=2), color_scheme=color_scheme, width=360)
+    for name in ("forward", "delta", "weight"):
+        lens(page, name)
+        if name == "delta":
+            page.locator('input[type="checkbox"]').check()
+        found = Axe().run(page)
+        assert found.violations_count == 0, found.generate_report()
+        assert page.evaluate("document.documentElement.scrollWidth") <= 360

@@ -1,0 +1,167 @@
+"""The Python side of the ConvolutionExplorer: its traits, its refusals, its sum and its still."""
+
+import io
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+from traitlets import TraitError
+
+import cnnlib
+from cnnlib.book.figures import png
+from cnnlib.book.figures.style import SMALL
+from cnnlib.book.widgets import ConvolutionExplorer
+from cnnlib.checks import explain
+from cnnlib.errors import InputError
+
+X, W = [[1, 2, 0, 4], [3, -1, 5, 2], [0, 6, 1, 1]], [[2, -1], [0, 3]]
+
+
+def test_it_begins_with_small_integers_and_an_asymmetric_kernel():
+    explorer = ConvolutionExplorer()
+    kernel = np.array(explorer.kernel)
+    turned = [np.rot90(kernel, k).tolist() for k in (1, 2, 3)]
+    assert kernel.tolist() not in [*turned, kernel.T.tolist(), np.flip(kernel, 0).tolist()]
+    assert np.array(explorer.input).dtype.kind == kernel.dtype.kind == "i"
+    assert explorer.position == [1, 1]
+    # 1*3 + 2*2 + 0*0 + 0*1 + 3*4 - 1*2 - 2*2 + 0*0 + 1*1
+    assert explorer.explain().value == 14
+    assert repr(explorer) == (
+        "ConvolutionExplorer: Cross-correlation of 5 by 5 inputs with a kernel of 3 by 3, "
+        "stride 1. Output (1, 1) of sample 0, filter 0, meets 9 input cells. z[0,1,1,0] = 14."
+    )
+
+
+@pytest.mark.parametrize(
+    ("lens", "quantity"), [("forward", "z"), ("delta", "dx"), ("weight", "dw")]
+)
+def test_the_sum_is_that_of_explain(lens, quantity):
+    laid = dict(stride=[1, 2], dilation=1, padding=[[1, 0], [0, 2]], flip=True)
+    x, w = (np.array(a, float)[None, ..., None] for a in (X, W))
+    z = cnnlib.conv(x, w, [2.5], stride=(1, 2), padding=((1, 0), (0, 2)), flip=True)
+    dz = np.random.default_rng(1).integers(-5, 6, z.shape)
+    explorer = ConvolutionExplorer(
+        input=X,
+        kernel=W,
+        bias=2.5,
+        deltas=dz[0, ..., 0].tolist(),
+        lens=lens,
+        position=[1, 1],
+        **laid,
+    )
+    expected = explain(quantity, (0, 1, 1, 0), x=x, w=w, b=[2.5], dz=dz, **laid)
+    assert str(explorer.explain()) == str(expected)
+
+
+def test_the_deltas_that_nobody_gave():
+    explorer = ConvolutionExplorer(input=[0] * 9, kernel=[1], lens="delta")
+    owed = []
+    for p in range(9):
+        explorer.position = [p]
+        owed.append(explorer.explain().value)
+    assert owed == [1, -1, 4, 2, 0, -2, 3, 1, -1]
+
+
+def test_python_reads_sets_and_observes_the_state():
+    explorer, seen = ConvolutionExplorer(), []
+    explorer.observe(
+        lambda change: seen.append((change["name"], change["new"])), ["stride", "lens"]
+    )
+    explorer.stride = 2
+    explorer.lens = "weight"
+    assert seen == [("stride", 2), ("lens", "weight")]
+    explorer.center = np.array([0, 1])
+    assert explorer.center == [0, 1]
+    explorer.center, explorer.padding = None, ((1, 2), (0, 1))
+    assert explorer.state()["padding"] == [[1, 2], [0, 1]]
+
+
+def test_the_choice_and_the_deltas_follow_the_grids():
+    explorer = ConvolutionExplorer(input=X, kernel=W, position=[1, 2])
+    explorer.deltas = [[1, 2, 3], [4, 5, 6]]
+    explorer.flip = True  # as many outputs
+    assert explorer.deltas == [[1, 2, 3], [4, 5, 6]]
+    explorer.stride = 2
+    assert (explorer.position, explorer.deltas) == ([0, 1], None)
+    explorer.lens = "delta"
+    explorer.position = [2, 3]
+    explorer.lens = "weight"
+    assert explorer.position == [1, 1]
+    with explorer.hold_trait_notifications():  # valid together only
+        explorer.input, explorer.kernel = [1, 2, 3], [1, 0]
+    assert explorer.position == [1]
+    assert explorer.explain().name == "dw[0,1,0]"
+
+
+REFUSED = [
+    ("stride", 0, "stride is 0; expected at least 1"),
+    ("stride", 1.5, "stride is 1.5; expected an integer, or a sequence of 2 integers"),
+    ("dilation", 9, "the kernel spans 10 cells on spatial axis 0"),
+    ("padding", "some", "padding is 'some'; the words are 'valid', 'same' and 'full'"),
+    ("padding", [[1, -1], [0, 0]], "padding is (-1, 0); expected at least 0"),
+    ("center", [0, 2], "center is [0, 2], outside the kernel of shape (2, 2)"),
+    ("flip", "yes", "flip"),
+    ("lens", "backward", "lens"),
+    ("input", [1, 2, 3], "the input has spatial shape (3,), the kernel (2, 2)"),
+    ("input", [[1, 2], [3]], "inhomogeneous"),
+    ("input", [[1, float("nan")], [0, 1]], "input holds a number that is not finite"),
+    (
+        "input",
+        np.zeros((11, 3)),
+        "input has shape (11, 3); expected 1 or 2 axes of at most 10 cells",
+    ),
+    ("input", np.zeros((2, 2, 2)), "input has shape (2, 2, 2)"),
+    ("kernel", [["a", "b"]], "kernel has dtype"),
+    ("kernel", np.zeros((4, 2)), "the kernel spans 4 cells on spatial axis 0"),
+    ("bias", [1], "bias has shape (1,); expected one number"),
+    ("bias", float("inf"), "bias holds a number that is not finite"),
+    ("bias", None, "bias has dtype object"),
+    ("stride", None, "stride is None; expected an integer"),
+    ("kernel", None, "kernel has dtype object"),
+    ("position", None, "position is None"),
+    ("deltas", [[1, 2], [3, 4]], "deltas has shape (2, 2); expected (2, 3)"),
+    ("position", [2, 0], "position is [2, 0]; the grid has shape (2, 3)"),
+    ("position", [0], "position is [0], with 1 entries"),
+    ("rotated", 2, "rotated"),
+]
+
+
+@pytest.mark.parametrize(("name", "value", "reason"), REFUSED)
+def test_what_cannot_be_is_refused_with_the_reason_and_the_state_stays(name, value, reason):
+    explorer = ConvolutionExplorer(input=X, kernel=W)
+    before = explorer.state()
+    with pytest.raises(TraitError) as refused:
+        setattr(explorer, name, value)
+    assert reason in str(refused.value)
+    assert explorer.state() == before
+    if name in ("stride", "dilation", "padding", "center"):
+        with pytest.raises(InputError) as library:
+            cnnlib.connections((3, 4), (2, 2), **{name: value})
+        assert str(refused.value) == str(library.value)
+
+
+def test_a_padding_and_a_centre_together_are_refused():
+    with pytest.raises(TraitError, match="give one of them"):
+        ConvolutionExplorer(padding=1, center=[0, 0])
+
+
+@pytest.mark.parametrize(
+    ("lens", "rotated"), [("forward", False), ("delta", False), ("delta", True), ("weight", False)]
+)
+def test_the_still_is_small_and_made_again_from_the_traits(lens, rotated):
+    laid = dict(input=X, kernel=W, padding=[[1, 0], [2, 1]], stride=[2, 1], flip=True)
+    explorer = ConvolutionExplorer(lens=lens, rotated=rotated, bias=1, **laid)
+    drawn = png(explorer.draw())
+    assert len(drawn) <= SMALL
+    assert Image.open(io.BytesIO(drawn)).width > 200
+    again = ConvolutionExplorer(**json.loads(json.dumps(explorer.payload()["traits"])))
+    assert png(again.draw()) == drawn
+
+
+def test_stills_of_one_row_and_of_the_largest_input():
+    row = dict(input=[1, 2, 3, 4], kernel=[1, -1, 2], center=0, position=[2])
+    for lens in ("forward", "delta", "weight"):
+        assert len(png(ConvolutionExplorer(lens=lens, **row).draw())) <= SMALL
+    large = dict(input=np.arange(100).reshape(10, 10) % 19, kernel=W, padding="same")
+    assert len(png(ConvolutionExplorer(lens="weight", **large).draw())) <= SMALL

@@ -1,0 +1,196 @@
+"""What all explorers share: a cell's output, a page of its own, the state in an address."""
+
+import base64
+import io
+import json
+import re
+
+import pytest
+from PIL import Image
+from traitlets import TraitError
+
+pytest.importorskip("anywidget")
+
+from cnnlib.book.widgets import EXPLORERS, HOST, MIME, VIEW, playground
+from cnnlib.book.widgets.explorer import FOLDER, _in_address
+
+each_explorer = pytest.mark.parametrize("name", EXPLORERS)
+
+
+@each_explorer
+def test_an_output_carries_the_widget_its_traits_and_a_still(name):
+    explorer = EXPLORERS[name]()
+    data, metadata = explorer._repr_mimebundle_()
+    assert set(data) == {VIEW, MIME, "image/png", "text/plain"}
+    assert data[MIME]["explorer"] == name
+    assert Image.open(io.BytesIO(base64.b64decode(data["image/png"]))).format == "PNG"
+    assert metadata["image/png"]["alt"] == explorer.alt
+    assert data["text/plain"] == f"{name}: {explorer.alt}" == repr(explorer)
+    assert len(explorer.alt.split()) > 5
+
+
+@each_explorer
+def test_the_stored_traits_make_the_same_explorer_again(name):
+    explorer = EXPLORERS[name]()
+    stored = json.loads(json.dumps(explorer.payload()))
+    assert EXPLORERS[stored["explorer"]](**stored["traits"]).state() == explorer.state()
+    assert set(stored["traits"]) <= set(explorer.state())
+
+
+@each_explorer
+def test_an_unknown_setting_is_refused(name):
+    with pytest.raises(TraitError, match=f"colour is no setting of {name}"):
+        EXPLORERS[name](colour="red")
+
+
+@each_explorer
+def test_outputs_are_the_same_in_every_run(name):
+    first, second = (EXPLORERS[name]()._repr_mimebundle_()[0] for _ in range(2))
+    for data in (first, second):
+        data.pop(VIEW)
+    assert first == second
+
+
+@each_explorer
+def test_a_front_end_is_small_and_asks_for_nothing(name):
+    explorer = EXPLORERS[name]()
+    own = FOLDER / f"{name.removesuffix('Explorer').lower()}.js"
+    assert own.read_text(encoding="utf-8") in explorer.module
+    assert len(own.read_bytes()) < 25_000
+    for text in (explorer.module, explorer.style, HOST):
+        assert not re.search(r"https?://(?!www\.w3\.org/)|^\s*import\b|@import|url\(", text, re.M)
+        assert not re.search(r"\b(fetch|XMLHttpRequest|WebSocket|localStorage)\b", text)
+
+
+@each_explorer
+def test_own_rules_win_wherever_the_shared_ones_stand(name):
+    """A page with two kinds of explorers has the shared style sheet again after the first one."""
+    kind = name.removesuffix("Explorer").lower()
+    text = (FOLDER / f"{kind}.css").read_text(encoding="utf-8")
+    text = re.sub(r"/\*.*?\*/", "", text, flags=re.S)
+    rules = re.findall(r"([^{}]+)\{[^{}]*\}", re.sub(r"@media[^{]*\{", "", text))
+    selectors = [part.strip() for rule in rules for part in re.split(r",(?![^(]*\))", rule)]
+    assert len(selectors) > 5
+    assert all(s.startswith(f".cnn-explorer.cnn-{kind}") for s in selectors), selectors
+
+
+@each_explorer
+def test_a_page_of_its_own_needs_nothing_else(name):
+    explorer = EXPLORERS[name]()
+    page = explorer.page()
+    assert explorer.page() == page
+    assert "default-src 'none'" in page
+    assert page.count("</script>") == 1
+    assert not re.search(r'(?:src|href)="(?!data:)', page)
+
+
+@each_explorer
+def test_the_first_picture_has_an_empty_address(name):
+    assert EXPLORERS[name]().address() == ""
+
+
+ADDRESSED = [
+    (3, "3"),
+    (-1.5, "-1.5"),
+    (True, "true"),
+    (None, "none"),
+    ("same", "same"),
+    ("a,b;c=d&e", "a%2Cb%3Bc%3Dd%26e"),
+    (1, "1"),
+    (False, "false"),
+    ([0, 1], "0,1"),
+    ([7], "7,"),
+    ([[1, 2], [3, 4]], "1,2;3,4"),
+    ([[1, 2]], "1,2;"),
+    ([[5], [6]], "5,;6,"),
+    ([None, "he"], "none,he"),
+]
+
+
+@pytest.mark.parametrize(("value", "text"), ADDRESSED, ids=str)
+def test_an_address_is_written(value, text):
+    assert _in_address(value) == text
+
+
+def test_the_page_writes_and_reads_the_same_addresses(browser):
+    page = browser.new_page()
+    page.add_script_tag(content=HOST)
+    for value, text in ADDRESSED:
+        assert page.evaluate("value => writeAddress(value)", value) == text
+        assert page.evaluate("text => readAddress(text)", text) == value
+    page.close()
+
+
+def test_the_model_tells_each_change_once(browser):
+    page = browser.new_page()
+    page.add_script_tag(content=HOST)
+    told = page.evaluate(
+        """() => {
+            const told = [], model = explorerModel({ a: [1], b: 2 });
+            const hear = () => told.push(`a=${model.get("a")}`);
+            model.on("change:a change:b", hear);
+            model.on("saved", () => told.push("saved"));
+            model.set("a", [1]);
+            model.set("a", [5]);
+            model.save_changes();
+            model.off("change:a", hear);
+            model.set("a", [6]);
+            model.set("b", 3);
+            return told;
+        }"""
+    )
+    page.close()
+    assert told == ["a=5", "saved", "a=6"]  # the last one from b
+
+
+def test_a_playground_shows_a_still_where_there_is_no_kernel(monkeypatch):
+    import matplotlib.pyplot as plt
+
+    shown = []
+    monkeypatch.setattr("IPython.display.display", lambda *args, **how: shown.append((args, how)))
+    drawn = []
+
+    def draw(stride, flip):
+        drawn.append((stride, flip))
+        return plt.figure(figsize=(1, 1))
+
+    playground(draw, "A square.", stride=(1, 3), flip=False)
+    (data,), how = shown[-1]
+    assert set(data) == {VIEW, "image/png", "text/plain"}
+    assert data["text/plain"] == "Playground: A square."
+    assert how["metadata"] == {"image/png": {"alt": "A square."}}
+    assert set(drawn) == {(2, False)}
+    assert plt.get_fignums() == []
+
+
+def test_a_playground_redraws_and_tells_an_error(monkeypatch):
+    import matplotlib.pyplot as plt
+    from ipywidgets import HTML, Image, IntSlider
+    from ipywidgets.widgets.widget import _instances
+
+    monkeypatch.setattr("IPython.display.display", lambda *args, **how: None)
+    old = set(_instances)
+
+    def draw(stride):
+        if stride == 3:
+            raise ZeroDivisionError("<no> such stride")
+        return plt.figure(figsize=(stride, 1))
+
+    playground(draw, "A figure as wide as the stride.", stride=(1, 3))
+    new = [widget for name, widget in _instances.items() if name not in old]
+    (slider,) = (widget for widget in new if isinstance(widget, IntSlider))
+    (picture,) = (widget for widget in new if isinstance(widget, Image))
+    error = next(w for w in new if isinstance(w, HTML))
+    first = picture.value
+    slider.value = 1
+    assert picture.value not in (first, b"")
+    slider.value = 3
+    assert picture.value == b""
+    assert error.value == "<pre>ZeroDivisionError: &lt;no&gt; such stride</pre>"
+    slider.value = 2
+    assert (picture.value, error.value) == (first, "")
+
+
+def test_a_playground_without_a_description_is_refused():
+    with pytest.raises(ValueError, match="alt is empty"):
+        playground(lambda stride: None, " ", stride=(1, 3))

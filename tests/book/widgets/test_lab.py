@@ -1,0 +1,142 @@
+"""An explorer live in JupyterLab: a click arrives in the kernel, Python's answer in the page."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+import nbformat
+import pytest
+
+pytest.importorskip("jupyterlab")
+
+CHAPTER = Path(__file__).parents[3] / "notebooks" / "02_kernel_centre.ipynb"
+TOKEN = "explorers"
+PATIENCE = 120  # seconds: ends a wait that would never end; how long one takes decides nothing
+FIND = """
+from ipywidgets.widgets.widget import _instances
+(explorer,) = [w for w in _instances.values() if type(w).__name__ == "ConvolutionExplorer"]
+"""
+# A cell that is run before the kernel is connected is never run.
+READY = """() => {
+  const kernel = window.jupyterapp?.shell.currentWidget?.sessionContext?.session?.kernel;
+  return kernel?.connectionStatus === "connected" && kernel.status === "idle";
+}"""
+
+
+@pytest.fixture
+def notebook(tmp_path):
+    """Chapter 2 up to its first explorer, without outputs."""
+    chapter = nbformat.read(CHAPTER, as_version=4)
+    places = [m for m, cell in enumerate(chapter.cells) if "ConvolutionExplorer(" in cell.source]
+    chapter.cells = chapter.cells[: places[0] + 1]
+    for cell in chapter.cells:
+        if cell.cell_type == "code":
+            cell.outputs = []
+    nbformat.write(chapter, tmp_path / "chapter.ipynb")
+    return tmp_path / "chapter.ipynb"
+
+
+@pytest.fixture
+def lab(notebook):
+    """A running JupyterLab: its address, and the folder of its connection files."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    folder = notebook.parent
+    own = {f"JUPYTER_{kind}_DIR": str(folder / kind) for kind in ("RUNTIME", "CONFIG", "DATA")}
+    command = [
+        sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", f"--port={port}",
+        "--ServerApp.port_retries=0", f"--IdentityProvider.token={TOKEN}",
+        f"--ServerApp.root_dir={folder}", "--LabApp.expose_app_in_browser=True",
+        "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
+    ]  # fmt: skip
+    with (folder / "lab.log").open("w") as log:
+        server = subprocess.Popen(command, env=os.environ | own, stdout=log, stderr=log)
+    try:
+        yield f"http://127.0.0.1:{port}", folder / "RUNTIME"
+    finally:
+        server.terminate()  # it ends its kernels
+        server.wait(PATIENCE)
+
+
+def answer(address):
+    """What the server says; it may still be starting."""
+    request = urllib.request.Request(address, headers={"Authorization": f"token {TOKEN}"})
+    for _ in range(10 * PATIENCE):
+        try:
+            with urllib.request.urlopen(request, timeout=5) as reply:
+                return json.load(reply)
+        except OSError:
+            time.sleep(0.1)
+    raise TimeoutError(f"JupyterLab did not answer at {address}")
+
+
+class Kernel:
+    """The notebook's own kernel, asked beside the page."""
+
+    def __init__(self, address, runtime):
+        from jupyter_client import BlockingKernelClient
+
+        (session,) = answer(f"{address}/api/sessions")
+        file = runtime / f"kernel-{session['kernel']['id']}.json"
+        self.client = BlockingKernelClient(connection_file=str(file))
+        self.client.load_connection_file()
+        self.client.start_channels()
+        self.client.wait_for_ready(timeout=PATIENCE)
+
+    def tell(self, code):
+        """Run a line and give what it printed."""
+        said = []
+        self.client.execute_interactive(
+            code,
+            timeout=PATIENCE,
+            store_history=False,
+            output_hook=lambda m: said.append(m["content"]),
+        )
+        assert not any("ename" in content for content in said), said
+        return "".join(content.get("text", "") for content in said)
+
+
+def test_a_click_arrives_in_the_kernel_and_its_answer_in_the_page(browser, lab):
+    address, runtime = lab
+    answer(f"{address}/api/status")
+    context = browser.new_context(viewport={"width": 1200, "height": 900})
+    context.route(
+        "**/*", lambda r: r.continue_() if r.request.url.startswith(address) else r.abort()
+    )
+    page = context.new_page()
+    page.set_default_timeout(1000 * PATIENCE)
+    page.goto(f"{address}/lab/tree/chapter.ipynb?token={TOKEN}")
+    page.wait_for_function(READY)
+    page.evaluate("() => { window.jupyterapp.commands.execute('notebook:run-all-cells'); }")
+    explorer = page.locator(".cnn-explorer")
+    explorer.wait_for()
+    assert explorer.count() == 1
+    kernel = Kernel(address, runtime)
+    kernel.tell(FIND)
+    kernel.tell("seen = []; explorer.observe(lambda change: seen.append(change['new']), 'center')")
+
+    weights = explorer.locator(".cnn-grid", has_text="kernel w").locator('[role="gridcell"]')
+    weights.last.click()
+    explorer.locator(".cnn-cell.weight.centre").wait_for()
+    for _ in range(10 * PATIENCE):
+        if kernel.tell("print(len(seen))").strip() != "0":
+            break
+        time.sleep(0.1)
+    last = json.loads(
+        kernel.tell("print([n - 1 for n in __import__('numpy').shape(explorer.kernel)])")
+    )
+    assert json.loads(kernel.tell("print(explorer.center)")) == last
+    assert json.loads(kernel.tell("print(seen[-1])")) == last
+
+    kernel.tell("explorer.lens = 'delta'")
+    explorer.locator(".cnn-title", has_text="what each input owes").wait_for()
+    text = explorer.locator(".cnn-sum").text_content()
+    assert text == kernel.tell("print(explorer.explain(), end='')")
+    kernel.client.stop_channels()
+    context.close()

@@ -1,0 +1,109 @@
+"""The catalogue of mistakes: complete, no field empty, and readable in a notebook."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from cnnlib.diagnosis import mistakes
+from cnnlib.errors import InputError
+
+IDS = """
+F1 F3 F4 F5 F6 F8 F10 F11 F12 F13
+D1 D2 D3 D4 D5 D6 D9 D10 D11 D13 D15 D16 D18 D19 D21 D22 D23 D24 D25 D26
+W1 W2 W3 W5 W6 W8 W9 W10 W12 W13
+B1 B2 B3 B4
+P1 P2 P3 P4 P6
+S1 S2 S3 S4 S5 S6 S7
+T1 T2
+""".split()
+KINDS = {
+    "F": {"forward", "shapes"},
+    "D": {"delta", "shapes", "training"},
+    "W": {"weight-gradient", "training"},
+    "B": {"bias"},
+    "P": {"pooling"},
+    "S": {"training", "fc/softmax"},
+    "T": {"training"},
+}
+CHAPTERS = {
+    "01_forward_pass", "02_kernel_centre", "03_delta_backprop", "04_weight_gradients",
+    "05_training", "09_clinic",
+}  # fmt: skip
+ALL = list(mistakes.every())
+
+
+def test_every_mistake_is_there_in_order():
+    assert [mistake.id for mistake in ALL] == IDS
+
+
+@pytest.mark.parametrize("mistake", ALL, ids=IDS)
+def test_no_field_is_empty(mistake):
+    for name in ("name", "cause", "signature", "hidden_by"):
+        text = getattr(mistake, name)
+        assert len(text.split()) >= 2, name
+        assert text == text.strip() and "  " not in text
+        assert text[0].isupper() or text.startswith(("np.", "y - t", "z is", "dx", "dw", "db")), (
+            name
+        )
+    for name in ("cause", "signature", "hidden_by"):
+        assert getattr(mistake, name).endswith("."), name
+    assert not mistake.name.endswith(".") and len(mistake.name) <= 60
+    assert mistake.kind in KINDS[mistake.id[0]]
+    assert mistake.chapter in CHAPTERS
+    assert re.fullmatch(r"(\d\.\d+ \S.*\S)?", mistake.heading)
+
+
+def test_no_text_is_said_twice():
+    for name in ("name", "cause"):
+        texts = [getattr(mistake, name) for mistake in ALL]
+        assert len(set(texts)) == len(texts)
+
+
+def test_a_section_belongs_to_its_chapter():
+    for mistake in ALL:
+        assert mistake.section == "" or mistake.section[0] == mistake.chapter[1]
+
+
+def test_mistakes_that_are_named_exist():
+    for mistake in ALL:
+        text = " ".join([mistake.cause, mistake.signature, mistake.hidden_by])
+        assert set(re.findall(r"\b[FDWBPST]\d+\b", text)) <= set(IDS) - {mistake.id}
+
+
+def test_get_and_card():
+    mistake = mistakes.get("D1")
+    assert (mistake.id, mistake.kind) == ("D1", "delta")
+    card = mistakes.card("D1")
+    for text in (mistake.id, mistake.name, mistake.cause, mistake.signature, mistake.hidden_by):
+        assert text in repr(card)
+    assert repr(card) == repr(mistakes.card("D1"))
+
+
+@pytest.mark.parametrize("id", ["D99", "d1", "", None, 1, ["D1"]])
+def test_unknown_ids(id):
+    with pytest.raises(InputError, match=r"the catalogue has F1, F3"):
+        mistakes.get(id)
+
+
+def test_html_is_escaped():
+    html = mistakes.card("S2")._repr_html_()
+    assert "with &gt;= 0" in html and "<dt>What hides it</dt>" in html
+    assert html.count("<div") == html.count("</div>") == 1
+    link = '<a href="03_delta_backprop.ipynb#3.6-The-activation">section 3.6</a>'
+    assert f"<dt>Explained in</dt><dd>{link}</dd>" in html
+
+
+def test_the_place_in_words():
+    words = "X1 delta name cause signature never 03_delta_backprop".split()
+    mistake = mistakes.Mistake(*words, "")
+    assert (mistake.place, mistake.section) == ("chapter 3", "")
+    assert mistake.link == "03_delta_backprop.ipynb"
+    placed = mistakes.Mistake(*words, "3.9 What's left?")
+    assert (placed.place, placed.section) == ("section 3.9", "3.9")
+    assert placed.link == "03_delta_backprop.ipynb#3.9-What's-left?"
+
+
+def test_the_readable_source_is_the_data_file():
+    text = (Path(mistakes.__file__).parent / "catalogue.toml").read_text(encoding="utf-8")
+    assert re.findall(r"^\[(\w+)\]$", text, re.M) == IDS

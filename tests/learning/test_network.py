@@ -1,0 +1,507 @@
+"""Networks: whole gradients against central differences and PyTorch, names, shapes, errors."""
+
+import numpy as np
+import pytest
+
+from cnnlib.checks import numerical_gradient
+from cnnlib.data import digits, mnist_5k
+from cnnlib.errors import DataError, InputError
+from cnnlib.learning import layers
+from cnnlib.learning.layers import (
+    AvgPool,
+    Conv,
+    Dense,
+    Flatten,
+    MaxPool,
+    ReLU,
+    Sigmoid,
+    Softmax,
+    Tanh,
+)
+from cnnlib.learning.losses import (
+    BinaryCrossEntropy,
+    CrossEntropy,
+    HalfSquaredError,
+    SigmoidBinaryCrossEntropy,
+    SoftmaxCrossEntropy,
+)
+from cnnlib.learning.network import Network
+from cnnlib.learning.optimizers import SGD
+
+
+def classical(fused=False, flips=(False, False), input_shape=(8, 8, 1), seed=0):
+    """The classical model in float64 with random biases.
+
+    A zero bias over black background would sit on ReLU's kink, where no difference is right.
+    """
+    rng = np.random.default_rng(seed)
+    sequence = [
+        Conv(5, 2, stride=2, center=(0, 0), flip=flips[0]),
+        ReLU(),
+        MaxPool(2, stride=2),
+        Conv(20, 3, center=(1, 1), flip=flips[1]),
+        Sigmoid(),
+        Flatten(),
+        Dense(4),
+        Sigmoid(),
+        Dense(10),
+    ]
+    if not fused:
+        sequence.append(Softmax())
+    loss = SoftmaxCrossEntropy() if fused else CrossEntropy()
+    network = Network(sequence, loss, input_shape=input_shape, rng=rng, dtype=np.float64)
+    for name, p in network.params.items():
+        if name.endswith(".b"):
+            p[...] = rng.normal(size=p.shape)
+    return network
+
+
+def modern(rng, dtype=np.float64):
+    sequence = [Conv(8, 5), ReLU(), MaxPool(2), Conv(16, 5), ReLU(), MaxPool(2)]
+    sequence += [Flatten(), Dense(128), ReLU(), Dense(10)]
+    loss = SoftmaxCrossEntropy()
+    return Network(sequence, loss, input_shape=(28, 28, 1), rng=rng, dtype=dtype)
+
+
+def small(dtype=np.float64):
+    """A network of every kind of parameter, quick to run."""
+    sequence = [
+        Conv(3, 2),
+        ReLU(),
+        AvgPool(2),
+        Conv(2, 2, padding=1, bias=False),
+        Flatten(),
+        Dense(4),
+    ]
+    rng = np.random.default_rng(0)
+    return Network(sequence, SoftmaxCrossEntropy(), input_shape=(5, 6, 2), rng=rng, dtype=dtype)
+
+
+def close(found, expected, tolerance):
+    """Every array agrees, relative to its largest entry."""
+    assert found.keys() == expected.keys()
+    for name, a in expected.items():
+        assert found[name].shape == a.shape, name
+        np.testing.assert_allclose(
+            found[name], a, rtol=0, atol=tolerance * abs(a).max(), err_msg=name
+        )
+
+
+# Whole gradients
+
+
+@pytest.mark.parametrize("flips", [(True, False), (False, True)], ids=str)
+def test_classical_model_against_central_differences(flips):
+    network = classical(flips=flips)
+    x, t = digits().x_train[:3], digits().t_train[:3]
+    loss, grads = network.gradients(x, t)
+    numerical = {}
+    for name, p in network.params.items():
+        kept = p.copy()
+
+        def f(values, p=p):
+            p[...] = values
+            return network.loss.value(network.forward(x), t)
+
+        numerical[name] = numerical_gradient(f, kept)
+        p[...] = kept
+    assert loss == network.loss.value(network.forward(x), t)
+    assert all(abs(g).max() > 1e-6 for g in numerical.values())  # else nothing was compared
+    close(grads, numerical, 1e-6)
+
+
+@pytest.mark.parametrize("flips", [(False, False), (True, True)], ids=str)
+def test_fused_and_separate_softmax_agree(flips):
+    x, t = digits().x_train[:5], digits().t_train[:5]
+    separate, fused = classical(False, flips), classical(True, flips)
+    for name, p in fused.params.items():
+        p[...] = separate.params[name]
+    loss_separate, grads_separate = separate.gradients(x, t)
+    loss_fused, grads_fused = fused.gradients(x, t)
+    assert loss_fused == pytest.approx(loss_separate, rel=1e-14)
+    close(grads_fused, grads_separate, 1e-12)
+
+
+def test_gradient_is_the_mean_over_the_batch():
+    network = classical()
+    x, t = digits().x_train[:7], digits().t_train[:7]
+    loss, grads = network.gradients(x, t)
+    each = [network.gradients(x[n : n + 1], t[n : n + 1]) for n in range(7)]
+    assert loss == pytest.approx(np.mean([part for part, _ in each]), rel=1e-13)
+    means = {name: np.mean([part[name] for _, part in each], axis=0) for name in grads}
+    close(grads, means, 1e-12)
+
+
+def test_gradients_do_not_change_parameters_or_batch():
+    network = small()
+    x = np.random.default_rng(0).normal(size=(3, 5, 6, 2))
+    t = np.array([0, 3, 1])
+    kept, kept_x = {name: p.copy() for name, p in network.params.items()}, x.copy()
+    first = network.gradients(x, t)
+    second = network.gradients(x, t)
+    assert first[0] == second[0]
+    assert all(np.array_equal(first[1][name], second[1][name]) for name in kept)
+    assert all(np.array_equal(network.params[name], p) for name, p in kept.items())
+    assert np.array_equal(x, kept_x)
+
+
+def test_backward_after_forward_is_gradients():
+    network = small()
+    x, t = np.random.default_rng(0).normal(size=(3, 5, 6, 2)), np.array([0, 3, 1])
+    loss, grads = network.gradients(x, t)
+    loss_again, again = network.backward(network.forward(x), t)
+    assert loss_again == loss
+    assert all(np.array_equal(again[name], g) for name, g in grads.items())
+
+
+# PyTorch
+
+
+def in_torch(torch, network):
+    """The modern model as torch tensors, and its loss as a function of x and t."""
+    functional = torch.nn.functional
+    p = {}
+    for name, a in network.params.items():
+        if name.startswith("conv") and name.endswith(".w"):
+            a = np.moveaxis(a, -1, 1)  # (K, *U, C) to (K, C, *U)
+        p[name] = torch.tensor(a.T if name.startswith("dense") else a).requires_grad_()
+
+    def loss(x, t):
+        z = torch.tensor(np.moveaxis(x, -1, 1))
+        for layer in ("conv1", "conv2"):
+            z = functional.conv2d(z, p[f"{layer}.w"], p[f"{layer}.b"])
+            z = functional.max_pool2d(torch.relu(z), 2)
+        z = z.permute(0, 2, 3, 1).flatten(1)  # channels last, as Flatten has them
+        z = torch.relu(functional.linear(z, p["dense1.w"], p["dense1.b"]))
+        z = functional.linear(z, p["dense2.w"], p["dense2.b"])
+        return functional.cross_entropy(z, torch.tensor(t))
+
+    return p, loss
+
+
+def from_torch(name, tensor):
+    """A torch array of parameters or gradients in the library's order of axes."""
+    a = tensor.detach().numpy()
+    if name.startswith("conv") and name.endswith(".w"):
+        return np.moveaxis(a, 1, -1)
+    return a.T if name.startswith("dense") else a
+
+
+def test_modern_model_against_torch(torch):
+    network = modern(np.random.default_rng(0))
+    p, torch_loss = in_torch(torch, network)
+    x, t = mnist_5k().x_train[:6].astype(np.float64), mnist_5k().t_train[:6]
+    loss, grads = network.gradients(x, t)
+    expected = torch_loss(x, t)
+    expected.backward()
+    assert loss == pytest.approx(expected.item(), rel=1e-12)
+    close(grads, {name: from_torch(name, a.grad) for name, a in p.items()}, 1e-12)
+
+
+def test_modern_model_takes_torchs_steps(torch):
+    network = modern(np.random.default_rng(1))
+    p, torch_loss = in_torch(torch, network)
+    optimizer, theirs = SGD(lr=0.1), torch.optim.SGD(p.values(), lr=0.1)
+    x, t = mnist_5k().x_train[:320].astype(np.float64), mnist_5k().t_train[:320]
+    ours, expected = [], []
+    for step in range(20):
+        part = slice(16 * step, 16 * step + 16)
+        loss, grads = network.gradients(x[part], t[part])
+        optimizer.step(network.params, grads)
+        ours.append(loss)
+        theirs.zero_grad()
+        e = torch_loss(x[part], t[part])
+        e.backward()
+        theirs.step()
+        expected.append(e.item())
+    np.testing.assert_allclose(ours, expected, rtol=0, atol=1e-12)
+    assert expected[-1] < 0.9 * expected[0]  # the steps went somewhere
+    close(network.params, {name: from_torch(name, a) for name, a in p.items()}, 1e-12)
+
+
+# What the first layer does not compute
+
+
+def test_first_layer_computes_no_delta(monkeypatch):
+    calls = []
+
+    def spy(dz, w, *arguments, **keywords):
+        calls.append(w.shape)
+        return true_delta(dz, w, *arguments, **keywords)
+
+    true_delta = layers.conv_delta
+    network = small()
+    x, t = np.random.default_rng(0).normal(size=(3, 5, 6, 2)), np.array([0, 3, 1])
+    _, expected = network.gradients(x, t)
+    monkeypatch.setattr(layers, "conv_delta", spy)
+    _, grads = network.gradients(x, t)
+    assert calls == [network.params["conv2.w"].shape]
+    assert all(np.array_equal(grads[name], g) for name, g in expected.items())
+
+
+def test_single_convolution_never_calls_conv_delta(monkeypatch):
+    def fail(*arguments, **keywords):
+        raise AssertionError("nobody reads this delta")
+
+    monkeypatch.setattr(layers, "conv_delta", fail)
+    rng = np.random.default_rng(0)
+    # Layers before the first one that learns are not asked either.
+    sequence = [AvgPool(2), Conv(3, 2), Flatten(), Dense(2)]
+    network = Network(sequence, HalfSquaredError(), input_shape=(7, 6, 2), rng=rng)
+    monkeypatch.setattr(sequence[0], "delta", fail)
+    _, grads = network.gradients(rng.normal(size=(2, 7, 6, 2)), rng.normal(size=(2, 2)))
+    assert all(abs(g).max() > 0 for g in grads.values())
+
+
+def test_network_without_parameters():
+    rng = np.random.default_rng(0)
+    network = Network([ReLU()], HalfSquaredError(), input_shape=(2,), rng=rng, dtype=np.float64)
+    loss, grads = network.gradients(np.array([[3.0, -1.0]]), np.array([[1.0, 2.0]]))
+    assert (loss, grads) == (4.0, {})  # (2**2 + 2**2) / 2
+
+
+# Names, shapes, parameters
+
+
+def test_summary_of_the_classical_model():
+    assert classical(fused=True).summary().splitlines() == [
+        "layer       output shape   parameters",
+        "conv1       4 x 4 x 5              25",
+        "relu1       4 x 4 x 5               0",
+        "maxpool1    2 x 2 x 5               0",
+        "conv2       2 x 2 x 20            920",
+        "sigmoid1    2 x 2 x 20              0",
+        "flatten1    80                      0",
+        "dense1      4                     324",
+        "sigmoid2    4                       0",
+        "dense2      10                     50",
+        "total                            1319",
+    ]
+
+
+def test_shapes_and_names():
+    network = classical()
+    assert network.shapes == {
+        "conv1": (4, 4, 5),
+        "relu1": (4, 4, 5),
+        "maxpool1": (2, 2, 5),
+        "conv2": (2, 2, 20),
+        "sigmoid1": (2, 2, 20),
+        "flatten1": (80,),
+        "dense1": (4,),
+        "sigmoid2": (4,),
+        "dense2": (10,),
+        "softmax1": (10,),
+    }
+    assert list(network.layers) == list(network.shapes)
+    assert {name: p.shape for name, p in network.params.items()} == {
+        "conv1.w": (5, 2, 2, 1),
+        "conv1.b": (5,),
+        "conv2.w": (20, 3, 3, 5),
+        "conv2.b": (20,),
+        "dense1.w": (80, 4),
+        "dense1.b": (4,),
+        "dense2.w": (4, 10),
+        "dense2.b": (10,),
+    }
+    y = network.forward(digits().x_test[:3])
+    assert y.shape == (3, 10)
+    np.testing.assert_allclose(y.sum(axis=1), 1, rtol=0, atol=1e-12)
+
+
+def test_params_are_the_arrays_themselves():
+    network = small()
+    assert network.params["conv2.w"] is network.layers["conv2"].params["w"]
+    x = np.ones((1, 5, 6, 2))
+    before = network.forward(x)
+    network.params["dense1.b"][...] += [1, 2, 3, 4]
+    np.testing.assert_allclose(network.forward(x) - before, [[1, 2, 3, 4]], rtol=0, atol=1e-12)
+
+
+def test_seed_decides_the_first_weights():
+    one, same, other = (modern(np.random.default_rng(seed)) for seed in (3, 3, 4))
+    for name, p in one.params.items():
+        assert np.array_equal(p, same.params[name])
+        assert name.endswith(".b") or not np.array_equal(p, other.params[name])
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_images_are_brought_to_the_networks_type(dtype):
+    network = small(dtype)
+    for given in (np.float16, np.float32, np.float64):
+        x = np.linspace(0, 1, 120).reshape(2, 5, 6, 2).astype(given)
+        assert network.forward(x).dtype == dtype
+        _, grads = network.gradients(x, np.array([0, 1]))
+        assert {g.dtype for g in grads.values()} == {np.dtype(dtype)}
+
+
+def test_default_type_is_float32():
+    rng = np.random.default_rng(0)
+    network = Network([Dense(2)], HalfSquaredError(), input_shape=(3,), rng=rng)
+    assert network.dtype == np.float32
+    assert {p.dtype for p in network.params.values()} == {np.dtype(np.float32)}
+
+
+# Where numbers break
+
+
+def test_first_broken_names_the_place():
+    network = small()
+    x = np.random.default_rng(0).random((2, 5, 6, 2))
+    assert network.first_broken(x) == "the loss"
+    network.params["dense1.b"][1] = np.inf
+    assert network.first_broken(x) == "dense1"
+    network.params["conv2.w"][0, 0, 0, 0] = np.nan
+    assert network.first_broken(x) == "conv2"
+    x[1, 2, 3, 0] = np.nan
+    assert network.first_broken(x) == "the input x"
+
+
+# Errors
+
+
+@pytest.mark.parametrize(
+    ("x", "message"),
+    [
+        (np.zeros((2, 5, 6, 2), np.uint8), "x has dtype uint8; .* divide by 255"),
+        (np.zeros((2, 5, 6, 2), np.int64), "x has dtype int64; .* divide by 255"),
+        (np.zeros((2, 5, 6, 2), bool), "x has dtype bool"),
+        (np.zeros((2, 5, 6, 2), complex), "x has dtype complex128"),
+        (np.zeros((2, 6, 5, 2)), r"x has shape \(2, 6, 5, 2\); expected \(N, 5, 6, 2\)"),
+        (np.zeros((2, 2, 5, 6)), r"x has shape \(2, 2, 5, 6\); expected \(N, 5, 6, 2\)"),
+        (np.zeros((5, 6, 2)), r"x has shape \(5, 6, 2\); expected \(N, 5, 6, 2\)"),
+        (np.zeros((0, 5, 6, 2)), r"x has shape \(0, 5, 6, 2\); .* with N at least 1"),
+        (np.float64(1), r"x has shape \(\); expected"),
+    ],
+)
+def test_wrong_batches(x, message):
+    network = small()
+    for call in (network.forward, lambda x: network.gradients(x, np.array([0, 1]))):
+        with pytest.raises(InputError, match=message):
+            call(x)
+
+
+def test_missing_channel_axis_is_named():
+    network = classical()
+    with pytest.raises(InputError, match=r"\(2, 8, 8\); expected \(N, 8, 8, 1\).*x\[..., None\]"):
+        network.forward(np.zeros((2, 8, 8)))
+    with pytest.raises(InputError) as caught:  # no cure that does not cure
+        network.forward(np.zeros((2, 8, 7)))
+    assert "None" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("sequence", "message"),
+    [
+        ([Conv(2, 3), MaxPool(2), Dense(3)], r"layer dense1, input \(2, 2, 2\): .*put a Flatten"),
+        ([Conv(2, 3), Flatten(), Conv(2, 2)], r"layer conv2, input \(32,\): samples"),
+        ([Conv(2, 3), Conv(2, 5)], r"layer conv2, input \(4, 4, 2\): the kernel spans 5 cells"),
+        ([Flatten(), MaxPool(2)], r"layer maxpool1, input \(36,\): x has shape"),
+        ([ReLU(), ReLU(), Conv(0, 2)], r"layer conv1, input \(6, 6, 1\): filters is 0"),
+        ([Conv(2, 2), Conv(2, 2, init="x")], "layer conv2, .*init is 'x'"),
+    ],
+)
+def test_neighbours_that_do_not_fit(sequence, message):
+    with pytest.raises(InputError, match=message):
+        Network(sequence, CrossEntropy(), input_shape=(6, 6, 1), rng=np.random.default_rng(0))
+
+
+def test_what_would_give_wrong_numbers_is_refused():
+    rng = np.random.default_rng(0)
+    twice = ReLU()
+    with pytest.raises(InputError, match="a layer occurs twice"):
+        Network([Dense(4), twice, Dense(4), twice], HalfSquaredError(), input_shape=(2,), rng=rng)
+    for dtype in (int, np.float16):
+        with pytest.raises(InputError, match="dtype is"):
+            Network([Dense(4)], HalfSquaredError(), input_shape=(2,), rng=rng, dtype=dtype)
+    with pytest.raises(InputError, match="input_shape is"):
+        Network([Dense(4)], HalfSquaredError(), input_shape=(0,), rng=rng)
+    for init in (float("nan"), -1, None, "zeros"):
+        with pytest.raises(InputError, match="init is"):
+            Network([Dense(4, init=init)], HalfSquaredError(), input_shape=(2,), rng=rng)
+
+
+def test_one_image_without_its_batch_axis_is_told_how_to_get_one():
+    rng = np.random.default_rng(0)
+    network = Network([Conv(2, 2)], HalfSquaredError(), input_shape=(4, 4, 1), rng=rng)
+    with pytest.raises(InputError, match=r"add the batch axis, x\[None\]"):
+        network.forward(np.ones((4, 4, 1)))
+
+
+# Files
+
+
+def every_layer(dtype=np.float32):
+    """Each kind of layer, with arguments that are no default."""
+    sequence = [
+        Conv(np.int64(3), (2, 3), stride=(1, 2), center=np.array([0, 1]), flip=True, init=0.3),
+        ReLU(),
+        AvgPool(2, stride=1, padding=((0, 1), (1, 1)), count_padding=True),
+        Conv(2, 3, dilation=2, padding="same", method="gemm", bias=False, init="glorot"),
+        Tanh(),
+        MaxPool((2, 1), stride=1, padding=(1, 0)),
+        Conv(2, [2, 2], padding=[[1, 0], [0, 1]]),
+        Sigmoid(),
+        Flatten(),
+        Dense(5, bias=False, init=np.float32(0.1)),
+        Softmax(),
+    ]
+    rng = np.random.default_rng(0)
+    return Network(sequence, CrossEntropy(), input_shape=(7, 8, 2), rng=rng, dtype=dtype)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_a_saved_network_comes_back_bit_for_bit(dtype, tmp_path):
+    network, x = every_layer(dtype), np.random.default_rng(1).normal(size=(4, 7, 8, 2))
+    for p in network.params.values():
+        p += np.random.default_rng(2).normal(size=p.shape).astype(dtype)
+    network.save(tmp_path / "a.npz")
+    again = Network.load(tmp_path / "a.npz")
+    assert again.architecture() == network.architecture()
+    assert again.summary() == network.summary() and again.dtype == dtype
+    t = np.array([0, 4, 1, 2])
+    (loss, grads), (loss_again, grads_again) = network.gradients(x, t), again.gradients(x, t)
+    assert loss == loss_again and grads.keys() == grads_again.keys()
+    assert all(np.array_equal(grads[name], g) for name, g in grads_again.items())
+    again.save(tmp_path / "b.npz")
+    assert all(
+        np.array_equal(p, network.params[name])
+        for name, p in Network.load(tmp_path / "b.npz").params.items()
+    )
+
+
+@pytest.mark.parametrize(
+    "loss", [HalfSquaredError, BinaryCrossEntropy, SigmoidBinaryCrossEntropy, SoftmaxCrossEntropy]
+)
+def test_every_loss_comes_back(loss, tmp_path):
+    rng = np.random.default_rng(0)
+    Network([Dense(2)], loss(), input_shape=(3,), rng=rng).save(tmp_path / "a.npz")
+    assert type(Network.load(tmp_path / "a.npz").loss) is loss
+
+
+def test_a_layer_of_ones_own_cannot_be_saved(tmp_path):
+    class Twice(ReLU):
+        pass
+
+    class Other(HalfSquaredError):
+        pass
+
+    rng = np.random.default_rng(0)
+    for parts, loss, name in (
+        ([Dense(2), Twice()], HalfSquaredError(), "twice1 is a Twice"),
+        ([Dense(2)], Other(), "the loss is a Other"),
+    ):
+        network = Network(parts, loss, input_shape=(3,), rng=rng)
+        with pytest.raises(InputError, match=f"{name} of your own.*np.savez"):
+            network.save(tmp_path / "a.npz")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_that_is_none_is_refused(tmp_path):
+    with pytest.raises(DataError, match="there is no such file"):
+        Network.load(tmp_path / "a.npz")
+    every_layer().save(tmp_path / "a.npz")
+    whole = (tmp_path / "a.npz").read_bytes()
+    (tmp_path / "a.npz").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(DataError, match=r"a\.npz cannot be read: it is truncated"):
+        Network.load(tmp_path / "a.npz")

@@ -1,0 +1,398 @@
+"""Optimizers: two steps by hand, PyTorch, Keras, dtype, state, errors."""
+
+import math
+import re
+
+import numpy as np
+import pytest
+
+from cnnlib.errors import InputError
+from cnnlib.learning.optimizers import SGD, Adam, Momentum, Optimizer, RMSprop
+
+EVERY = {
+    "SGD": lambda: SGD(0.1),
+    "Momentum torch": lambda: Momentum(0.1),
+    "Momentum keras": lambda: Momentum(0.1, form="keras"),
+    "RMSprop torch": lambda: RMSprop(0.1),
+    "RMSprop keras": lambda: RMSprop(0.1, form="keras"),
+    "Adam torch": lambda: Adam(0.1),
+    "Adam keras": lambda: Adam(0.1, form="keras"),
+}
+every = pytest.mark.parametrize("make", EVERY.values(), ids=EVERY.keys())
+
+
+def walk(optimizer, p, gradients, rates=None):
+    """The values of one parameter after each step."""
+    params, values = {"w": np.array(p, float)}, []
+    for n, g in enumerate(gradients):
+        if rates is not None:
+            optimizer.lr = rates[n]
+        optimizer.step(params, {"w": np.array(g, float)})
+        values.append(params["w"].copy())
+    return np.array(values)
+
+
+# Two steps by hand. All start at 10.
+
+
+def test_sgd_by_hand():
+    # 10 - 0.5*4 = 8, 8 - 0.5*(-2) = 9
+    np.testing.assert_array_equal(walk(SGD(0.5), [10], [[4], [-2]]), [[8], [9]])
+
+
+@pytest.mark.parametrize("form", ["torch", "keras"])
+def test_momentum_by_hand(form):
+    # torch: v = 4, then 0.5*4 - 6 = -4;    p = 10 - 0.25*4 = 9, then 9 + 0.25*4 = 10
+    # keras: v = -1, then 0.5*(-1) + 1.5 = 1; p = 10 - 1 = 9, then 9 + 1 = 10
+    optimizer = Momentum(0.25, momentum=0.5, form=form)
+    np.testing.assert_array_equal(walk(optimizer, [10], [[4], [-6]]), [[9], [10]])
+
+
+@pytest.mark.parametrize(("form", "last"), [("torch", 4), ("keras", 3)])
+def test_momentum_by_hand_when_the_rate_changes(form, last):
+    # lr is 1, then 0.5; g is 4, then 2.
+    # torch: v = 4, then 0.5*4 + 2 = 4;         p = 10 - 1*4 = 6, then 6 - 0.5*4 = 4
+    # keras: v = -4, then 0.5*(-4) - 0.5*2 = -3; p = 10 - 4 = 6, then 6 - 3 = 3
+    optimizer = Momentum(1, momentum=0.5, form=form)
+    values = walk(optimizer, [10], [[4], [2]], rates=[1, 0.5])
+    np.testing.assert_array_equal(values, [[6], [last]])
+
+
+def test_rmsprop_by_hand():
+    # rho = 3/4. v = 16/4 = 4, then 3/4 * 4 + 4/4 = 4.
+    gradients = [[4], [2]]
+    # torch: 10 - 4/(2 + 2) = 9, 9 - 2/(2 + 2) = 8.5
+    torch_form = RMSprop(1, rho=0.75, epsilon=2)
+    np.testing.assert_array_equal(walk(torch_form, [10], gradients), [[9], [8.5]])
+    # keras: 10 - 3 * 4/sqrt(4 + 5) = 6, 6 - 3 * 2/sqrt(4 + 5) = 4
+    keras_form = RMSprop(3, rho=0.75, epsilon=5, form="keras")
+    np.testing.assert_array_equal(walk(keras_form, [10], gradients), [[6], [4]])
+
+
+def test_adam_by_hand():
+    # beta1 = 1/2, beta2 = 3/4. m = 4/2 = 2, then 2/2 - 4/2 = -1; v = 16/4 = 4, then 3 + 4 = 7.
+    # 1 - beta1**t = 1/2, then 3/4; 1 - beta2**t = 1/4, then 7/16.
+    gradients, betas = [[4], [-4]], {"beta1": 0.5, "beta2": 0.75}
+    # torch: m̂ = 4, then -4/3; √v̂ = √16, then √16; steps 2 * 4/(4+4) = 1, 2 * (-4/3)/(4+4) = -1/3
+    torch_form = Adam(2, epsilon=4, **betas)
+    np.testing.assert_allclose(walk(torch_form, [10], gradients), [[9], [9 + 1 / 3]], rtol=1e-15)
+    # keras: step 1 is 2 * (1/2)/(1/2) * 2/(2+2) = 1; step 2 is 2 * (√7/4)/(3/4) * (-1)/(√7+2)
+    keras_form, root7 = Adam(2, epsilon=2, form="keras", **betas), math.sqrt(7)
+    last = 9 + 2 / 3 * root7 / (root7 + 2)
+    np.testing.assert_allclose(walk(keras_form, [10], gradients), [[9], [last]], rtol=1e-15)
+
+
+# PyTorch
+
+
+@pytest.mark.parametrize("changes", [False, True], ids=["one rate", "two rates"])
+@pytest.mark.parametrize(
+    ("ours", "name", "settings"),
+    [
+        (lambda: SGD(0.05), "SGD", {"lr": 0.05}),
+        (lambda: Momentum(0.05), "SGD", {"lr": 0.05, "momentum": 0.9}),
+        (lambda: Momentum(0.05, 0.5), "SGD", {"lr": 0.05, "momentum": 0.5}),
+        (lambda: RMSprop(), "RMSprop", {"lr": 1e-3}),
+        (
+            lambda: RMSprop(0.05, rho=0.8, epsilon=0.01),
+            "RMSprop",
+            {"lr": 0.05, "alpha": 0.8, "eps": 0.01},
+        ),
+        (lambda: Adam(), "Adam", {}),
+        (
+            lambda: Adam(0.05, beta1=0.8, beta2=0.9, epsilon=0.01),
+            "Adam",
+            {"lr": 0.05, "betas": (0.8, 0.9), "eps": 0.01},
+        ),
+    ],
+)
+def test_50_steps_agree_with_pytorch(ours, name, settings, changes, torch):
+    rng = np.random.default_rng(10)
+    start, gradients = rng.normal(size=(3, 4)), rng.normal(size=(50, 3, 4))
+    optimizer = ours()
+    rates = [optimizer.lr] * 25 + [optimizer.lr / (3 if changes else 1)] * 25
+    p = torch.tensor(start, requires_grad=True)
+    theirs, expected = getattr(torch.optim, name)([p], **settings), []
+    for lr, g in zip(rates, gradients, strict=True):
+        theirs.param_groups[0]["lr"] = lr
+        p.grad = torch.tensor(g)
+        theirs.step()
+        expected.append(p.detach().numpy().copy())
+    np.testing.assert_allclose(walk(optimizer, start, gradients, rates), expected, atol=1e-12)
+
+
+# Keras
+
+
+def test_100_steps_agree_with_keras():
+    # Numbers of Keras 3.15.1 (TensorFlow 2.21.0), made by
+    #     keras.config.set_floatx("float64")
+    #     O = keras.optimizers
+    #     for optimizer in (O.SGD(0.05, momentum=0.9), O.RMSprop(1e-3), O.Adam(1e-3)):
+    #         p = keras.Variable([1.0, -2.0, 3.0], dtype="float64")
+    #         for t in range(1, 101):
+    #             if t == 51: optimizer.learning_rate = 0.01
+    #             g = (t * np.array([3, 5, 7]) % 11 - 5) / 4
+    #             optimizer.apply([keras.ops.convert_to_tensor(g)], [p])
+    #             if t in (1, 10, 100): print(p.numpy().tolist())
+    keras = {
+        Momentum: [
+            [1.025, -2.0, 2.975],
+            [0.8677229832551657, -2.4652361035254238, 2.616848263195922],
+            [0.9735121379556413, -3.0079135848548915, 2.2060640071150215],
+        ],
+        RMSprop: [
+            [1.003162271335632, -2.0, 2.996837728664368],
+            [0.9983194266536939, -2.0033243416693183, 2.996410831292234],
+            [0.9988303909696082, -1.974960306638556, 3.0150568533090536],
+        ],
+        Adam: [
+            [1.0009999869997876, -2.0, 2.9990000130002126],
+            [1.0003236122446433, -2.003281631718625, 2.9967851022691523],
+            [0.9987945897127173, -2.0009858337658346, 2.9972022762563895],
+        ],
+    }
+    gradients = [(t * np.array([3, 5, 7]) % 11 - 5) / 4 for t in range(1, 101)]
+    for kind, expected in keras.items():
+        optimizer = kind(0.05 if kind is Momentum else 1e-3, form="keras")
+        values = walk(optimizer, [1, -2, 3], gradients, [optimizer.lr] * 50 + [0.01] * 50)
+        np.testing.assert_allclose(values[[0, 9, 99]], expected, rtol=0, atol=1e-14)
+
+
+def test_keras_forms_equal_their_formulas():
+    rng = np.random.default_rng(11)
+    gradients, start = rng.normal(size=(100, 4)), rng.normal(size=4)
+    rates = np.where(np.arange(100) < 50, 0.01, 0.002)
+    through_float32 = {x: np.float64(np.float32(x)) for x in (0.9, 0.999)}
+    mu = beta1 = through_float32[0.9]
+    beta2 = through_float32[0.999]
+
+    p, v, momentum = start, 0, []
+    for g, lr in zip(gradients, rates, strict=True):
+        v = mu * v - lr * g
+        p = p + v
+        momentum.append(p)
+
+    p, v, rmsprop = start, 0, []
+    for g, lr in zip(gradients, rates, strict=True):
+        v = 0.9 * v + 0.1 * g**2
+        p = p - lr * g / np.sqrt(v + 1e-7)
+        rmsprop.append(p)
+
+    p, adam = start, []
+    for n, lr in enumerate(rates):
+        # The running means written out as the weighted sums that they are.
+        age = np.arange(n, -1, -1)[:, None]
+        m = 0.1 * np.sum(0.9**age * gradients[: n + 1], axis=0)
+        v = 0.001 * np.sum(0.999**age * gradients[: n + 1] ** 2, axis=0)
+        correction = np.sqrt(1 - beta2 ** (n + 1)) / (1 - beta1 ** (n + 1))
+        p = p - lr * correction * m / (np.sqrt(v) + 1e-7)
+        adam.append(p)
+
+    for kind, expected in ((Momentum, momentum), (RMSprop, rmsprop), (Adam, adam)):
+        values = walk(kind(0.01, form="keras"), start, gradients, rates)
+        np.testing.assert_allclose(values, expected, rtol=0, atol=1e-12)
+
+
+def test_the_forms_differ_as_the_frameworks_do():
+    gradients = np.random.default_rng(12).normal(size=(5, 3))
+    for kind in (RMSprop, Adam):
+        torch_form, keras_form = kind(0.1, epsilon=0.5), kind(0.1, epsilon=0.5, form="keras")
+        apart = walk(torch_form, np.ones(3), gradients) - walk(keras_form, np.ones(3), gradients)
+        assert abs(apart).min() > 1e-4
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "usual"),
+    [
+        (Momentum(1), {"momentum": 0.9}),
+        (RMSprop(), {"lr": 1e-3, "rho": 0.99, "epsilon": 1e-8}),
+        (RMSprop(form="keras"), {"lr": 1e-3, "rho": 0.9, "epsilon": 1e-7}),
+        (Adam(), {"lr": 1e-3, "beta1": 0.9, "beta2": 0.999, "epsilon": 1e-8}),
+        (Adam(form="keras"), {"lr": 1e-3, "beta1": 0.9, "beta2": 0.999, "epsilon": 1e-7}),
+        (RMSprop(rho=0, epsilon=1), {"rho": 0, "epsilon": 1}),
+    ],
+)
+def test_usual_settings(optimizer, usual):
+    assert {name: getattr(optimizer, name) for name in usual} == usual
+
+
+# In place, dtype, state
+
+
+@every
+def test_step_changes_params_in_place_and_leaves_grads(make):
+    rng = np.random.default_rng(13)
+    p, g = rng.normal(size=(3, 4)), rng.normal(size=(3, 4))
+    params, grads, g0, p0 = {"w": p}, {"w": g}, g.copy(), p.copy()
+    optimizer = make()
+    assert [optimizer.step(params, grads) for _ in range(3)] == [None] * 3
+    assert params["w"] is p
+    assert (p != p0).all()
+    np.testing.assert_array_equal(g, g0)
+    for m in optimizer.memory["w"].values():
+        assert not np.shares_memory(m, g)
+
+
+@every
+def test_float32_stays_float32_and_close_to_float64(make):
+    rng = np.random.default_rng(14)
+    start, gradients = rng.normal(size=4), rng.normal(size=(20, 4))
+    optimizer, params = make(), {"w": start.astype(np.float32)}
+    for n, g in enumerate(gradients):
+        optimizer.lr = np.float64(0.1)
+        assert type(optimizer.lr) is float  # a NumPy float64 would widen every product
+        optimizer.step(params, {"w": g if n % 2 else g.astype(np.float32)})
+    assert params["w"].dtype == np.float32
+    assert all(m.dtype == np.float32 for m in optimizer.memory["w"].values())
+    np.testing.assert_allclose(params["w"], walk(make(), start, gradients)[-1], rtol=0, atol=1e-5)
+
+
+@every
+def test_gradients_count_in_the_precision_of_their_parameter(make):
+    gradients = np.random.default_rng(17).normal(size=(20, 50))
+    wide, narrow = {"w": np.ones(50, np.float32)}, {"w": np.ones(50, np.float32)}
+    for params, dtype in ((wide, np.float64), (narrow, np.float32)):
+        optimizer = make()
+        for g in gradients:
+            optimizer.step(params, {"w": g.astype(dtype)})
+    np.testing.assert_array_equal(wide["w"], narrow["w"])
+
+
+@every
+def test_integer_gradients_and_any_rank_or_memory_order(make):
+    expected = walk(make(), np.ones((2, 3)), [[[1, -2, 3], [4, 100, -6]]])[0]
+    params = {"w": np.asfortranarray(np.ones((2, 3))), "scalar": np.array(1, np.float32)}
+    g = np.array([[1, -2, 3], [4, 100, -6]], np.int8)  # the square of 100 does not fit int8
+    make_one = make()
+    make_one.step(params, {"w": g, "scalar": np.array(-6)})
+    np.testing.assert_allclose(params["w"], expected, rtol=1e-15)
+    assert params["scalar"] == pytest.approx(expected[1, 2], rel=1e-6)
+    assert params["scalar"].dtype == np.float32
+    assert all(m.strides == params["w"].strides for m in make_one.memory["w"].values())
+
+
+@every
+def test_each_parameter_has_its_own_memory_and_count(make):
+    rng = np.random.default_rng(15)
+    a, b = rng.normal(size=(6, 3)), rng.normal(size=(6, 2))
+    optimizer, params = make(), {"a": np.ones(3), "b": np.ones(2)}
+    optimizer.step({"a": params["a"]}, {"a": a[0]})  # b is frozen for one step
+    for n in range(1, 6):
+        optimizer.step(params, {"b": b[n], "a": a[n]})
+    np.testing.assert_array_equal(params["a"], walk(make(), np.ones(3), a)[-1])
+    np.testing.assert_array_equal(params["b"], walk(make(), np.ones(2), b[1:])[-1])
+    assert optimizer.steps == {"a": 6, "b": 5}
+
+
+@every
+def test_memory_and_steps_are_the_whole_state(make):
+    gradients = np.random.default_rng(16).normal(size=(7, 3))
+    whole = walk(make(), np.ones(3), gradients)
+    first, second = make(), make()
+    params = {"w": walk(first, np.ones(3), gradients[:4])[-1]}
+    second.memory, second.steps = first.memory, first.steps
+    assert list(first.memory.get("w", {})) == list(first.letters)
+    for g in gradients[4:]:
+        second.step(params, {"w": g})
+    np.testing.assert_array_equal(params["w"], whole[-1])
+
+
+def test_steps_without_a_gradient_stay_finite():
+    for make in EVERY.values():
+        np.testing.assert_array_equal(walk(make(), [1, 2], [[0, 0]] * 3), [[1, 2]] * 3)
+
+
+# Errors
+
+
+@pytest.mark.parametrize("lr", [0, -0.1, math.nan, math.inf, "fast", None])
+def test_refuses_a_rate_that_is_not_positive_and_finite(lr):
+    for kind in (SGD, Momentum, RMSprop, Adam):
+        with pytest.raises(InputError, match=f"lr is {lr!r}, expected a positive finite number"):
+            kind(lr)
+    optimizer = SGD(0.5)
+    with pytest.raises(InputError, match="lr is"):
+        optimizer.lr = lr
+    assert optimizer.lr == 0.5
+
+
+@pytest.mark.parametrize("value", [1, 1.5, -0.1, math.nan, "much", 1 - 1e-12, 1e300])
+@pytest.mark.parametrize(
+    ("kind", "name"), [(Momentum, "momentum"), (RMSprop, "rho"), (Adam, "beta1"), (Adam, "beta2")]
+)
+def test_refuses_fractions_outside_0_to_1(kind, name, value):
+    message = re.escape(f"{name} is {value!r}, expected a number from 0 to below 1")
+    with pytest.raises(InputError, match=message):
+        kind(0.1, **{name: value})
+
+
+@pytest.mark.parametrize("kind", [RMSprop, Adam])
+@pytest.mark.parametrize("epsilon", [0, -1e-8, math.nan])
+def test_refuses_an_epsilon_that_is_not_positive(kind, epsilon):
+    with pytest.raises(InputError, match=f"epsilon is {epsilon!r}, expected a positive"):
+        kind(0.1, epsilon=epsilon)
+
+
+@pytest.mark.parametrize("kind", [Momentum, RMSprop, Adam])
+def test_refuses_an_unknown_form(kind):
+    with pytest.raises(InputError, match="form is 'tf', expected 'torch' or 'keras'"):
+        kind(0.1, form="tf")
+
+
+def read_only(p):
+    p = np.array(p)
+    p.flags.writeable = False
+    return p
+
+
+@every
+@pytest.mark.parametrize(
+    ("p", "g", "message"),
+    [
+        (np.ones(2), None, r"without a gradient: \['last'\], without a parameter: \[\]"),
+        (None, np.ones(2), r"without a gradient: \[\], without a parameter: \['last'\]"),
+        (np.ones(2), np.ones((2, 1)), r"grads\['last'\] is float64 \(2, 1\), .*\(2,\)"),
+        (np.ones(2), np.ones(1), r"grads\['last'\] is float64 \(1,\), expected .*\(2,\)"),
+        (np.ones(2), np.ones(2, complex), r"grads\['last'\] is complex128 \(2,\), expected real"),
+        (
+            np.ones(2, np.int64),
+            np.ones(2),
+            r"params\['last'\] is int64, expected an array of float32",
+        ),
+        (np.ones(2, np.float16), np.ones(2), r"params\['last'\] is float16, expected"),
+        ([1.0, 2.0], np.ones(2), r"params\['last'\] is list, expected an array of float32"),
+        (read_only([1.0, 2.0]), np.ones(2), r"params\['last'\] is read-only"),
+    ],
+)
+def test_refuses_what_does_not_fit_and_changes_nothing(make, p, g, message):
+    optimizer = make()
+    good = {"first": np.ones(3), "last": np.ones(2)}
+    optimizer.step(good, {"first": np.ones(3), "last": np.ones(2)})
+    first, memory = good["first"].copy(), {n: dict(m) for n, m in optimizer.memory.items()}
+    copies = {n: {k: a.copy() for k, a in m.items()} for n, m in memory.items()}
+    params = {"first": good["first"]} | ({} if p is None else {"last": p})
+    grads = {"first": np.ones(3)} | ({} if g is None else {"last": g})
+    with pytest.raises(InputError, match=message):
+        optimizer.step(params, grads)
+    np.testing.assert_array_equal(good["first"], first)
+    assert optimizer.steps == {"first": 1, "last": 1}
+    for name, arrays in copies.items():
+        for letter, a in arrays.items():
+            np.testing.assert_array_equal(optimizer.memory[name][letter], a)
+
+
+@pytest.mark.parametrize("kind", [Momentum, RMSprop, Adam])
+def test_refuses_another_network_under_the_same_names(kind):
+    optimizer = kind(0.1)
+    optimizer.step({"w": np.ones(2)}, {"w": np.ones(2)})
+    for p, now in ((np.ones(3), r"float64 \(3,\)"), (np.ones(2, np.float32), r"float32 \(2,\)")):
+        message = rf"params\['w'\] was float64 \(2,\) in earlier steps and is {now} now"
+        with pytest.raises(InputError, match=message):
+            optimizer.step({"w": p}, {"w": np.ones(p.shape)})
+        np.testing.assert_array_equal(p, np.ones(p.shape))
+
+
+def test_an_optimizer_is_one_of_the_four_rules():
+    with pytest.raises(TypeError, match="abstract"):
+        Optimizer(0.1)

@@ -1,0 +1,180 @@
+"""Memory that is used again, and threads: results are new, equal, and nobody waits for ever."""
+
+import threading
+
+import grid
+import numpy as np
+import pytest
+
+import cnnlib
+from cnnlib.errors import InputError
+from cnnlib.learning.layers import Conv, MaxPool
+from cnnlib.sums import workers
+
+
+def three(case, arrays=None):
+    x, w, b, dz = arrays or case.arrays()
+    yield cnnlib.conv(x, w, b, **case.geometry, method="gemm")
+    yield cnnlib.conv_delta(dz, w, x.shape, **case.geometry, method="gemm")
+    yield cnnlib.conv_weight_gradient(x, dz, case.U, **case.geometry, method="gemm")
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 7])
+@pytest.mark.parametrize("case", grid.CASES, ids=lambda case: case.name)
+def test_any_number_of_threads_gives_the_same(case, count):
+    z, dx, dw = three(case)
+    with cnnlib.threads(count):
+        z2, dx2, dw2 = three(case)
+    np.testing.assert_allclose(z2, z, rtol=0, atol=1e-12)
+    np.testing.assert_allclose(dx2, dx, rtol=0, atol=1e-12)
+    np.testing.assert_allclose(dw2, dw, rtol=0, atol=1e-11)
+
+
+def test_the_batch_is_shared_in_order_and_evenly():
+    with cnnlib.threads(3):
+        parts = workers.share(7, lambda part: (part.start, part.stop, threading.get_ident()))
+        assert [part[:2] for part in parts] == [(0, 2), (2, 4), (4, 7)]
+        assert threading.get_ident() not in {part[2] for part in parts}
+        assert workers.share(2, lambda part: part) == [slice(0, 1), slice(1, 2)]
+    assert workers.share(7, lambda part: (part, threading.get_ident())) == [
+        (slice(0, 7), threading.get_ident())
+    ]
+
+
+def test_threads_have_one_thread_of_blas_and_put_it_back():
+    from threadpoolctl import threadpool_info
+
+    def counts():
+        return [pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"]
+
+    before = counts()
+    with cnnlib.threads(2):
+        assert set(counts()) == {1}
+        with cnnlib.threads(3):
+            assert len(workers.share(9, lambda part: part)) == 3
+        assert len(workers.share(9, lambda part: part)) == 2
+    assert counts() == before
+    assert len(workers.share(9, lambda part: part)) == 1
+
+
+def test_an_error_in_a_thread_comes_out_and_ends_the_threads():
+    def part(images):
+        raise ValueError("seen")
+
+    with pytest.raises(ValueError, match="seen"), cnnlib.threads(2):
+        workers.share(4, part)
+    assert len(workers.share(4, lambda part: part)) == 1
+
+
+def allow(monkeypatch, most, error=None):
+    """From now on the system starts `most` threads and no more, as in a browser or a container."""
+    true, started = threading.Thread.start, []
+
+    def start(thread):
+        if len(started) == most:
+            raise error or RuntimeError("can't start new thread")
+        started.append(thread)
+        true(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", start)
+    return started
+
+
+@pytest.mark.parametrize(("count", "most"), [(1, 0), (2, 0), (2, 1), (3, 2), (7, 0), (7, 3)])
+def test_without_so_many_threads_the_caller_computes_the_same_bits(count, most, monkeypatch):
+    case = next(case for case in grid.CASES if case.large)
+    with cnnlib.threads(count):
+        expected = list(three(case))
+    started = allow(monkeypatch, most)
+    with cnnlib.threads(count):
+        found = list(three(case))
+        seen = workers.share(9, lambda part: (part, threading.get_ident()))
+    assert len(started) == most and not any(thread.is_alive() for thread in started)
+    assert [part for part, _ in seen] == [
+        slice(9 * n // count, 9 * (n + 1) // count) for n in range(count)
+    ]
+    assert {thread for _, thread in seen} == {threading.get_ident()}
+    for a, b in zip(found, expected, strict=True):
+        np.testing.assert_array_equal(a, b)
+    assert workers.share(9, lambda part: part) == [slice(0, 9)]
+
+
+def test_an_interrupt_while_threads_start_ends_them(monkeypatch):
+    started = allow(monkeypatch, 1, KeyboardInterrupt())
+    with pytest.raises(KeyboardInterrupt), cnnlib.threads(2):
+        pass
+    assert len(started) == 1 and not started[0].is_alive()
+
+
+@pytest.mark.parametrize("count", [0, -1, 1.5, None, "2"])
+def test_a_wrong_count_is_named(count):
+    with pytest.raises(InputError, match="count is"), cnnlib.threads(count):
+        pass
+
+
+def test_scratch_is_the_same_memory_within_a_thread_and_another_one_elsewhere():
+    first = workers.scratch("test", (3, 4), np.dtype("f8"))
+    again = workers.scratch("test", (2, 5), np.dtype("f8"))
+    assert np.shares_memory(first, again) and again.shape == (2, 5)
+    assert not np.shares_memory(first, workers.scratch("other", (2,), np.dtype("f8")))
+    assert not np.shares_memory(first, workers.scratch("test", (2,), np.dtype("f4")))
+    elsewhere = []
+    thread = threading.Thread(
+        target=lambda: elsewhere.append(workers.scratch("test", (2,), np.dtype("f8")))
+    )
+    thread.start()
+    thread.join()
+    assert not np.shares_memory(first, elsewhere[0])
+
+
+def test_large_scratch_is_not_kept(monkeypatch):
+    monkeypatch.setattr(workers, "KEPT", 800)
+    large = workers.scratch("large", (101,), np.dtype("f8"))
+    assert not np.shares_memory(large, workers.scratch("large", (101,), np.dtype("f8")))
+    kept = workers.scratch("kept", (100,), np.dtype("f8"))
+    assert np.shares_memory(kept, workers.scratch("kept", (100,), np.dtype("f8")))
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_results_never_share_memory(count):
+    """Neither with each other, nor with what the next call returns or leaves in its buffers."""
+    case = next(case for case in grid.CASES if case.large)
+    with cnnlib.threads(count):
+        found = [a for _ in range(2) for a in three(case)]
+        kept = [a.copy() for a in found]
+        list(three(case, [a + 1 for a in case.arrays()]))
+    for n, a in enumerate(found):
+        np.testing.assert_array_equal(a, kept[n])
+        assert not any(np.shares_memory(a, other) for other in found[n + 1 :])
+
+
+def test_two_callers_at_once_do_not_disturb_each_other():
+    """Convolutions in threads of the caller's own: each has buffers of its own."""
+    case = next(case for case in grid.CASES if case.large)
+    arrays = [[a * (n + 1) for a in case.arrays()] for n in range(4)]
+    expected = [list(three(case, some)) for some in arrays]
+    wrong = []
+
+    def run(n):
+        for _ in range(20):
+            for found, right in zip(three(case, arrays[n]), expected[n], strict=True):
+                if not np.array_equal(found, right):
+                    wrong.append(n)
+
+    threads = [threading.Thread(target=run, args=(n,)) for n in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not wrong
+
+
+def test_layers_return_contiguous_arrays_of_their_own():
+    x = np.random.default_rng(0).normal(size=(3, 8, 7, 2)).astype("f4")
+    pools = MaxPool(2), MaxPool(1), MaxPool((1, 2), stride=2), MaxPool(3, stride=2, padding=1)
+    for layer in (Conv(3, 3, stride=2), *pools):
+        layer.build(x.shape[1:], np.random.default_rng(0), x.dtype)
+        z = layer.forward(x)
+        dx = layer.backward(np.ones_like(z))
+        assert z.flags.c_contiguous and dx.flags.c_contiguous
+        assert not np.shares_memory(z, x)
