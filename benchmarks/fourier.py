@@ -6,7 +6,7 @@ computes each transform once. "auto" is what `method='auto'` chooses, and "loss"
 over the time of the better one. Under the table stands the crossover: from which kernel on the
 Fourier transforms win. Nothing is timed before its results agree.
 
-With `--fit` it fits the costs in `cnnlib/convolution.py` to this machine: put the result there.
+With `--fit` it fits the costs in `cnnlib/sums/choice.py` to this machine: put the result there.
 """
 
 import argparse
@@ -21,8 +21,8 @@ from convolution import Workload
 from measure import Times
 from scipy.optimize import least_squares
 
-from cnnlib.convolution import counts, faster
 from cnnlib.learning.layers import Conv
+from cnnlib.sums.choice import COSTS, counts, faster
 
 # A family is one layer with kernels of several sizes, the same along every axis.
 FAMILIES: dict[str, tuple[Workload, tuple[int, ...]]] = {
@@ -124,11 +124,11 @@ def fitted(works: dict[tuple[str, int], Workload], times: dict[tuple[str, int], 
     # From a start where each count by itself explains the times.
     start = [np.median(spent[m] / column) for m in done for column in done[m].T]
     costs = np.split(np.exp(least_squares(off, np.log(start)).x), ends[:-1])
-    lines = [
-        f'    "{m}": ({", ".join(f"{cost:.2g}" for cost in c)}),'
+    fit = {
+        m: type(COSTS[m])(*(float(f"{cost:.2g}") for cost in c))
         for m, c in zip(done, costs, strict=True)
-    ]
-    return "\n".join(["COSTS = {", *lines, "}"])
+    }
+    return "\n".join(["COSTS = {", *(f"    {m!r}: {c}," for m, c in fit.items()), "}"])
 
 
 def main() -> None:

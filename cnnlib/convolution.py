@@ -1,27 +1,18 @@
 """Convolution, forwards and backwards: the public functions.
 
-They read and check their arguments, choose a method, and hand over: to `loops`, the sums as the
-book writes them, to `gemm`, the same sums as matrix products, or to `fourier`, the same as products
-of Fourier transforms.
+They lay the kernel's window on the images, which chooses an engine (see `cnnlib.sums`), and call
+the engine's sum: `Laid` is a window that knows what it lies on.
 """
 
-import math
-from functools import lru_cache
-from operator import mul
-from typing import Any
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from .arrays import check_deltas, check_images, check_shape, float_arrays, spatial
 from .errors import InputError
-from .geometry import Axis, Shape, Window, per_axis
-from .sums import fourier, gemm, loops
-from .sums.blocks import cut, time
-
-# Nanoseconds of each thing that `counts` counts (which are nanoseconds already where `blocks.time`
-# estimates them), fitted to measurements by `python benchmarks/fourier.py --fit`. Only the ratio of
-# the two sums matters.
-COSTS = {"gemm": (1.1, 100000.0), "fft": (0.41, 0.39, 1.3, 220000.0)}
+from .geometry import Shape, Window, per_axis
+from .sums import fourier
+from .sums.choice import Engine, choose
 
 
 def conv(
@@ -83,27 +74,12 @@ def conv(
     >>> conv(x, w, flip=True).ravel().tolist()
     [40.0, 70.0]
     """
-    given = (x, w)
+    method = _exact(method, x, w)
     x, w = float_arrays(x=x, w=w)
-    if b is not None:
-        x, w, b = float_arrays(x=x, w=w, b=b)
     _check_kernel(w)
     window = Window(spatial(w.shape), stride, dilation, padding, center, flip)
     check_images("x", x, len(window.kernel))
-    if x.shape[-1] != w.shape[-1]:
-        first = x.shape[1] == w.shape[-1]
-        cure = "; did you pass channels first? np.moveaxis(x, 1, -1)" if first else ""
-        raise InputError(
-            f"x has {x.shape[-1]} channels (shape {x.shape}) but w was made for {w.shape[-1]} "
-            f"(shape {w.shape}){cure}"
-        )
-    if b is not None and b.shape != (len(w),):
-        raise InputError(
-            f"b has shape {b.shape}; expected ({len(w)},): one bias for each filter of w, whose "
-            f"shape is {w.shape}"
-        )
-    sums = engine(exact(method, given), x.shape, len(w), window)
-    return sums.conv(x, w, b, window)
+    return lay(window, x.shape, w.shape, method).conv(x, w, b)
 
 
 def conv_delta(
@@ -158,19 +134,12 @@ def conv_delta(
     >>> conv_delta(dz, w, (1, 3, 1)).ravel().tolist()
     [5.0, 17.0, 14.0]
     """
-    given = (dz, w)
+    method = _exact(method, dz, w)
     dz, w = float_arrays(dz=dz, w=w)
     _check_kernel(w)
     window = Window(spatial(w.shape), stride, dilation, padding, center, flip)
     input_shape = check_shape(input_shape, len(window.kernel))
-    if input_shape[-1] != w.shape[-1]:
-        raise InputError(
-            f"input_shape is {input_shape}, with {input_shape[-1]} channels, but w was made for "
-            f"{w.shape[-1]} (shape {w.shape})"
-        )
-    check_deltas("dz", dz, (input_shape[0], *window.output_shape(spatial(input_shape)), len(w)))
-    sums = engine(exact(method, given), input_shape, len(w), window)
-    return sums.conv_delta(dz, w, input_shape, window)
+    return lay(window, input_shape, w.shape, method, "input_shape").conv_delta(dz, w)
 
 
 def conv_weight_gradient(
@@ -215,15 +184,14 @@ def conv_weight_gradient(
     >>> conv_weight_gradient(x, dz, 2).ravel().tolist()
     [190.0, 310.0]
     """
-    given = (x, dz)
+    method = _exact(method, x, dz)
     x, dz = float_arrays(x=x, dz=dz)
     check_images("x", x)
     kernel = per_axis("kernel", kernel, x.ndim - 2, 1)
     window = Window(kernel, stride, dilation, padding, center, flip)
-    check_images("dz", dz, len(kernel))
-    check_deltas("dz", dz, (len(x), *window.output_shape(spatial(x.shape)), dz.shape[-1]))
-    sums = engine(exact(method, given), x.shape, dz.shape[-1], window)
-    return sums.conv_weight_gradient(x, dz, window)
+    check_images("dz", dz, x.ndim - 2)
+    w_shape = (dz.shape[-1], *window.kernel, x.shape[-1])
+    return lay(window, x.shape, w_shape, method).conv_weight_gradient(x, dz)
 
 
 def conv_bias_gradient(dz) -> np.ndarray:
@@ -259,6 +227,74 @@ def conv_bias_gradient(dz) -> np.ndarray:
     return dz.sum(axis=0).reshape(-1, dz.shape[-1]).sum(axis=0)
 
 
+@dataclass(frozen=True)
+class Laid:
+    """A window laid on a batch of images, with the engine of its three sums.
+
+    It is a value: the same window on the same shapes, with the same engine, is equal. `lay` makes
+    it; the functions of this module make one for each call, a layer keeps its own.
+    """
+
+    window: Window
+    input_shape: Shape  # (N, *P, C)
+    kernel_shape: Shape  # (K, *U, C)
+    engine: Engine
+
+    @property
+    def output_shape(self) -> Shape:
+        """(N, *I, K)."""
+        I = self.window.output_shape(spatial(self.input_shape))
+        return (self.input_shape[0], *I, self.kernel_shape[0])
+
+    def conv(self, x, w, b=None) -> np.ndarray:
+        """What do the outputs get? See `cnnlib.conv`."""
+        if b is None:
+            x, w = float_arrays(x=x, w=w)
+            return self.engine.conv(x, w, None, self.window)
+        x, w, b = float_arrays(x=x, w=w, b=b)
+        if b.shape != (len(w),):
+            raise InputError(
+                f"b has shape {b.shape}; expected ({len(w)},): one bias for each filter of w, "
+                f"whose shape is {w.shape}"
+            )
+        return self.engine.conv(x, w, b, self.window)
+
+    def conv_delta(self, dz, w) -> np.ndarray:
+        """What do the inputs owe? See `cnnlib.conv_delta`."""
+        dz, w = float_arrays(dz=dz, w=w)
+        check_deltas("dz", dz, self.output_shape)
+        return self.engine.conv_delta(dz, w, self.input_shape, self.window)
+
+    def conv_weight_gradient(self, x, dz) -> np.ndarray:
+        """What do the weights owe? See `cnnlib.conv_weight_gradient`."""
+        x, dz = float_arrays(x=x, dz=dz)
+        check_deltas("dz", dz, self.output_shape)
+        return self.engine.conv_weight_gradient(x, dz, self.window)
+
+    def sharing(self) -> "Laid":
+        """For one way forwards and back: what several sums transform is transformed once."""
+        return replace(self, engine=fourier.Transforms()) if self.engine is fourier else self
+
+
+def lay(window: Window, x_shape: Shape, w_shape: Shape, method: str, name: str = "x") -> Laid:
+    """Lay a window on images `(N, *P, C)` for kernels `(K, *U, C)`, and choose the engine.
+
+    Raises
+    ------
+    InputError
+        The channels of the argument called `name` are not those of the kernels, or there is no such
+        method.
+    """
+    if x_shape[-1] != w_shape[-1]:
+        first = x_shape[1] == w_shape[-1]
+        cure = "; did you pass channels first? np.moveaxis(x, 1, -1)" if first else ""
+        raise InputError(
+            f"{name} has {x_shape[-1]} channels (shape {x_shape}) but w was made for {w_shape[-1]} "
+            f"(shape {w_shape}){cure}"
+        )
+    return Laid(window, x_shape, w_shape, choose(method, x_shape, w_shape[0], window))
+
+
 def _check_kernel(w: np.ndarray) -> None:
     if w.ndim < 3 or 0 in w.shape:
         raise InputError(
@@ -267,56 +303,7 @@ def _check_kernel(w: np.ndarray) -> None:
         )
 
 
-def exact(method: Any, given: tuple) -> Any:
+def _exact(method: str, *given) -> str:
     """'gemm' in place of 'auto' where all is integer: its sums are exact, transforms round."""
     integers = all(np.asarray(array).dtype.kind in "iub" for array in given)
     return "gemm" if integers and isinstance(method, str) and method == "auto" else method
-
-
-def engine(method: Any, x_shape: Shape, filters: int, window: Window) -> Any:
-    """What computes the sums: `loops`, `gemm`, `fourier`, or the `fourier.Transforms` given."""
-    if isinstance(method, fourier.Transforms):
-        return method
-    engines = {"loops": loops, "gemm": gemm, "fft": fourier}
-    if isinstance(method, str) and method == "auto":
-        method = faster(x_shape, filters, window)
-    if not isinstance(method, str) or method not in engines:
-        raise InputError(f"method is {method!r}; expected 'auto', 'gemm', 'loops' or 'fft'")
-    return engines[method]
-
-
-def shared(x_shape: Shape, w_shape: Shape, *, method: Any = "auto", **geometry: Any) -> dict:
-    """Keywords for the three passes of one layer, which then share what they transform."""
-    window = Window(spatial(w_shape), **geometry)
-    if engine(method, x_shape, w_shape[0], window) is fourier:
-        method = fourier.Transforms()
-    return {"method": method, **geometry}
-
-
-def faster(x_shape: Shape, filters: int, window: Window) -> str:
-    """'fft' if it should take a twentieth less time than 'gemm' for these sizes (chapter 7).
-
-    Where they are close, or little is to be done, 'gemm' is exact for more numbers. The three sums
-    do about the same work, so one answer serves all of them.
-    """
-    work = counts(x_shape, filters, window.axes(spatial(x_shape)))
-    gemm, fft = (sum(map(mul, COSTS[method], work[method])) for method in ("gemm", "fft"))
-    # The last cost of 'gemm' is that of a call with nothing to do.
-    return "fft" if gemm > 2 * COSTS["gemm"][-1] and fft < 0.95 * gemm else "gemm"
-
-
-@lru_cache(1024)  # to count takes as long as a small convolution
-def counts(x_shape: Shape, filters: int, axes: tuple[Axis, ...]) -> dict[str, tuple[float, ...]]:
-    """What each method does for one sum.
-
-    'gemm' takes the same time for every image, see `blocks.time`. 'fft' multiplies transforms; a
-    transform of `L` cells takes about `L*log2(L)` additions, and passes over memory once an axis.
-    The last count of both is for what a call costs whatever the sizes.
-    """
-    N, *_, C = x_shape
-    L = math.prod(fourier.least(axes))
-    cells = (N * C + filters * C + N * filters) * L
-    return {
-        "gemm": (N * time(cut(axes, C, filters), C, filters), 1),
-        "fft": (N * C * filters * L / 2, cells * math.log2(L + 1), cells * len(axes), 1),
-    }

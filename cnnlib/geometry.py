@@ -13,6 +13,7 @@ with stride `s`, dilation `d`, offset `o`, centre `u0`, and the sign `g`: +1 for
 import math
 import operator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -103,8 +104,11 @@ class Axis:
         return slice(first, end), slice(p0 + s * first, p0 + s * (end - 1) + 1, s)
 
 
+@dataclass(frozen=True, init=False, repr=False)
 class Window:
     """A kernel's shape and how it is laid on an input (chapter 2, "Old and new coordinates").
+
+    A window is a value: windows that are written differently and mean the same are equal.
 
     Parameters
     ----------
@@ -131,35 +135,55 @@ class Window:
     (3,)
     >>> Window((2, 2), stride=2, padding="same").output_shape((5, 4))
     (3, 2)
+    >>> Window((2, 2), stride=(2, 2), padding="same")
+    Window((2, 2), stride=2, padding='same')
     """
 
+    kernel: Shape
+    stride: Shape
+    dilation: Shape
+    padding: str | Pads | None  # 'valid', 'same', 'full', or pairs; None with a centre
+    center: Shape | None
+    flip: bool
+
     def __init__(
-        self, kernel, stride=1, dilation=1, padding=None, center=None, flip: bool = False
+        self,
+        kernel: Any,
+        stride: Any = 1,
+        dilation: Any = 1,
+        padding: Any = None,
+        center: Any = None,
+        flip: bool = False,
     ) -> None:
         n = max(1, np.size(kernel))
-        self._laid: dict[Shape, tuple[Axis, ...]] = {}  # what `axes` has found
-        self.kernel: Shape = per_axis("kernel", kernel, n, 1)
-        self.stride = per_axis("stride", stride, n, 1)
-        self.dilation = per_axis("dilation", dilation, n, 1)
+        U = per_axis("kernel", kernel, n, 1)
+        read = {
+            "kernel": U,
+            "stride": per_axis("stride", stride, n, 1),
+            "dilation": per_axis("dilation", dilation, n, 1),
+            "padding": read_padding(padding, n) if center is None else None,
+            "center": None if center is None else read_center(center, padding, U),
+        }
         if not np.isscalar(flip) or flip not in (True, False):
             raise InputError(f"flip is {flip!r}; expected True for a convolution, or False")
-        self.flip = bool(flip)
-        self.center: Shape | None = None
-        self.padding: str | Pads | None = None
-        if center is None:
-            self.padding = read_padding(padding, n)
-            return
-        if padding is not None:
-            raise InputError(
-                f"padding is {padding!r} and center is {center!r}; give one of them: a centre says "
-                "how much padding there is (chapter 2)"
-            )
-        self.center = per_axis("center", center, n, 0)
-        if any(u0 >= U for u0, U in zip(self.center, self.kernel, strict=True)):
-            raise InputError(
-                f"center is {center!r}, outside the kernel of shape {self.kernel}; it counts from "
-                "0, so the last weight of an axis is its size minus 1"
-            )
+        for name, value in (read | {"flip": bool(flip)}).items():
+            object.__setattr__(self, name, value)  # afterwards nobody can
+
+    def __repr__(self) -> str:
+        """The call that makes it, without what is so by default."""
+        padding: Any = None if self.padding == "valid" else self.padding
+        if isinstance(padding, tuple) and all(before == after for before, after in padding):
+            padding = tuple(before for before, _ in padding)
+        given = [
+            ("stride", _once(self.stride), 1),
+            ("dilation", _once(self.dilation), 1),
+            ("padding", _once(padding), None),
+            ("center", _once(self.center), None),
+            ("flip", self.flip, False),
+        ]
+        kernel = self.kernel if len(self.kernel) > 1 else self.kernel[0]
+        words = [f"{name}={value!r}" for name, value, default in given if value != default]
+        return f"Window({', '.join([repr(kernel), *words])})"
 
     def axes(self, input_shape: Shape) -> tuple[Axis, ...]:
         """Lay the window on an input of spatial shape `P`; one `Axis` each."""
@@ -168,10 +192,7 @@ class Window:
                 f"the input has spatial shape {tuple(input_shape)}, the kernel {self.kernel}; "
                 "both need the same number of axes"
             )
-        P = tuple(input_shape)
-        if P not in self._laid:
-            self._laid[P] = tuple(map(self._axis, range(len(P)), P))
-        return self._laid[P]
+        return _axes(self, tuple(input_shape))
 
     def _axis(self, n: int, P: int) -> Axis:
         U, s, d, g = self.kernel[n], self.stride[n], self.dilation[n], 1 if self.flip else -1
@@ -219,6 +240,11 @@ class Window:
         table["output"], table["weight"] = output[order], weight[order]
         table["input"] = input[order]
         return table
+
+
+@lru_cache(4096)  # a network lays the same windows on the same shapes, step after step
+def _axes(window: Window, P: Shape) -> tuple[Axis, ...]:
+    return tuple(window._axis(n, cells) for n, cells in enumerate(P))
 
 
 def connections(
@@ -286,6 +312,29 @@ def per_axis(name: str, value: Any, axes: int, least: int) -> Shape:
     if any(number < least for number in numbers):
         raise InputError(f"{name} is {value!r}; expected at least {least}")
     return numbers
+
+
+def _once(value: Any) -> Any:
+    """One integer where all axes have the same, as `per_axis` reads it again."""
+    if isinstance(value, tuple) and len(set(value)) == 1 and isinstance(value[0], int):
+        return value[0]
+    return value
+
+
+def read_center(center: Any, padding: Any, U: Shape) -> Shape:
+    """Read the centre of a kernel of shape `U`; there may be no padding beside it."""
+    if padding is not None:
+        raise InputError(
+            f"padding is {padding!r} and center is {center!r}; give one of them: a centre says "
+            "how much padding there is (chapter 2)"
+        )
+    read = per_axis("center", center, len(U), 0)
+    if any(u0 >= size for u0, size in zip(read, U, strict=True)):
+        raise InputError(
+            f"center is {center!r}, outside the kernel of shape {U}; it counts from 0, so the last "
+            "weight of an axis is its size minus 1"
+        )
+    return read
 
 
 def read_padding(padding: Any, axes: int) -> str | Pads:

@@ -20,6 +20,7 @@ from .arrays import check_deltas, check_images, check_shape, float_arrays, spati
 from .errors import InputError
 from .geometry import Axis, Shape, Window, per_axis
 
+Axes = tuple[Axis, ...]
 Pooled = tuple[np.ndarray, np.ndarray]  # the outputs and their winners
 
 
@@ -61,7 +62,13 @@ def max_pool(x, window, *, stride=None, padding=None, center=None, flip=False) -
     >>> a.ravel().tolist(), winners.ravel().tolist()
     ([8.0, 5.0], [1, 2])
     """
-    x, axes = _read(x, window, stride, padding, center, flip)
+    (x,) = float_arrays(x=x)
+    return max_over(x, lay_pool(x, window, stride, padding, center, flip))
+
+
+def max_over(x: np.ndarray, axes: Axes) -> Pooled:
+    """`max_pool` of images on which the window is laid already."""
+    (x,) = float_arrays(x=x)
     has_nan = bool(np.isnan(x.max()))
     best = _padded(x, axes)
     size = math.prod(axis.kernel for axis in axes)
@@ -174,7 +181,13 @@ def avg_pool(
     >>> avg_pool(np.array([3, 8, 5, 5]).reshape(1, 4, 1), 2).ravel().tolist()
     [5.5, 5.0]
     """
-    a, axes = _read(x, window, stride, padding, center, flip)
+    (x,) = float_arrays(x=x)
+    return mean_over(x, lay_pool(x, window, stride, padding, center, flip), count_padding)
+
+
+def mean_over(x: np.ndarray, axes: Axes, count_padding: bool) -> np.ndarray:
+    """`avg_pool` of images on which the window is laid already."""
+    (a,) = float_arrays(x=x)
     for n, axis in enumerate(axes, 1):
         a = _added(a, n, axis) if n < len(axes) else _kept(_added(a, n, _dense(axis)), axis)
     a /= _count(axes, count_padding, a.dtype)
@@ -227,6 +240,14 @@ def avg_pool_delta(
     check_images("da", da)
     input_shape = check_shape(input_shape, da.ndim - 2)
     axes = _lay(spatial(input_shape), window, stride, padding, center, flip)
+    return mean_delta_over(da, input_shape, axes, count_padding)
+
+
+def mean_delta_over(
+    da: np.ndarray, input_shape: Shape, axes: Axes, count_padding: bool
+) -> np.ndarray:
+    """`avg_pool_delta` of deltas for images on which the window is laid already."""
+    (da,) = float_arrays(da=da)
     I = (axis.outputs for axis in axes)
     check_deltas("da", da, (input_shape[0], *I, input_shape[-1]))
     dx = da / _count(axes, count_padding, da.dtype)
@@ -237,7 +258,22 @@ def avg_pool_delta(
     return dx
 
 
-def _padded(x: np.ndarray, axes: tuple[Axis, ...]) -> np.ndarray:
+def lay_pool(x: np.ndarray, window, stride=None, padding=None, center=None, flip=False) -> Axes:
+    """Lay the window of a pool on images; refuse a window that meets no input."""
+    check_images("x", x)
+    return _lay(spatial(x.shape), window, stride, padding, center, flip)
+
+
+def _lay(P: Shape, window, stride, padding, center, flip) -> Axes:
+    """Lay the window on an input of spatial shape `P`; refuse a window that meets no input."""
+    U = per_axis("window", window, len(P), 1)
+    s = U if stride is None else stride
+    axes = Window(U, s, padding=padding, center=center, flip=flip).axes(P)
+    _refuse_empty(axes)
+    return axes
+
+
+def _padded(x: np.ndarray, axes: Axes) -> np.ndarray:
     """The inputs from the first window's first cell on, minus infinity where there are none."""
     pads = [(axis.before, axis.after) for axis in axes]
     if not any(map(any, pads)):
@@ -295,23 +331,8 @@ def _at(a: np.ndarray, n: int, part: slice) -> np.ndarray:
     return a[(slice(None),) * n + (part,)]
 
 
-def _read(x, window, stride, padding, center, flip) -> tuple[np.ndarray, tuple[Axis, ...]]:
-    (x,) = float_arrays(x=x)
-    check_images("x", x)
-    return x, _lay(spatial(x.shape), window, stride, padding, center, flip)
-
-
-def _lay(P: Shape, window, stride, padding, center, flip) -> tuple[Axis, ...]:
-    """Lay the window on an input of spatial shape `P`; refuse a window that meets no input."""
-    U = per_axis("window", window, len(P), 1)
-    s = U if stride is None else stride
-    axes = Window(U, s, padding=padding, center=center, flip=flip).axes(P)
-    _refuse_empty(axes)
-    return axes
-
-
 @lru_cache(256)  # for steps of a training, which pool the same shapes again and again
-def _refuse_empty(axes: tuple[Axis, ...]) -> None:
+def _refuse_empty(axes: Axes) -> None:
     for n, axis in enumerate(axes):
         if 0 in axis.meets():
             i = int(np.argmin(axis.meets()))
@@ -323,7 +344,7 @@ def _refuse_empty(axes: tuple[Axis, ...]) -> None:
 
 
 @lru_cache(256)
-def _cells(axes: tuple[Axis, ...]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _cells(axes: Axes) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Flat positions of each window's first cell and first input, `(*I, 1)`; steps to its cells."""
     first = first_input = steps = np.zeros((), np.intp)
     for axis in axes:  # flat index in C order, one axis at a time
@@ -335,7 +356,7 @@ def _cells(axes: tuple[Axis, ...]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return first[..., None], first_input[..., None], steps.ravel()
 
 
-def _count(axes: tuple[Axis, ...], count_padding: bool, dtype) -> np.ndarray:
+def _count(axes: Axes, count_padding: bool, dtype) -> np.ndarray:
     """Cells that a mean divides by, as `(*I, 1)`."""
     count = np.ones((), dtype)
     for axis in axes:

@@ -11,10 +11,10 @@ import pytest
 from scipy import signal
 
 import cnnlib
-from cnnlib import convolution
-from cnnlib.convolution import conv, conv_bias_gradient, conv_delta, conv_weight_gradient
+from cnnlib.convolution import conv, conv_bias_gradient, conv_delta, conv_weight_gradient, lay
 from cnnlib.errors import InputError
-from cnnlib.sums import fourier, gemm, loops
+from cnnlib.geometry import Window
+from cnnlib.sums import choice, fourier, gemm, loops
 
 EVERY_CASE = pytest.mark.parametrize("case", grid.CASES, ids=lambda case: case.name)
 METHODS = ["gemm", "loops", "fft"]
@@ -444,55 +444,11 @@ def test_each_method_runs_its_own_code(monkeypatch, method):
 
 # The choice of 'auto'
 
-
-def chosen(case):
-    return convolution.faster(case.x_shape, case.K, convolution.Window(case.U, **case.geometry))
-
-
 LARGE = grid.Case("large kernel", 8, (40, 50), 2, 3, (13, 12), padding=((6, 5), (0, 3)))
 
 
-def test_auto_takes_fft_for_large_kernels_only():
-    for P, C, K, U in [
-        ((256, 256), 1, 1, (31, 31)),
-        ((64, 64), 8, 8, (9, 9)),
-        ((4096,), 1, 1, (513,)),
-        ((16, 16, 16), 4, 8, (7, 7, 7)),
-    ]:
-        assert chosen(grid.Case("", 16, P, C, K, U)) == "fft", (P, U)
-    for P, C, K, U in [
-        ((28, 28), 1, 8, (3, 3)),
-        ((32, 32), 32, 64, (3, 3)),
-        ((1024,), 16, 32, (9,)),
-        ((256, 256), 1, 1, (1, 1)),
-        ((16, 16, 16), 4, 8, (2, 2, 2)),
-    ]:
-        assert chosen(grid.Case("", 16, P, C, K, U)) == "gemm", (P, U)
-
-
-def test_auto_weighs_what_each_method_does(monkeypatch):
-    for cheap in ("gemm", "fft"):
-        costs = {name: [name != cheap] * len(c) for name, c in convolution.COSTS.items()}
-        monkeypatch.setattr(convolution, "COSTS", costs)
-        assert chosen(grid.SHARPEST) == chosen(LARGE) == cheap
-
-
-def test_counts_by_hand(monkeypatch):
-    # Two images of 4 cells and 3 channels, 5 filters of 2 weights: 3 outputs, circles of 4 cells.
-    monkeypatch.setattr(convolution, "time", lambda cuts, C, K: 1000 * C + K)
-    convolution.counts.cache_clear()
-    work = convolution.counts((2, 4, 3), 5, convolution.Window(2).axes((4,)))
-    convolution.counts.cache_clear()
-    cells = (2 * 3 + 5 * 3 + 2 * 5) * 4
-    assert work["gemm"] == (2 * 3005, 1)
-    assert work["fft"] == (2 * 3 * 5 * 4 / 2, cells * np.log2(5), cells, 1)
-    assert {name: len(costs) for name, costs in convolution.COSTS.items()} == {
-        name: len(each) for name, each in work.items()
-    }
-
-
 def test_auto_runs_what_it_chose():
-    assert chosen(LARGE) == "fft"
+    assert choice.faster(LARGE.x_shape, LARGE.K, Window(LARGE.U, **LARGE.geometry)) == "fft"
     arrays = LARGE.arrays()
     expected = results(*arrays, LARGE, "fft")
     for name, array in results(*arrays, LARGE, "auto").items():
@@ -520,6 +476,24 @@ cnnlib.conv(x, w, method="fft")
 assert "scipy.fft" in sys.modules
 """
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_a_window_laid_on_images_is_a_value_with_three_sums():
+    case = grid.SHARPEST
+    x, w, b, dz = case.arrays()
+    laid = lay(Window(case.U, **case.geometry), x.shape, w.shape, "gemm")
+    again = lay(Window(case.U, **case.geometry), x.shape, w.shape, "gemm")
+    assert laid == again and hash(laid) == hash(again) and laid is not again
+    assert laid != lay(laid.window, x.shape, w.shape, "loops")
+    assert laid.output_shape == dz.shape
+    found = {
+        "z": laid.conv(x, w, b),
+        "dx": laid.conv_delta(dz, w),
+        "dw": laid.conv_weight_gradient(x, dz),
+    }
+    expected = results(x, w, b, dz, case, "gemm")
+    for name, array in found.items():
+        np.testing.assert_array_equal(array, expected[name])
 
 
 def test_public_names_are_these_functions():
@@ -583,7 +557,10 @@ WRONG = [
     (lambda: dx(images(5, 4, 4), W, (2, 7, 6, 1)), "expected (2, 5, 4, 4)"),
     (lambda: dx(DZ, W, (7, 6, 1)), "input_shape is (7, 6, 1); expected all 4"),
     (lambda: dx(DZ, W, (7, 6)), "input_shape is (7, 6); expected all 4"),
-    (lambda: dx(DZ, W, (2, 7, 6, 3)), "input_shape ...3 channels, but w was made for 1"),
+    (
+        lambda: dx(DZ, W, (2, 7, 6, 3)),
+        "input_shape has 3 channels (shape (2, 7, 6, 3)) but w was made for 1",
+    ),
     (lambda: dx(DZ, W, (0, 7, 6, 1)), "input_shape ...at least 1"),
     (lambda: dx(DZ, images(3, 3), (2, 7, 6, 1)), "w has shape (3, 3)"),
     (lambda: dx(1j * DZ, W, (2, 7, 6, 1)), "dz has dtype complex128"),

@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import FrozenInstanceError
 from itertools import pairwise, product
 from pathlib import Path
 
@@ -335,6 +336,41 @@ def test_transposed_axes_hold_every_row_once(case):
                 q, v, i = rule.rows()
                 rows += np.transpose([i, us.start + us.step * v, r + axis.stride * q]).tolist()
         assert sorted(rows) == np.transpose(axis.rows()).tolist()
+
+
+# A window is a value
+
+WINDOWS = {
+    "Window(3)": Window((3,), stride=[1], padding="valid", flip=np.False_),
+    "Window((3, 3), padding=0)": Window([3, 3], (1, 1), 1, np.zeros(2, int)),
+    "Window((2, 3), stride=2, dilation=(1, 2))": Window((2, 3), [2, 2], dilation=(1, 2)),
+    "Window((3, 3), padding='same')": Window((3, 3), padding="same"),
+    "Window((3, 3), padding=1)": Window((3, 3), padding=((1, 1), (1, 1))),
+    "Window((3, 3), padding=(1, 2))": Window((3, 3), padding=((1, 1), (2, 2))),
+    "Window(3, padding=((1, 2),))": Window(3, padding=[[1, 2]]),
+    "Window((3, 4), center=(1, 0), flip=True)": Window((3, 4), center=[1, 0], flip=True),
+    "Window((3, 3), stride=3, center=1)": Window((3, 3), 3, center=(1, 1)),
+}
+
+
+@pytest.mark.parametrize("written", WINDOWS)
+def test_a_window_is_written_as_the_call_that_makes_it(written):
+    window = WINDOWS[written]
+    assert repr(window) == written
+    again = eval(written)
+    assert again == window and hash(again) == hash(window)
+    assert again.axes((9,) * len(window.kernel)) is window.axes([9] * len(window.kernel))
+
+
+def test_windows_that_mean_different_things_differ():
+    assert len(set(WINDOWS.values())) == len(WINDOWS)
+    assert Window(3) != Window(3, flip=True) and Window(3) != "Window(3)"
+
+
+def test_a_window_cannot_be_changed():
+    window = Window(3)
+    with pytest.raises(FrozenInstanceError):
+        window.stride = (2,)
 
 
 # Errors

@@ -9,10 +9,11 @@ import math
 
 import numpy as np
 
-from cnnlib.convolution import conv, conv_bias_gradient, conv_delta, conv_weight_gradient, shared
+from cnnlib.arrays import check_images, spatial
+from cnnlib.convolution import Laid, conv_bias_gradient, lay
 from cnnlib.errors import InputError
-from cnnlib.geometry import Shape, per_axis
-from cnnlib.pooling import avg_pool, avg_pool_delta, max_pool, max_pool_delta
+from cnnlib.geometry import Shape, Window, per_axis
+from cnnlib.pooling import avg_pool, avg_pool_delta, lay_pool, max_over, max_pool_delta
 
 from . import activations
 
@@ -86,6 +87,7 @@ class Conv(Layer):
             flip=flip,
             method=method,
         )
+        self.laid: Laid | None = None
 
     def build(self, shape: Shape, rng: np.random.Generator, dtype) -> Shape:
         """Make `w` (K, *U, C) and `b` (K,) for samples of shape (*P, C)."""
@@ -102,20 +104,31 @@ class Conv(Layer):
     def forward(self, x: np.ndarray) -> np.ndarray:
         """z[n,i,k] = b[k] + sum_u sum_c w[k,u,c] * x[n,p,c]."""
         w = self.params["w"]
-        self.x = x
-        self.how = shared(x.shape, w.shape, **self.geometry)  # all passes share Fourier transforms
-        return conv(x, w, self.params.get("b"), **self.how)
+        self.x, self.sums = x, self._laid(x, w.shape).sharing()
+        return self.sums.conv(x, w, self.params.get("b"))
+
+    def _laid(self, x: np.ndarray, w_shape: Shape) -> Laid:
+        """The window on images of this shape; it is laid anew when the shape changes."""
+        if self.laid is None or (x.shape, w_shape) != (
+            self.laid.input_shape,
+            self.laid.kernel_shape,
+        ):
+            geometry = dict(self.geometry)
+            method = geometry.pop("method")
+            window = Window(spatial(w_shape), **geometry)
+            check_images("x", x, len(window.kernel))
+            self.laid = lay(window, x.shape, w_shape, method)
+        return self.laid
 
     def gradients(self, dz: np.ndarray) -> None:
         """dw[k,u,c] = sum_n sum_i x[n,p,c] * dz[n,i,k];  db[k] = sum_n sum_i dz[n,i,k]."""
-        U = self.params["w"].shape[1:-1]
-        self.grads["w"] = conv_weight_gradient(self.x, dz, U, **self.how)
+        self.grads["w"] = self.sums.conv_weight_gradient(self.x, dz)
         if "b" in self.params:
             self.grads["b"] = conv_bias_gradient(dz)
 
     def delta(self, dz: np.ndarray) -> np.ndarray:
         """dx[n,p,c] = sum over (i, u) at p, k of w[k,u,c] * dz[n,i,k]."""
-        return conv_delta(dz, self.params["w"], self.x.shape, **self.how)
+        return self.sums.conv_delta(dz, self.params["w"])
 
 
 class Dense(Layer):
@@ -173,11 +186,13 @@ class MaxPool(Layer):
         super().__init__()
         self.window = window
         self.geometry = dict(stride=stride, padding=padding, center=center, flip=flip)
+        self.input_shape: Shape = ()  # on which the window is laid
 
     def forward(self, x: np.ndarray) -> np.ndarray:
         """a[n,i,c] = max x[n,p,c] over the window."""
-        self.input_shape = x.shape
-        a, self.winners = max_pool(x, self.window, **self.geometry)
+        if x.shape != self.input_shape:
+            self.input_shape, self.axes = x.shape, lay_pool(x, self.window, **self.geometry)
+        a, self.winners = max_over(x, self.axes)
         return a
 
     def delta(self, dz: np.ndarray) -> np.ndarray:

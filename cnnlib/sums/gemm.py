@@ -16,6 +16,11 @@ So far the geometry. The three sums are now those of a dense layer:
 and `dw` collects the places of a weight in `dm`, `dx` the places of an input in `drows`. Or `dx` is
 a `z` itself, with deltas in the rows: `gather`, where that takes less time. Rows are made a slab at
 a time, in memory that stays in the processor's cache.
+
+All numbers must be finite: zero times infinity is NaN, so the zeros of `m`, and those around an
+image, would carry an infinity to outputs that it does not meet. With `single` every row serves one
+output, and its `m` has no such zeros: then `x`, or the deltas that go back, may be anything.
+`careful` decides.
 """
 
 import math
@@ -27,7 +32,6 @@ import numpy as np
 from cnnlib.arrays import spatial
 from cnnlib.geometry import Axis, Shape, Window
 
-from . import loops
 from .blocks import Blocks, cut, matrix, weights
 from .workers import scratch, share
 
@@ -40,13 +44,13 @@ Cuts = tuple[Blocks, ...]
 Cells = tuple[slice, ...]  # of an array: a slice along each axis
 
 
-def conv(x: np.ndarray, w: np.ndarray, b: np.ndarray | None, window: Window) -> np.ndarray:
+def conv(
+    x: np.ndarray, w: np.ndarray, b: np.ndarray | None, window: Window, *, single: bool = False
+) -> np.ndarray:
     """z = rows @ m + b; the definition is `loops.conv`."""
-    if not is_finite(w):
-        return loops.conv(x, w, b, window)
     axes = window.axes(spatial(x.shape))
     z = np.empty((len(x), *(axis.outputs for axis in axes), len(w)), x.dtype)
-    share(len(x), lambda images: multiply(x[images], w, b, axes, z[images]))
+    share(len(x), lambda images: multiply(x[images], w, b, axes, z[images], single))
     return z
 
 
@@ -58,23 +62,24 @@ def conv_weight_gradient(x: np.ndarray, dz: np.ndarray, window: Window) -> np.nd
 
     def part(some: slice) -> np.ndarray:
         dm = np.zeros((math.prod(one.span for one in cuts) * C, B * K), x.dtype)
-        with np.errstate(all="ignore"):  # what is not finite is computed again, and warns then
+        with np.errstate(all="ignore"):  # `careful` computes it again then, and warns
             for cells, rows in slabs(images[some], cuts):
                 dm += rows.T @ by_block(dz[some][cells], B)
         return dm
 
-    dw = weights(sum(share(len(x), part)), cuts, C, K)
-    return dw if is_finite(dw) else loops.conv_weight_gradient(x, dz, window)
+    return weights(sum(share(len(x), part)), cuts, C, K)
 
 
-def conv_delta(dz: np.ndarray, w: np.ndarray, input_shape: Shape, window: Window) -> np.ndarray:
+def conv_delta(
+    dz: np.ndarray, w: np.ndarray, input_shape: Shape, window: Window, *, single: bool = False
+) -> np.ndarray:
     """dx from dz and w; the definition is `loops.conv_delta`."""
-    if not is_finite(w):
-        return loops.conv_delta(dz, w, input_shape, window)
     axes = window.axes(spatial(input_shape))
     dx = np.empty(input_shape, dz.dtype)
-    way = scatter if scatters(axes, w.shape[-1]) and is_finite(dz) else gather
-    share(len(dz), lambda images: way(dz[images], w, axes, dx[images]))
+    if scatters(axes, w.shape[-1]) and not single:
+        share(len(dz), lambda images: scatter(dz[images], w, axes, dx[images]))
+    else:
+        share(len(dz), lambda images: gather(dz[images], w, axes, dx[images], single))
     return dx
 
 
@@ -88,7 +93,7 @@ def scatters(axes: Axes, C: int) -> bool:
     return fewer and C < FEW
 
 
-def gather(dz: np.ndarray, w: np.ndarray, axes: Axes, dx: np.ndarray) -> None:
+def gather(dz: np.ndarray, w: np.ndarray, axes: Axes, dx: np.ndarray, single: bool = False) -> None:
     """dx = rows @ m, with rows of deltas.
 
     Inputs a stride apart meet the deltas by an index rule again. So what reaches them is a
@@ -98,7 +103,7 @@ def gather(dz: np.ndarray, w: np.ndarray, axes: Axes, dx: np.ndarray) -> None:
         dx.fill(0)  # some inputs are met by no window
     for r, rules, us in phases(axes):
         p = (slice(n, None, axis.stride) for n, axis in zip(r, axes, strict=True))
-        multiply(dz, w[:, *us].swapaxes(0, -1), None, rules, dx[:, *p])
+        multiply(dz, w[:, *us].swapaxes(0, -1), None, rules, dx[:, *p], single)
 
 
 @lru_cache(1024)
@@ -133,12 +138,12 @@ def scatter(dz: np.ndarray, w: np.ndarray, axes: Axes, dx: np.ndarray) -> None:
                 piece += np.matmul(rows, mT[*u, t], out=product).reshape(piece.shape)
 
 
-def multiply(x: np.ndarray, w: np.ndarray, b: np.ndarray | None, axes: Axes, z) -> None:
+def multiply(
+    x: np.ndarray, w: np.ndarray, b: np.ndarray | None, axes: Axes, z: np.ndarray, single: bool
+) -> None:
     """z = rows @ m + b."""
     x, K = np.ascontiguousarray(x), len(w)
-    cuts = cut(axes, x.shape[-1], K)
-    if cuts[-1].size > 1 and not is_finite(x):
-        cuts = cut(axes, x.shape[-1], K, single=True)
+    cuts = cut(axes, x.shape[-1], K, single=single)
     B, J = cuts[-1].size, axes[-1].outputs
     m = matrix(w, cuts).reshape(-1, B * K)
     bias = None if b is None else np.tile(b, B)
@@ -151,16 +156,6 @@ def multiply(x: np.ndarray, w: np.ndarray, b: np.ndarray | None, axes: Axes, z) 
             product += bias
         if not direct:  # the last block of a line may go beyond its last output
             here[...] = product.reshape(*here.shape[:-2], -1, K)[..., : here.shape[-2], :]
-
-
-def is_finite(a: np.ndarray) -> bool:
-    """Whether all numbers are finite. Mostly the sum of their squares says so, in one pass.
-
-    Zero times infinity is NaN. So the zeros of `m` and those around an image would carry an
-    infinity to numbers that it does not meet. Where there is one, single outputs are taken, which
-    have no zeros in `m`, or the loops.
-    """
-    return math.isfinite(np.vdot(a, a)) or bool(np.isfinite(a).all())
 
 
 def slabs(x: np.ndarray, cuts: Cuts) -> Iterator[tuple[Cells, np.ndarray]]:

@@ -1,11 +1,14 @@
 """Layers: central differences, geometry keywords, first weights, dtype, memory, errors."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 import cnnlib
 from cnnlib.checks import numerical_gradient
 from cnnlib.errors import InputError
+from cnnlib.geometry import Window
 from cnnlib.learning import layers
 from cnnlib.learning.layers import (
     AvgPool,
@@ -21,6 +24,7 @@ from cnnlib.learning.layers import (
 from cnnlib.learning.losses import CrossEntropy
 from cnnlib.learning.network import Network
 from cnnlib.learning.optimizers import Adam
+from cnnlib.sums import loops
 
 # A layer, and the shape of the batch that it meets: odd numbers, and more than one sample.
 CASES = {
@@ -202,27 +206,18 @@ def test_conv_passes_geometry_on(geometry):
     close(layer.grads["b"], cnnlib.conv_bias_gradient(dz))
 
 
-def test_conv_passes_every_keyword_on(monkeypatch):
-    seen = {}
-
-    def spy(name):
-        whole = getattr(layers, name)
-
-        def call(*arguments, **keywords):
-            seen[name] = keywords
-            return whole(*arguments, **keywords)
-
-        monkeypatch.setattr(layers, name, call)
-
-    for name in ("conv", "conv_delta", "conv_weight_gradient"):
-        spy(name)
-    keywords = dict(
-        stride=2, dilation=(1, 2), padding=None, center=(0, 1), flip=True, method="loops"
-    )
-    layer, x, dz = built(lambda: Conv(3, 2, **keywords), (2, 5, 6, 2))
+def test_conv_lays_its_window_once_and_passes_every_keyword_on(monkeypatch):
+    keywords = dict(stride=2, dilation=(1, 2), padding=None, center=(0, 1), flip=True)
+    layer, x, dz = built(lambda: Conv(3, 2, **keywords, method="loops"), (2, 5, 6, 2))
     layer.forward(x)
+    laid = layer.laid
+    assert (laid.window, laid.engine) == (Window((2, 2), **keywords), loops)
+    assert (laid.input_shape, laid.kernel_shape) == (x.shape, (3, 2, 2, 2))
     layer.backward(dz)
-    assert seen == dict.fromkeys(("conv", "conv_delta", "conv_weight_gradient"), keywords)
+    layer.forward(x + 1)
+    assert layer.laid is laid
+    layer.forward(x[:1])
+    assert layer.laid == replace(laid, input_shape=(1, *x.shape[1:]))
 
 
 @pytest.mark.parametrize("geometry", GEOMETRIES, ids=str)

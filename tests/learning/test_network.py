@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from cnnlib.checks import numerical_gradient
+from cnnlib.convolution import Laid
 from cnnlib.data import digits, mnist_5k
 from cnnlib.errors import DataError, InputError
-from cnnlib.learning import layers
 from cnnlib.learning.layers import (
     AvgPool,
     Conv,
@@ -225,15 +225,15 @@ def test_modern_model_takes_torchs_steps(torch):
 def test_first_layer_computes_no_delta(monkeypatch):
     calls = []
 
-    def spy(dz, w, *arguments, **keywords):
+    def spy(laid, dz, w):
         calls.append(w.shape)
-        return true_delta(dz, w, *arguments, **keywords)
+        return true_delta(laid, dz, w)
 
-    true_delta = layers.conv_delta
+    true_delta = Laid.conv_delta
     network = small()
     x, t = np.random.default_rng(0).normal(size=(3, 5, 6, 2)), np.array([0, 3, 1])
     _, expected = network.gradients(x, t)
-    monkeypatch.setattr(layers, "conv_delta", spy)
+    monkeypatch.setattr(Laid, "conv_delta", spy)
     _, grads = network.gradients(x, t)
     assert calls == [network.params["conv2.w"].shape]
     assert all(np.array_equal(grads[name], g) for name, g in expected.items())
@@ -243,7 +243,7 @@ def test_single_convolution_never_calls_conv_delta(monkeypatch):
     def fail(*arguments, **keywords):
         raise AssertionError("nobody reads this delta")
 
-    monkeypatch.setattr(layers, "conv_delta", fail)
+    monkeypatch.setattr(Laid, "conv_delta", fail)
     rng = np.random.default_rng(0)
     # Layers before the first one that learns are not asked either.
     sequence = [AvgPool(2), Conv(3, 2), Flatten(), Dense(2)]

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 
-from cnnlib.convolution import shared
+from cnnlib.convolution import Laid, lay
 from cnnlib.geometry import Window
 from cnnlib.learning.layers import Conv
 from cnnlib.sums import fourier, gemm, loops
@@ -225,18 +225,24 @@ def test_a_layer_lets_go_of_the_last_pass():
     layer, x, dz = layer_and_arrays("fft")
     layer.forward(x)
     layer.backward(dz)
-    first = layer.how["method"]
+    first = layer.sums.engine
     layer.forward(x)
-    assert layer.how["method"] is not first
-    assert [thing for thing in gc.get_referrers(first) if isinstance(thing, Conv | dict)] == []
+    assert layer.sums.engine is not first
+    keepers = Conv | Laid | dict
+    assert [thing for thing in gc.get_referrers(first) if isinstance(thing, keepers)] == []
 
 
-def test_shared_keeps_transforms_only_for_fft():
+def test_transforms_are_shared_only_by_fft():
     large, small = ((16, 64, 64, 8), (8, 9, 9, 8)), ((16, 64, 64, 8), (8, 2, 2, 8))
-    assert isinstance(shared(*large)["method"], fourier.Transforms)
-    assert isinstance(shared(*small, method="fft")["method"], fourier.Transforms)
-    assert shared(*small)["method"] == "auto"
-    assert shared(*large, method="gemm", stride=2) == {"method": "gemm", "stride": 2}
+    for shapes, method, keeps in [
+        (large, "auto", True),
+        (small, "fft", True),
+        (small, "auto", False),
+        (large, "gemm", False),
+    ]:
+        laid = lay(Window(shapes[1][1:-1]), *shapes, method)
+        assert isinstance(laid.sharing().engine, fourier.Transforms) is keeps
+        assert laid.sharing() == laid or keeps
 
 
 # Rounding, types, NaN

@@ -1,0 +1,97 @@
+"""Engines, which compute the three sums, and which of them should be the fastest (chapter 7)."""
+
+import math
+from functools import lru_cache
+from operator import mul
+from typing import NamedTuple, Protocol
+
+import numpy as np
+
+from cnnlib.arrays import spatial
+from cnnlib.errors import InputError
+from cnnlib.geometry import Axis, Shape, Window
+
+from . import careful, fourier, loops
+from .blocks import cut, time
+
+
+class Engine(Protocol):
+    """The three sums over the connection table of a window; `loops` is the specification.
+
+    The arrays have been read: real numbers of one type, whose shapes fit each other.
+    """
+
+    def conv(
+        self, x: np.ndarray, w: np.ndarray, b: np.ndarray | None, window: Window, /
+    ) -> np.ndarray:
+        """What do the outputs get? `z` (N, *I, K)."""
+
+    def conv_delta(
+        self, dz: np.ndarray, w: np.ndarray, input_shape: Shape, window: Window, /
+    ) -> np.ndarray:
+        """What do the inputs owe? `dx` (N, *P, C)."""
+
+    def conv_weight_gradient(self, x: np.ndarray, dz: np.ndarray, window: Window, /) -> np.ndarray:
+        """What do the weights owe? `dw` (K, *U, C)."""
+
+
+ENGINES: dict[str, Engine] = {"gemm": careful, "loops": loops, "fft": fourier}
+
+
+class MatrixWork(NamedTuple):
+    """What matrix products do for one sum; or, in `COSTS`, what each of these takes."""
+
+    images: float  # nanoseconds already, see `blocks.time`
+    calls: float
+
+
+class FourierWork(NamedTuple):
+    """What Fourier transforms do for one sum; or, in `COSTS`, what each of these takes."""
+
+    products: float  # of complex numbers, for all frequencies
+    additions: float  # of the transforms: about L*log2(L) for L cells
+    passes: float  # cells that go through memory, once an axis
+    calls: float
+
+
+Work = MatrixWork | FourierWork
+
+# Nanoseconds, fitted to measurements by `python benchmarks/fourier.py --fit`. Only the ratio of
+# the two sums matters.
+COSTS: dict[str, Work] = {
+    "gemm": MatrixWork(images=1.1, calls=100000.0),
+    "fft": FourierWork(products=0.41, additions=0.39, passes=1.3, calls=220000.0),
+}
+
+
+def choose(method: str, x_shape: Shape, filters: int, window: Window) -> Engine:
+    """The engine of a method; for 'auto' the one that should be faster."""
+    if isinstance(method, str) and method == "auto":
+        method = faster(x_shape, filters, window)
+    if not isinstance(method, str) or method not in ENGINES:
+        raise InputError(f"method is {method!r}; expected 'auto', 'gemm', 'loops' or 'fft'")
+    return ENGINES[method]
+
+
+def faster(x_shape: Shape, filters: int, window: Window) -> str:
+    """'fft' if it should take a twentieth less time than 'gemm' for these sizes (chapter 7).
+
+    Where they are close, or little is to be done, 'gemm' is exact for more numbers. The three sums
+    do about the same work, so one answer serves all of them.
+    """
+    work = counts(x_shape, filters, window.axes(spatial(x_shape)))
+    gemm, fft = (sum(map(mul, COSTS[method], work[method])) for method in ("gemm", "fft"))
+    *_, a_call = COSTS["gemm"]  # with nothing to do
+    return "fft" if gemm > 2 * a_call and fft < 0.95 * gemm else "gemm"
+
+
+@lru_cache(1024)  # to count takes as long as a small convolution
+def counts(x_shape: Shape, filters: int, axes: tuple[Axis, ...]) -> dict[str, Work]:
+    """What each method does for one sum over images of shape (N, *P, C)."""
+    N, *_, C = x_shape
+    L = math.prod(fourier.least(axes))
+    cells = (N * C + filters * C + N * filters) * L
+    return {
+        "gemm": MatrixWork(N * time(cut(axes, C, filters), C, filters), 1),
+        "fft": FourierWork(N * C * filters * L / 2, cells * math.log2(L + 1), cells * len(axes), 1),
+    }
