@@ -70,7 +70,9 @@ class Axis:
         So the stride of this rule is 1, and its sign is the other one (chapter 8).
         """
         s, d, g = self.stride, self.dilation, self.sign
-        every = s // math.gcd(s, d)  # so many weights apart, the next one falls on a cell again
+        # `i` changes by d/s from one weight to the next. So the weights that give an integer lie
+        # `every` weights apart: once the first one is found, the others follow.
+        every = s // math.gcd(s, d)
         for u in range(min(every, self.kernel)):
             if (r - self.input(0, u)) % s == 0:
                 us = slice(u, None, every)
@@ -86,8 +88,8 @@ class Axis:
         met = (0 <= p) & (p < self.inputs)
         return i[met], u[met], p[met]
 
-    def meets(self) -> np.ndarray:
-        """Number of inputs that each output meets along this axis."""
+    def inputs_met(self) -> np.ndarray:
+        """How many inputs each output meets along this axis."""
         return np.bincount(self.rows()[0], minlength=self.outputs)
 
     def reach(self, u: int) -> tuple[slice, slice]:
@@ -229,7 +231,7 @@ class Window:
 
     def connections(self, input_shape: Shape) -> np.ndarray:
         """Connection table over an input of spatial shape `P`; see `cnnlib.connections`."""
-        output = weight = input = np.zeros(1, np.intp)
+        output, weight, input = np.zeros((3, 1), np.intp)  # before the first axis: one row of zeros
         for axis in self.axes(input_shape):  # flat index in C order, one axis at a time
             i, u, p = axis.rows()
             output = np.add.outer(output * axis.outputs, i).ravel()

@@ -71,7 +71,7 @@ def max_over(x: np.ndarray, axes: Axes) -> Pooled:
     (x,) = float_arrays(x=x)
     has_nan = bool(np.isnan(x.max()))
     best = _padded(x, axes)
-    size = math.prod(axis.kernel for axis in axes)
+    size = math.prod(axis.kernel for axis in axes)  # cells of a window, which are numbered from 0
     number = np.zeros(best.shape, np.min_scalar_type(size - 1))
     # The last axis first. Then of equal cells the one in the first line wins, and there the first:
     # along each axis a cell replaces an earlier one only if it is better.
@@ -85,7 +85,8 @@ def max_over(x: np.ndarray, axes: Axes) -> Pooled:
     first, first_input, steps = _cells(axes)
     winners = first + steps.take(number)
     if (first < first_input).any():
-        # Number 0 may be padding: then no input is above minus infinity, and the first one wins.
+        # Cell 0 of a window may be padding. If it is the best all the same, no input of the window
+        # is above minus infinity, and the first of them wins.
         winners = np.where(number == 0, first_input, winners)
     return np.ascontiguousarray(best), winners
 
@@ -281,10 +282,15 @@ def _padded(x: np.ndarray, axes: Axes) -> np.ndarray:
     return np.pad(x, [(0, 0), *pads, (0, 0)], constant_values=-np.inf)
 
 
-def _best(best, number, n: int, axis: Axis, step: int, has_nan: bool) -> Pooled:
-    """The best of every window along an axis of a padded array, and the number of its cell."""
+def _best(
+    cells: np.ndarray, numbers: np.ndarray, n: int, axis: Axis, step: int, has_nan: bool
+) -> Pooled:
+    """The best of every window along array axis `n` of padded cells, and the number of its cell.
+
+    A cell's number is its place in its window, counted in C order over the axes done so far: cell
+    `t` of this axis adds `t*step` to the number that the best of its line has.
+    """
     s, end = axis.stride, axis.stride * (axis.outputs - 1) + 1
-    cells, numbers = best, number
     best, number = _at(cells, n, slice(0, end, s)), _at(numbers, n, slice(0, end, s))
     for t in range(1, axis.kernel):
         there = slice(t, t + end, s)
@@ -334,8 +340,8 @@ def _at(a: np.ndarray, n: int, part: slice) -> np.ndarray:
 @lru_cache(256)  # for steps of a training, which pool the same shapes again and again
 def _refuse_empty(axes: Axes) -> None:
     for n, axis in enumerate(axes):
-        if 0 in axis.meets():
-            i = int(np.argmin(axis.meets()))
+        if 0 in axis.inputs_met():
+            i = int(np.argmin(axis.inputs_met()))
             raise InputError(
                 f"window {i} on spatial axis {n} meets no input: its cells are "
                 f"{axis.input(i, 0)} to {axis.input(i, axis.kernel - 1)} of {axis.inputs}; "
@@ -360,6 +366,6 @@ def _count(axes: Axes, count_padding: bool, dtype) -> np.ndarray:
     """Cells that a mean divides by, as `(*I, 1)`."""
     count = np.ones((), dtype)
     for axis in axes:
-        met = np.full(axis.outputs, axis.kernel) if count_padding else axis.meets()
+        met = np.full(axis.outputs, axis.kernel) if count_padding else axis.inputs_met()
         count = np.multiply.outer(count, met.astype(dtype))
     return count[..., None]

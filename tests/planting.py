@@ -265,7 +265,7 @@ def _laid(P, window, count_padding=False, *, stride=None, padding=None, center=N
         window = Window(U, U if stride is None else stride, 1, padding, center, flip)
     axes, count = window.axes(P), np.ones(())
     for axis in axes:
-        met = np.full(axis.outputs, axis.kernel) if count_padding else axis.meets()
+        met = np.full(axis.outputs, axis.kernel) if count_padding else axis.inputs_met()
         count = np.multiply.outer(count, met)
     return window, axes, count[..., None]
 

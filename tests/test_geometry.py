@@ -193,7 +193,7 @@ def test_pads_and_meetings_against_brute_force():
         (axis,) = Window(U, **geometry).axes((P,))
         assert axis.before == -min(cells[0])
         assert axis.after == max(0, max(cells[-1]) - (P - 1))
-        assert axis.meets().tolist() == [sum(0 <= p < P for p in window) for window in cells]
+        assert axis.inputs_met().tolist() == [sum(0 <= p < P for p in window) for window in cells]
 
 
 def test_centre_is_a_padding():

@@ -89,28 +89,33 @@ def cut(
     lead = tuple(in_blocks(axis, 1) for axis in axes[:-1])
     sizes = (1,) if single else SIZES
     found = ((*lead, in_blocks(axes[-1], size, whole=back)) for size in sizes)
-    return min(found, key=lambda cuts: time(cuts, C, K, back))
+    return min(found, key=lambda cuts: estimate(cuts, C, K, back))
 
 
-def time(cuts: tuple[Blocks, ...], C: int, K: int, back: bool = False) -> float:
-    """Nanoseconds that an image takes, roughly."""
+def estimate(cuts: tuple[Blocks, ...], C: int, K: int, back: bool = False) -> float:
+    """Nanoseconds that an image should take, roughly."""
     last = cuts[-1]
     lines = math.prod(one.span for one in cuts[:-1])  # a block reads so many, `span` entries each
     block, columns = lines * last.span * C, last.size * K
     if back:  # a product and an addition for each piece, see `gemm.scatter`
         pieces, width = lines * last.span // last.piece, last.piece * C
-        work = pieces * (product(columns, width) + ADD * width)
+        work = pieces * (estimate_row(columns, width) + ADD * width)
     else:
-        work = product(block, columns) + COPY * block
+        work = estimate_row(block, columns) + COPY * block
         work += RUN * lines * (1 if last.step == 1 else last.span)
     if last.axis.outputs % last.size:
         work += 2 * COPY * columns  # to and from whole blocks
     return work * math.prod(one.count for one in cuts)
 
 
-def product(inner: int, columns: int) -> float:
-    """Nanoseconds of a row of a matrix product."""
-    return MULTIPLY * inner * (FETCH + columns + REST * (columns % 8).bit_count())
+def estimate_row(inner: int, columns: int) -> float:
+    """Nanoseconds that a row of a matrix product should take, roughly.
+
+    Columns that are left over after the eights are taken 4, 2 and 1 at a time: as many groups as
+    the rest has ones in binary, 7 = 4 + 2 + 1.
+    """
+    groups = (columns % 8).bit_count()
+    return MULTIPLY * inner * (FETCH + columns + REST * groups)
 
 
 def matrix(w: np.ndarray, cuts: tuple[Blocks, ...]) -> np.ndarray:
@@ -118,7 +123,7 @@ def matrix(w: np.ndarray, cuts: tuple[Blocks, ...]) -> np.ndarray:
     if _single(cuts):
         return np.moveaxis(_by_entry(w, cuts), 0, -1)
     weights_and_0 = np.concatenate([w.ravel(), np.zeros(1, w.dtype)])
-    return weights_and_0.take(_which(cuts, w.shape[-1], len(w)))
+    return weights_and_0.take(_places_in_w(cuts, w.shape[-1], len(w)))
 
 
 def weights(dm: np.ndarray, cuts: tuple[Blocks, ...], C: int, K: int) -> np.ndarray:
@@ -127,7 +132,7 @@ def weights(dm: np.ndarray, cuts: tuple[Blocks, ...], C: int, K: int) -> np.ndar
     if _single(cuts):
         return np.ascontiguousarray(_by_entry(dm.reshape(-1, K).T.reshape(K, *U, C), cuts))
     dw_and_rest = np.zeros(K * math.prod(U) * C + 1, dm.dtype)
-    np.add.at(dw_and_rest, _which(cuts, C, K).ravel(), dm.ravel())
+    np.add.at(dw_and_rest, _places_in_w(cuts, C, K).ravel(), dm.ravel())
     return dw_and_rest[:-1].reshape(K, *U, C)
 
 
@@ -137,17 +142,26 @@ def _single(cuts: tuple[Blocks, ...]) -> bool:
 
 
 def _by_entry(w: np.ndarray, cuts: tuple[Blocks, ...]) -> np.ndarray:
-    """The weights of single outputs in the order of the entries, or these in theirs."""
+    """The weights of single outputs in the order of the entries, and the other way about.
+
+    A single output meets its entries in the order of its weights, or, on an axis that is flipped,
+    in the opposite one: then weight 0 does not meet entry 0. To turn twice changes nothing.
+    """
     return w[:, *(slice(None, None, 1 if one.t[0] == 0 else -1) for one in cuts)]
 
 
 @lru_cache(256)
-def _which(cuts: tuple[Blocks, ...], C: int, K: int) -> np.ndarray:
-    """Flat position in `w` of the weight in each place of `m`; one after the last for none."""
+def _places_in_w(cuts: tuple[Blocks, ...], C: int, K: int) -> np.ndarray:
+    """For each place of `m` the flat place in `w` of its weight; one after the last for none.
+
+    For U = 2 weights, one channel and filter, and a block of two outputs at stride 1, `m` has three
+    entries: [[0, 2], [1, 0], [2, 1]], where 2 stands for no weight.
+    """
     t, b, u = (np.ix_(*rows) for rows in zip(*((one.t, one.b, one.u) for one in cuts), strict=True))
     U = [one.axis.kernel for one in cuts]
     w = np.arange(K * math.prod(U) * C, dtype=np.int32)
-    which = np.full((*(one.span for one in cuts), C, *(one.size for one in cuts), K), len(w), "i4")
-    places: tuple = (*t, slice(None), *b)
-    which[places] = np.moveaxis(w.reshape(K, *U, C), 0, -1)[u]
-    return which
+    shape = (*(one.span for one in cuts), C, *(one.size for one in cuts), K)
+    places = np.full(shape, len(w), np.int32)
+    met: tuple = (*t, slice(None), *b)
+    places[met] = np.moveaxis(w.reshape(K, *U, C), 0, -1)[u]
+    return places

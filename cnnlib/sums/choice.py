@@ -12,7 +12,7 @@ from cnnlib.errors import InputError
 from cnnlib.geometry import Axis, Shape, Window
 
 from . import careful, fourier, loops
-from .blocks import cut, time
+from .blocks import cut, estimate
 
 
 class Engine(Protocol):
@@ -41,7 +41,7 @@ ENGINES: dict[str, Engine] = {"gemm": careful, "loops": loops, "fft": fourier}
 class MatrixWork(NamedTuple):
     """What matrix products do for one sum; or, in `COSTS`, what each of these takes."""
 
-    images: float  # nanoseconds already, see `blocks.time`
+    images: float  # nanoseconds already, see `blocks.estimate`
     calls: float
 
 
@@ -92,6 +92,6 @@ def counts(x_shape: Shape, filters: int, axes: tuple[Axis, ...]) -> dict[str, Wo
     L = math.prod(fourier.least(axes))
     cells = (N * C + filters * C + N * filters) * L
     return {
-        "gemm": MatrixWork(N * time(cut(axes, C, filters), C, filters), 1),
+        "gemm": MatrixWork(N * estimate(cut(axes, C, filters), C, filters), 1),
         "fft": FourierWork(N * C * filters * L / 2, cells * math.log2(L + 1), cells * len(axes), 1),
     }

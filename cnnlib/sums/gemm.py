@@ -26,6 +26,7 @@ output, and its `m` has no such zeros: then `x`, or the deltas that go back, may
 import math
 from collections.abc import Iterator
 from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
 
@@ -131,11 +132,11 @@ def scatter(dz: np.ndarray, w: np.ndarray, axes: Axes, dx: np.ndarray) -> None:
     for images, entries in framed(dx, cuts, back=True):
         limit = min(SLAB, dz.nbytes) // (max(B * K, L * C) * dz.itemsize)
         for cells, places in parts(entries.shape, limit, cuts):
-            rows = by_block(dz[images][places], B)
-            product = scratch("product", (len(rows), L * C), dz.dtype)
+            deltas = by_block(dz[images][places], B)
+            product = scratch("product", (len(deltas), L * C), dz.dtype)
             for *u, t in np.ndindex(*mT.shape[:-2]):
                 piece = entries[*cells, *u, t * L : (t + 1) * L]
-                piece += np.matmul(rows, mT[*u, t], out=product).reshape(piece.shape)
+                piece += np.matmul(deltas, mT[*u, t], out=product).reshape(piece.shape)
 
 
 def multiply(
@@ -176,28 +177,35 @@ def framed(x: np.ndarray, cuts: Cuts, *, back=False) -> Iterator[tuple[slice, np
     It is a view of the images, or where blocks read beyond them, of a copy with zeros around it.
     `back` says that what is written to it is wanted in `x`.
     """
-    count, lengths, to, of = framing(x.shape, cuts, x.itemsize)
-    for n in range(0, len(x), count):
-        images = room = x[n : n + count]
-        if lengths is not None:
-            room = scratch("framed", (len(images), *lengths), x.dtype)
+    frame = framing(x.shape, cuts, x.itemsize)
+    for n in range(0, len(x), frame.images):
+        images = room = x[n : n + frame.images]
+        if frame.needed:
+            room = scratch("framed", (len(images), *frame.shape), x.dtype)
             room.fill(0)
-            room[to] = images[of]
-        shape, strides = reading(room.shape, cuts, x.itemsize)
+            room[frame.place] = images[frame.read]
+        shape, strides = entry_view(room.shape, cuts, x.itemsize)
         yield slice(n, n + len(images)), np.ndarray(shape, x.dtype, room, 0, strides)
-        if back and lengths is not None:
-            images[of] = room[to]
+        if back and frame.needed:
+            images[frame.read] = room[frame.place]
+
+
+class Frame(NamedTuple):
+    """How images are read whose blocks may reach beyond them."""
+
+    images: int  # so many at a time
+    needed: bool  # whether a block reaches beyond an image; else the rest says nothing
+    shape: Shape  # of an image with its frame of zeros
+    place: Cells  # of the images in there
+    read: Cells  # what is read of the images: blocks may also leave cells out
 
 
 @lru_cache(1024)  # a small image takes less time than these three functions
-def framing(shape: Shape, cuts: Cuts, itemsize: int) -> tuple:
-    """How many images to read at a time; and if blocks read beyond them, how to frame these.
-
-    That is the shape of a framed image, the place of the image in it, and what is read of it.
-    """
+def framing(shape: Shape, cuts: Cuts, itemsize: int) -> Frame:
+    """The frame that images of this shape need for these blocks."""
     N, *P, C = shape
     if all(one.first == 0 and one.end <= p for one, p in zip(cuts, P, strict=True)):
-        return N, None, None, None
+        return Frame(N, False, shape[1:], (), ())
     lengths = *(one.end - one.first for one in cuts), C
     met = [slice(max(0, one.first), max(0, one.end)) for one in cuts]
     to = [
@@ -205,11 +213,11 @@ def framing(shape: Shape, cuts: Cuts, itemsize: int) -> tuple:
         for one, p, some in zip(cuts, P, met, strict=True)
     ]
     count = min(N, max(1, SLAB // (math.prod(lengths) * itemsize)))
-    return count, lengths, (slice(None), *to), (slice(None), *met)
+    return Frame(count, True, lengths, (slice(None), *to), (slice(None), *met))
 
 
 @lru_cache(1024)
-def reading(shape: Shape, cuts: Cuts, itemsize: int) -> tuple[Shape, Shape]:
+def entry_view(shape: Shape, cuts: Cuts, itemsize: int) -> tuple[Shape, Shape]:
     """Shape and strides of a view [n, *block, *t, c] of images[n, hop*block + step*t, c]."""
     n, *p, c = (math.prod(shape[axis + 1 :]) * itemsize for axis in range(len(shape)))
     hops = (one.hop * stride for one, stride in zip(cuts, p, strict=True))
@@ -239,14 +247,15 @@ def runs(shape: Shape, limit: int) -> Iterator[Cells]:
     """Cut an array of this shape into runs of about `limit` cells that lie together in C order.
 
     One axis is cut into equal pieces; the axes behind it stay whole, the axes before it go one
-    index at a time.
+    index at a time. Of shape (3, 4) with a limit of 10 these are rows 0 and 1, and row 2; with a
+    limit of 3 each row is two runs of 2 cells.
     """
-    axis, whole = len(shape) - 1, 1
+    axis, whole = len(shape) - 1, 1  # `whole` cells lie behind the axis
     while axis > 0 and whole * shape[axis] <= limit:
         whole *= shape[axis]
         axis -= 1
-    parts = math.ceil(shape[axis] / max(1, limit // whole))
-    step = math.ceil(shape[axis] / parts)
+    pieces = math.ceil(shape[axis] / max(1, limit // whole))
+    step = math.ceil(shape[axis] / pieces)
     behind = [slice(0, n) for n in shape[axis + 1 :]]
     for *lead, at in np.ndindex(*shape[:axis], math.ceil(shape[axis] / step)):
         piece = slice(at * step, min((at + 1) * step, shape[axis]))

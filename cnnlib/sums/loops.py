@@ -3,6 +3,7 @@
 Slow on purpose. Everything fast in the library must give what these loops give. Letters: `n`
 sample, `c` channel, `k` filter; a row `(i, u, p)` of the table joins output `i`, weight `u` and
 input `p` (flat indices). The lines say what happens to one row; NumPy runs over `n`, `k` and `c`.
+A number in brackets is that of the equation in the book.
 """
 
 import math
@@ -15,7 +16,7 @@ from cnnlib.geometry import Shape, Window
 
 
 def conv(x: np.ndarray, w: np.ndarray, b: np.ndarray | None, window: Window) -> np.ndarray:
-    """z[n,i,k] = b[k] + sum over rows (i,u,p), c of w[k,u,c] * x[n,p,c] (chapter 1)."""
+    """z[n,i,k] = b[k] + sum over rows (i,u,p), c of w[k,u,c] * x[n,p,c] (1.15)."""
     P = spatial(x.shape)
     I = window.output_shape(P)
     x, w = flat(x), flat(w)
@@ -28,7 +29,7 @@ def conv(x: np.ndarray, w: np.ndarray, b: np.ndarray | None, window: Window) -> 
 
 
 def conv_delta(dz: np.ndarray, w: np.ndarray, input_shape: Shape, window: Window) -> np.ndarray:
-    """dx[n,p,c] = sum over rows (i,u,p), k of w[k,u,c] * dz[n,i,k] (chapter 3)."""
+    """dx[n,p,c] = sum over rows (i,u,p), k of w[k,u,c] * dz[n,i,k] (3.22)."""
     P = spatial(input_shape)
     dz, w = flat(dz), flat(w)
     dx = np.zeros((len(dz), math.prod(P), w.shape[-1]), dz.dtype)
@@ -38,7 +39,7 @@ def conv_delta(dz: np.ndarray, w: np.ndarray, input_shape: Shape, window: Window
 
 
 def conv_weight_gradient(x: np.ndarray, dz: np.ndarray, window: Window) -> np.ndarray:
-    """dw[k,u,c] = sum over rows (i,u,p), n of x[n,p,c] * dz[n,i,k] (chapter 4)."""
+    """dw[k,u,c] = sum over rows (i,u,p), n of x[n,p,c] * dz[n,i,k] (4.4)."""
     P = spatial(x.shape)
     x, dz = flat(x), flat(dz)
     dw = np.zeros((dz.shape[-1], math.prod(window.kernel), x.shape[-1]), x.dtype)
@@ -48,7 +49,7 @@ def conv_weight_gradient(x: np.ndarray, dz: np.ndarray, window: Window) -> np.nd
 
 
 def max_pool(x: np.ndarray, window: Window) -> tuple[np.ndarray, np.ndarray]:
-    """a[n,i,c] = max over rows (i,u,p) of x[n,p,c], and the smallest p that gives it (chapter 1).
+    """a[n,i,c] = max over rows (i,u,p) of x[n,p,c], and the smallest p that gives it (1.27).
 
     A NaN counts as larger than every number, so that it is not lost.
     """
@@ -69,7 +70,7 @@ def max_pool(x: np.ndarray, window: Window) -> tuple[np.ndarray, np.ndarray]:
 
 
 def max_pool_delta(da: np.ndarray, winners: np.ndarray, input_shape: Shape) -> np.ndarray:
-    """dx[n,p,c] = sum of da[n,i,c] over the outputs i whose winner is p (chapter 3)."""
+    """dx[n,p,c] = sum of da[n,i,c] over the outputs i whose winner is p (3.13)."""
     dx = np.zeros((len(da), math.prod(spatial(input_shape)), da.shape[-1]), da.dtype)
     da, winners = flat(da), flat(winners)
     for n, i, c in np.ndindex(da.shape):
@@ -78,7 +79,7 @@ def max_pool_delta(da: np.ndarray, winners: np.ndarray, input_shape: Shape) -> n
 
 
 def avg_pool(x: np.ndarray, window: Window, count_padding: bool) -> np.ndarray:
-    """a[n,i,c] = sum over rows (i,u,p) of x[n,p,c] / count[i] (chapter 1).
+    """a[n,i,c] = sum over rows (i,u,p) of x[n,p,c] / count[i] (1.29).
 
     `count[i]` is the number of rows of output `i`, or of all weights if padding counts.
     """
@@ -94,7 +95,7 @@ def avg_pool(x: np.ndarray, window: Window, count_padding: bool) -> np.ndarray:
 def avg_pool_delta(
     da: np.ndarray, input_shape: Shape, window: Window, count_padding: bool
 ) -> np.ndarray:
-    """dx[n,p,c] = sum over rows (i,u,p) of da[n,i,c] / count[i] (chapter 3)."""
+    """dx[n,p,c] = sum over rows (i,u,p) of da[n,i,c] / count[i] (3.14)."""
     P = spatial(input_shape)
     da = flat(da)
     dx = np.zeros((len(da), math.prod(P), da.shape[-1]), da.dtype)

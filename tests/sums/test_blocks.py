@@ -110,28 +110,28 @@ def test_a_time_by_hand(round_costs):
     # 3 channels, 5 filters. An image of 4x6 cells, kernels of 2x3: 3x4 outputs. The 4 of a row are
     # one block, which reads 2 runs of 6 cells and makes 4*5 numbers of 36.
     cuts = cut_by_hand((4, 6), (2, 3), 4)
-    assert blocks.time(cuts, 3, 5) == 3 * (36 * 20 + 36e3 + 2e6)
+    assert blocks.estimate(cuts, 3, 5) == 3 * (36 * 20 + 36e3 + 2e6)
     # In blocks of 3 a row has two, the second of them with two outputs too many: 3*5 numbers of
     # 2*5*3, which are copied to and fro.
     cuts = cut_by_hand((4, 6), (2, 3), 3)
-    assert blocks.time(cuts, 3, 5) == 6 * (30 * 15 + 30e3 + 2e6 + 2 * 15e3)
+    assert blocks.estimate(cuts, 3, 5) == 6 * (30 * 15 + 30e3 + 2e6 + 2 * 15e3)
     # Deltas of blocks of 4: two lines of a piece of 4 entries and one of the 2 that remain.
     cuts = cut_by_hand((4, 6), (2, 3), 4, whole=True)
-    assert blocks.time(cuts, 3, 5, back=True) == 3 * 4 * (20 * 12 + 12e9)
+    assert blocks.estimate(cuts, 3, 5, back=True) == 3 * 4 * (20 * 12 + 12e9)
 
 
 def test_a_time_where_entries_are_apart(round_costs):
     # Stride 2, dilation 2: output 0 of 7 cells reads cells 0, 2 and 4, output 1 cells 2, 4 and 6.
     # Together they are one block of 4 entries, each a run of its own.
     cuts = cut_by_hand((7,), (3,), 2, stride=2, dilation=2)
-    assert blocks.time(cuts, 3, 5) == 12 * 10 + 12e3 + 4e6
+    assert blocks.estimate(cuts, 3, 5) == 12 * 10 + 12e3 + 4e6
 
 
 def test_a_product_takes_columns_by_eights_then_fours_twos_and_ones(monkeypatch):
     monkeypatch.setattr(blocks, "FETCH", 6)
     monkeypatch.setattr(blocks, "REST", 3)
     monkeypatch.setattr(blocks, "MULTIPLY", 1)
-    assert [blocks.product(1, n) for n in (8, 16, 12, 9, 15)] == [14, 22, 21, 18, 15 + 6 + 9]
+    assert [blocks.estimate_row(1, n) for n in (8, 16, 12, 9, 15)] == [14, 22, 21, 18, 15 + 6 + 9]
 
 
 def test_the_choice_follows_channels_filters_and_kernel():

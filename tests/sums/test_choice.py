@@ -41,7 +41,7 @@ def test_auto_weighs_what_each_method_does(monkeypatch):
 
 def test_counts_by_hand(monkeypatch):
     # Two images of 4 cells and 3 channels, 5 filters of 2 weights: 3 outputs, circles of 4 cells.
-    monkeypatch.setattr(choice, "time", lambda cuts, C, K: 1000 * C + K)
+    monkeypatch.setattr(choice, "estimate", lambda cuts, C, K: 1000 * C + K)
     choice.counts.cache_clear()
     work = choice.counts((2, 4, 3), 5, Window(2).axes((4,)))
     choice.counts.cache_clear()
