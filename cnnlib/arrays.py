@@ -3,13 +3,16 @@
 Every array is channels-last, `(N, *P, C)`, and what the library returns is contiguous in memory.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
+from numpy.typing import ArrayLike
 
 from .errors import InputError
 from .geometry import Shape, per_axis
 
 
-def float_arrays(**named) -> list[np.ndarray]:
+def float_arrays(**named: ArrayLike) -> list[np.ndarray]:
     """Read arrays of real numbers and bring them to one common float type.
 
     Floats keep their type, the widest wins. Integers and booleans count as float64.
@@ -46,7 +49,7 @@ def check_images(name: str, x: np.ndarray, axes: int | None = None) -> None:
         raise InputError(f"{name} has shape {x.shape}; every axis needs at least one entry")
 
 
-def check_shape(shape, axes: int) -> Shape:
+def check_shape(shape: Sequence[int], axes: int) -> Shape:
     """Read the whole shape (N, *P, C) of an input."""
     if len(np.atleast_1d(shape)) != axes + 2:
         raise InputError(

@@ -4,19 +4,30 @@ They lay the kernel's window on the images, which chooses an engine (see `cnnlib
 the engine's sum: `Laid` is a window that knows what it lies on.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from .arrays import check_deltas, check_images, check_shape, float_arrays, spatial
 from .errors import InputError
-from .geometry import Shape, Window, per_axis
+from .geometry import Padding, PerAxis, Shape, Window, per_axis
 from .sums import fourier
 from .sums.choice import Engine, choose
 
 
 def conv(
-    x, w, b=None, *, stride=1, dilation=1, padding=None, center=None, flip=False, method="auto"
+    x: ArrayLike,
+    w: ArrayLike,
+    b: ArrayLike | None = None,
+    *,
+    stride: PerAxis = 1,
+    dilation: PerAxis = 1,
+    padding: Padding = None,
+    center: PerAxis | None = None,
+    flip: bool = False,
+    method: str = "auto",
 ) -> np.ndarray:
     """Convolve images with a kernel: the forward pass (chapter 1, "The formula").
 
@@ -83,16 +94,16 @@ def conv(
 
 
 def conv_delta(
-    dz,
-    w,
-    input_shape,
+    dz: ArrayLike,
+    w: ArrayLike,
+    input_shape: Sequence[int],
     *,
-    stride=1,
-    dilation=1,
-    padding=None,
-    center=None,
-    flip=False,
-    method="auto",
+    stride: PerAxis = 1,
+    dilation: PerAxis = 1,
+    padding: Padding = None,
+    center: PerAxis | None = None,
+    flip: bool = False,
+    method: str = "auto",
 ) -> np.ndarray:
     """Carry deltas back to the input (chapter 3, "From the table to the gather form").
 
@@ -143,7 +154,16 @@ def conv_delta(
 
 
 def conv_weight_gradient(
-    x, dz, kernel, *, stride=1, dilation=1, padding=None, center=None, flip=False, method="auto"
+    x: ArrayLike,
+    dz: ArrayLike,
+    kernel: PerAxis,
+    *,
+    stride: PerAxis = 1,
+    dilation: PerAxis = 1,
+    padding: Padding = None,
+    center: PerAxis | None = None,
+    flip: bool = False,
+    method: str = "auto",
 ) -> np.ndarray:
     """Derivative of the loss by the weights of a convolution (chapter 4, "Who used this weight?").
 
@@ -194,7 +214,7 @@ def conv_weight_gradient(
     return lay(window, x.shape, w_shape, method).conv_weight_gradient(x, dz)
 
 
-def conv_bias_gradient(dz) -> np.ndarray:
+def conv_bias_gradient(dz: ArrayLike) -> np.ndarray:
     """Derivative of the loss by the biases (chapter 4, "The bias").
 
     A filter's bias went into each of its outputs:
@@ -246,7 +266,7 @@ class Laid:
         I = self.window.output_shape(spatial(self.input_shape))
         return (self.input_shape[0], *I, self.kernel_shape[0])
 
-    def conv(self, x, w, b=None) -> np.ndarray:
+    def conv(self, x: ArrayLike, w: ArrayLike, b: ArrayLike | None = None) -> np.ndarray:
         """What do the outputs get? See `cnnlib.conv`."""
         if b is None:
             x, w = float_arrays(x=x, w=w)
@@ -259,13 +279,13 @@ class Laid:
             )
         return self.engine.conv(x, w, b, self.window)
 
-    def conv_delta(self, dz, w) -> np.ndarray:
+    def conv_delta(self, dz: ArrayLike, w: ArrayLike) -> np.ndarray:
         """What do the inputs owe? See `cnnlib.conv_delta`."""
         dz, w = float_arrays(dz=dz, w=w)
         check_deltas("dz", dz, self.output_shape)
         return self.engine.conv_delta(dz, w, self.input_shape, self.window)
 
-    def conv_weight_gradient(self, x, dz) -> np.ndarray:
+    def conv_weight_gradient(self, x: ArrayLike, dz: ArrayLike) -> np.ndarray:
         """What do the weights owe? See `cnnlib.conv_weight_gradient`."""
         x, dz = float_arrays(x=x, dz=dz)
         check_deltas("dz", dz, self.output_shape)
@@ -303,7 +323,7 @@ def _check_kernel(w: np.ndarray) -> None:
         )
 
 
-def _exact(method: str, *given) -> str:
+def _exact(method: str, *given: ArrayLike) -> str:
     """'gemm' in place of 'auto' where all is integer: its sums are exact, transforms round."""
     integers = all(np.asarray(array).dtype.kind in "iub" for array in given)
     return "gemm" if integers and isinstance(method, str) and method == "auto" else method

@@ -12,6 +12,7 @@ with stride `s`, dilation `d`, offset `o`, centre `u0`, and the sign `g`: +1 for
 
 import math
 import operator
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -22,6 +23,9 @@ from .errors import InputError
 
 Shape = tuple[int, ...]
 Pads = tuple[tuple[int, int], ...]  # (before, after) for each axis
+# What a caller may give: one number for all axes or one for each; see `Window` for the paddings.
+PerAxis = int | Sequence[int] | np.ndarray
+Padding = str | PerAxis | Sequence[Sequence[int]] | None
 
 # intp is the integer of an index: np.bincount and its like refuse a wider one (32-bit machines).
 ROW = np.dtype([("output", np.intp), ("weight", np.intp), ("input", np.intp)])
@@ -150,11 +154,11 @@ class Window:
 
     def __init__(
         self,
-        kernel: Any,
-        stride: Any = 1,
-        dilation: Any = 1,
-        padding: Any = None,
-        center: Any = None,
+        kernel: PerAxis,
+        stride: PerAxis = 1,
+        dilation: PerAxis = 1,
+        padding: Padding = None,
+        center: PerAxis | None = None,
         flip: bool = False,
     ) -> None:
         n = max(1, np.size(kernel))
@@ -250,7 +254,14 @@ def _axes(window: Window, P: Shape) -> tuple[Axis, ...]:
 
 
 def connections(
-    input_shape, kernel, *, stride=1, dilation=1, padding=None, center=None, flip=False
+    input_shape: PerAxis,
+    kernel: PerAxis,
+    *,
+    stride: PerAxis = 1,
+    dilation: PerAxis = 1,
+    padding: Padding = None,
+    center: PerAxis | None = None,
+    flip: bool = False,
 ) -> np.ndarray:
     """List the connections of a convolution or a pooling (chapter 1, "The connection table").
 
@@ -323,7 +334,7 @@ def _once(value: Any) -> Any:
     return value
 
 
-def read_center(center: Any, padding: Any, U: Shape) -> Shape:
+def read_center(center: PerAxis, padding: Padding, U: Shape) -> Shape:
     """Read the centre of a kernel of shape `U`; there may be no padding beside it."""
     if padding is not None:
         raise InputError(

@@ -11,20 +11,30 @@ windows along that axis are laid a cell apart, and every `s`-th of their results
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import lru_cache
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from .arrays import check_deltas, check_images, check_shape, float_arrays, spatial
 from .errors import InputError
-from .geometry import Axis, Shape, Window, per_axis
+from .geometry import Axis, Padding, PerAxis, Shape, Window, per_axis
 
 Axes = tuple[Axis, ...]
 Pooled = tuple[np.ndarray, np.ndarray]  # the outputs and their winners
 
 
-def max_pool(x, window, *, stride=None, padding=None, center=None, flip=False) -> Pooled:
+def max_pool(
+    x: ArrayLike,
+    window: PerAxis,
+    *,
+    stride: PerAxis | None = None,
+    padding: Padding = None,
+    center: PerAxis | None = None,
+    flip: bool = False,
+) -> Pooled:
     """Keep the largest input of every window, and remember which it was (chapter 1, "Max-pooling").
 
         a[n,i,c] = max_u x[n,p,c],   p = s*i + o - g*(u - u0),   p within 0..P-1
@@ -91,7 +101,7 @@ def max_over(x: np.ndarray, axes: Axes) -> Pooled:
     return np.ascontiguousarray(best), winners
 
 
-def max_pool_delta(da, winners, input_shape) -> np.ndarray:
+def max_pool_delta(da: ArrayLike, winners: ArrayLike, input_shape: Sequence[int]) -> np.ndarray:
     """Carry the deltas of a max-pool back (chapter 3, "Max-pooling").
 
     Each delta goes to the input that won, and there they add up:
@@ -150,7 +160,14 @@ def max_pool_delta(da, winners, input_shape) -> np.ndarray:
 
 
 def avg_pool(
-    x, window, *, stride=None, padding=None, center=None, flip=False, count_padding=False
+    x: ArrayLike,
+    window: PerAxis,
+    *,
+    stride: PerAxis | None = None,
+    padding: Padding = None,
+    center: PerAxis | None = None,
+    flip: bool = False,
+    count_padding: bool = False,
 ) -> np.ndarray:
     """Keep the mean of every window (chapter 1, "Average-pooling").
 
@@ -196,15 +213,15 @@ def mean_over(x: np.ndarray, axes: Axes, count_padding: bool) -> np.ndarray:
 
 
 def avg_pool_delta(
-    da,
-    input_shape,
-    window,
+    da: ArrayLike,
+    input_shape: Sequence[int],
+    window: PerAxis,
     *,
-    stride=None,
-    padding=None,
-    center=None,
-    flip=False,
-    count_padding=False,
+    stride: PerAxis | None = None,
+    padding: Padding = None,
+    center: PerAxis | None = None,
+    flip: bool = False,
+    count_padding: bool = False,
 ) -> np.ndarray:
     """Carry the deltas of an average-pool back (chapter 3, "Average-pooling").
 
@@ -259,13 +276,27 @@ def mean_delta_over(
     return dx
 
 
-def lay_pool(x: np.ndarray, window, stride=None, padding=None, center=None, flip=False) -> Axes:
+def lay_pool(
+    x: np.ndarray,
+    window: PerAxis,
+    stride: PerAxis | None = None,
+    padding: Padding = None,
+    center: PerAxis | None = None,
+    flip: bool = False,
+) -> Axes:
     """Lay the window of a pool on images; refuse a window that meets no input."""
     check_images("x", x)
     return _lay(spatial(x.shape), window, stride, padding, center, flip)
 
 
-def _lay(P: Shape, window, stride, padding, center, flip) -> Axes:
+def _lay(
+    P: Shape,
+    window: PerAxis,
+    stride: PerAxis | None,
+    padding: Padding,
+    center: PerAxis | None,
+    flip: bool,
+) -> Axes:
     """Lay the window on an input of spatial shape `P`; refuse a window that meets no input."""
     U = per_axis("window", window, len(P), 1)
     s = U if stride is None else stride
@@ -362,7 +393,7 @@ def _cells(axes: Axes) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return first[..., None], first_input[..., None], steps.ravel()
 
 
-def _count(axes: Axes, count_padding: bool, dtype) -> np.ndarray:
+def _count(axes: Axes, count_padding: bool, dtype: np.dtype) -> np.ndarray:
     """Cells that a mean divides by, as `(*I, 1)`."""
     count = np.ones((), dtype)
     for axis in axes:

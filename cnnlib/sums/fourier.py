@@ -21,12 +21,12 @@ NaN or infinity in an image makes all of its results NaN.
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 
 from cnnlib.arrays import spatial
-from cnnlib.geometry import Shape, Window
+from cnnlib.geometry import Axis, Shape, Window
 
 ROOM = 2 << 20  # bytes of a block of transforms: about a core's own cache
 
@@ -76,7 +76,7 @@ class Circles:
             yield slice(start, min(start + step, count))
 
 
-def least(rule) -> list[int]:
+def least(rule: Iterable[Axis]) -> list[int]:
     """Cells that each circle needs.
 
     The windows reach from cell `-before` to `P-1+after`. Cells below 0 come back as the last ones,
@@ -103,15 +103,19 @@ class Transforms:
     def __init__(self) -> None:
         self._kept: dict[str, tuple] = {}
 
-    def conv(self, x: np.ndarray, w: np.ndarray, b: np.ndarray | None, window: Window):
+    def conv(
+        self, x: np.ndarray, w: np.ndarray, b: np.ndarray | None, window: Window
+    ) -> np.ndarray:
         """See `fourier.conv`."""
         return conv(x, w, b, window, self)
 
-    def conv_delta(self, dz: np.ndarray, w: np.ndarray, input_shape: Shape, window: Window):
+    def conv_delta(
+        self, dz: np.ndarray, w: np.ndarray, input_shape: Shape, window: Window
+    ) -> np.ndarray:
         """See `fourier.conv_delta`."""
         return conv_delta(dz, w, input_shape, window, self)
 
-    def conv_weight_gradient(self, x: np.ndarray, dz: np.ndarray, window: Window):
+    def conv_weight_gradient(self, x: np.ndarray, dz: np.ndarray, window: Window) -> np.ndarray:
         """See `fourier.conv_weight_gradient`."""
         return conv_weight_gradient(x, dz, window, self)
 
@@ -124,7 +128,13 @@ class Transforms:
         return transform
 
 
-def conv(x, w, b, window: Window, kept: Transforms | None = None) -> np.ndarray:
+def conv(
+    x: np.ndarray,
+    w: np.ndarray,
+    b: np.ndarray | None,
+    window: Window,
+    kept: Transforms | None = None,
+) -> np.ndarray:
     """conj(H) X at each frequency; the definition is `loops.conv`."""
     circles = Circles(window, spatial(x.shape))
     z = np.empty((len(x), *(axis.outputs for axis in circles.rule), len(w)), x.dtype)
@@ -138,7 +148,11 @@ def conv(x, w, b, window: Window, kept: Transforms | None = None) -> np.ndarray:
 
 
 def conv_delta(
-    dz, w, input_shape: Shape, window: Window, kept: Transforms | None = None
+    dz: np.ndarray,
+    w: np.ndarray,
+    input_shape: Shape,
+    window: Window,
+    kept: Transforms | None = None,
 ) -> np.ndarray:
     """H.T D at each frequency; the definition is `loops.conv_delta`."""
     circles = Circles(window, spatial(input_shape))
@@ -150,7 +164,9 @@ def conv_delta(
     return dx
 
 
-def conv_weight_gradient(x, dz, window: Window, kept: Transforms | None = None) -> np.ndarray:
+def conv_weight_gradient(
+    x: np.ndarray, dz: np.ndarray, window: Window, kept: Transforms | None = None
+) -> np.ndarray:
     """conj(D) X.T at each frequency; the definition is `loops.conv_weight_gradient`."""
     circles = Circles(window, spatial(x.shape))
     dw = np.zeros((dz.shape[-1], *window.kernel, x.shape[-1]), x.dtype)

@@ -171,7 +171,7 @@ def slabs(x: np.ndarray, cuts: Cuts) -> Iterator[tuple[Cells, np.ndarray]]:
             yield (slice(here.start + images.start, here.start + images.stop), *along), rows
 
 
-def framed(x: np.ndarray, cuts: Cuts, *, back=False) -> Iterator[tuple[slice, np.ndarray]]:
+def framed(x: np.ndarray, cuts: Cuts, *, back: bool = False) -> Iterator[tuple[slice, np.ndarray]]:
     """Yield which images are read, and the entries of their blocks: an array [n, *block, *t, c].
 
     It is a view of the images, or where blocks read beyond them, of a copy with zeros around it.
