@@ -171,15 +171,15 @@ def committed_file_is_untouched(path):
 
 
 def test_the_next_run_begins_with_what_failed_and_runs_nothing_else(book, monkeypatch, capsys):
-    save("1", name="01_next")
-    save("1", name="02_last")  # it has a result, and fails later
+    save("1", name="01_next")  # it has a result, and fails later
+    save("1", name="02_last")  # of two that are due alike, the last one comes first
     assert main(["book"]) == 0
-    save("1 / 0", name="02_last")
+    save("1 / 0", name="01_next")
     assert main(["book"]) == 1
     names = executed_names(monkeypatch)
-    save("2", name="01_next")
+    save("2", name="02_last")
     assert main(["book"]) == 0
-    assert names == ["02_last", "01_next"]
+    assert names == ["01_next", "02_last"]
     assert "2 of 3 notebooks executed, 1 had not changed." in capsys.readouterr().out
 
 
