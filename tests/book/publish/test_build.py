@@ -274,6 +274,15 @@ def test_an_interrupt_ends_the_book_with_what_is_done(call, book, rendered, capf
     assert printed_by(rendered[-1].notebooks["01_next"]) == ["committed\n"] * 3
 
 
+def test_no_cell_begins_once_a_run_is_stopped(book):
+    """An interrupt between two cells meets none that runs."""
+    path = save("print(1)", "print(2)", "print(3)")
+    notebook = nbformat.read(path, as_version=4)
+    run = execution.Run(path, notebook, tick=lambda: run.stopped.set())
+    assert run() == execution.Failure(execution.INTERRUPTED)
+    assert printed_by(notebook) == ["1\n"]
+
+
 def test_a_failure_is_reported_even_where_the_pages_cannot_be_made(book, monkeypatch, capsys):
     def broken(*_):
         raise BuildError("01_next.ipynb, cell 2: a broken link")
