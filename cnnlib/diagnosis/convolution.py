@@ -11,6 +11,7 @@ from cnnlib.errors import InputError
 from . import mistakes
 from .calling import collect, with_errors
 from .cases import QUANTITIES, Case, ladder, read_setting
+from .mistakes.sums import Switch
 from .patterns import pattern, runs_only_with
 from .report import Finding, Report, where
 from .search import Explanation, explanations, hidden, is_right
@@ -184,6 +185,6 @@ def _wrong(
     return list(findings.values()), found
 
 
-def _message(switch, id: str | None, factor: str) -> str:
-    text = mistakes.get(id).cause if id else switch.change.__doc__
+def _message(switch: Switch, id: str | None, factor: str) -> str:
+    text = mistakes.get(id).cause if id else switch.words
     return text + (f"\nBesides, it is multiplied by {factor}." if factor else "")

@@ -1,22 +1,26 @@
 """What can be said of a result that no entry of the catalogue explains.
 
-A guess is a switch like those of the catalogue, and its docstring is the sentence that the report
+A guess is a switch like those of the catalogue, and its words are the sentence that the report
 says. Guesses are combined with entries of the catalogue in the same way.
 """
 
 from collections.abc import Callable
 from functools import partial
+from itertools import product
 
 import numpy as np
 
-from .mistakes.sums import DoesNotFit, Sum, Switch
+from .mistakes.sums import Change, DoesNotFit, Sum, Switch
 
 GUESSES: list[Switch] = []
 
 
-def _guess(quantities: str, stage: str):
-    def register(change: Callable[[Sum], None]) -> Callable[[Sum], None]:
-        GUESSES.extend(Switch(quantity, (), stage, change) for quantity in quantities.split())
+def _guess(words: str, stage: str, quantities: str) -> Callable[[Change], Change]:
+    """List the function below as a guess for each of these quantities, separated by spaces."""
+
+    def register(change: Change) -> Change:
+        for quantity in quantities.split():
+            GUESSES.append(Switch(quantity, (), stage, change.__name__, words, change))
         return change
 
     return register
@@ -25,7 +29,7 @@ def _guess(quantities: str, stage: str):
 # ---- Cells
 
 
-def _shifted(s: Sum, rows: int, columns: int) -> None:
+def _shifted(rows: int, columns: int, s: Sum) -> None:
     if any(by and axis.inputs == 1 for by, axis in zip((rows, columns), s.axes, strict=True)):
         raise DoesNotFit("an axis of one cell has nothing to shift")
     s.p = s.p + np.array([[rows], [columns]])
@@ -38,54 +42,64 @@ def _say(rows: int, columns: int) -> str:
     return f"Input and output are shifted against each other by {' and '.join(parts)}{cells}."
 
 
-for _rows, _columns in np.ndindex(5, 5):
-    if (_rows, _columns) != (2, 2):
-        _change = partial(_shifted, rows=_rows - 2, columns=_columns - 2)
-        _change.__name__, _change.__doc__ = "shifted", _say(_rows - 2, _columns - 2)  # type: ignore[attr-defined]
-        _guess("z dx dw", "rows")(_change)
+GUESSES += [
+    Switch(quantity, (), "rows", "shifted", _say(rows, columns), partial(_shifted, rows, columns))
+    for rows, columns in product(range(-2, 3), repeat=2)
+    if (rows, columns) != (0, 0)
+    for quantity in ("z", "dx", "dw")
+]
 
 
-@_guess("z dx", "rows")
+@_guess(
+    "Shifted by the padding: it was put, or cut off, at the far end of each axis instead.",
+    "rows",
+    "z dx",
+)
 def shifted_by_the_padding(s: Sum) -> None:
-    """Shifted by the padding: it was put, or cut off, at the far end of each axis instead."""
     s.p = s.p + np.array([[before] for before, _ in s.pads])
 
 
-@_guess("z dw", "rows")
+@_guess(
+    "The padding repeats the cells of the edge, where zeros belong (np.pad with mode 'edge').",
+    "rows",
+    "z dw",
+)
 def edge_padding(s: Sum) -> None:
-    """The padding repeats the cells of the edge, where zeros belong (np.pad with mode 'edge')."""
     limits = np.array([[axis.inputs - 1] for axis in s.axes])
     s.p = np.clip(s.p, 0, limits)
 
 
-@_guess("z dw", "rows")
+@_guess(
+    "The padding mirrors the cells behind the edge, where zeros belong (mode 'reflect').",
+    "rows",
+    "z dw",
+)
 def mirrored_padding(s: Sum) -> None:
-    """The padding mirrors the cells behind the edge, where zeros belong (mode 'reflect')."""
     limits = np.array([[axis.inputs - 1] for axis in s.axes])
     s.p = limits - np.abs(limits - np.abs(s.p))
 
 
-@_guess("z dw dx", "rows")
+@_guess(
+    "The padding continues at the other end, where zeros belong (mode 'wrap', or a short FFT).",
+    "rows",
+    "z dw dx",
+)
 def circular_padding(s: Sum) -> None:
-    """The padding continues at the other end, where zeros belong (mode 'wrap', or a short FFT)."""
     s.p = s.p % np.array([[axis.inputs] for axis in s.axes])
 
 
-@_guess("z dx dw", "rows")
+@_guess("The last row and the last column of outputs are left out of the sum.", "rows", "z dx dw")
 def last_outputs_left_out(s: Sum) -> None:
-    """The last row and the last column of outputs are left out of the sum."""
     _without(s, np.array([[axis.outputs - 1] for axis in s.axes]), s.i)
 
 
-@_guess("dw", "rows")
+@_guess("The last column of the kernel is left out.", "rows", "dw")
 def last_column_of_weights(s: Sum) -> None:
-    """The last column of the kernel is left out."""
     _without(s, np.array([[-1], [s.axes[1].kernel - 1]]), s.u)
 
 
-@_guess("dw", "rows")
+@_guess("The last row of the kernel is left out.", "rows", "dw")
 def last_row_of_weights(s: Sum) -> None:
-    """The last row of the kernel is left out."""
     _without(s, np.array([[s.axes[0].kernel - 1], [-1]]), s.u)
 
 
@@ -99,114 +113,112 @@ def _without(s: Sum, last: np.ndarray, index: np.ndarray) -> None:
 # ---- Axes
 
 
-@_guess("z dx dw", "arrays")
+@_guess("The rows and columns of the kernel are exchanged.", "arrays", "z dx dw")
 def kernel_transposed(s: Sum) -> None:
-    """The rows and columns of the kernel are exchanged."""
     if s.axes[0].kernel != s.axes[1].kernel:
         raise DoesNotFit("a square kernel is needed")
     s.u = s.u[::-1]
 
 
-@_guess("z dx dw", "arrays")
+@_guess("The kernel's rows are reversed, its columns are not.", "arrays", "z dx dw")
 def rows_reversed(s: Sum) -> None:
-    """The kernel's rows are reversed, its columns are not."""
     s.u = np.array([s.axes[0].kernel - 1 - s.u[0], s.u[1]])
 
 
-@_guess("z dx dw", "arrays")
+@_guess("The kernel's columns are reversed, its rows are not.", "arrays", "z dx dw")
 def columns_reversed(s: Sum) -> None:
-    """The kernel's columns are reversed, its rows are not."""
     s.u = np.array([s.u[0], s.axes[1].kernel - 1 - s.u[1]])
 
 
-@_guess("z dx", "arrays")
+@_guess("The filters are in the reverse order.", "arrays", "z dx")
 def filters_reversed(s: Sum) -> None:
-    """The filters are in the reverse order."""
     s.w = s.w[::-1]
 
 
-@_guess("z dw", "arrays")
+@_guess("The channels are in the reverse order.", "arrays", "z dw")
 def channels_reversed(s: Sum) -> None:
-    """The channels are in the reverse order."""
     s.x = s.x[..., ::-1]
 
 
-@_guess("dx", "arrays")
+@_guess("The deltas of each image are rotated by 180 degrees.", "arrays", "dx")
 def deltas_turned(s: Sum) -> None:
-    """The deltas of each image are rotated by 180 degrees."""
     s.i = np.array([[axis.outputs - 1] for axis in s.axes]) - s.i
 
 
-@_guess("dx dw", "arrays")
+@_guess(
+    "A sample meets the deltas of another one: the samples are in the reverse order.",
+    "arrays",
+    "dx dw",
+)
 def samples_reversed(s: Sum) -> None:
-    """A sample meets the deltas of another one: the samples are in the reverse order."""
     s.dz = s.dz[::-1]
 
 
 # ---- Sums
 
 
-@_guess("dx dw", "arrays")
+@_guess(
+    "Every sample gets the deltas of all samples: they were summed over the batch too early.",
+    "arrays",
+    "dx dw",
+)
 def deltas_added_over_the_batch(s: Sum) -> None:
-    """Every sample gets the deltas of all samples: they were summed over the batch too early."""
     s.dz = np.repeat(s.dz.sum(axis=0, keepdims=True), len(s.dz), axis=0)
 
 
-@_guess("z", "arrays")
+@_guess(
+    "Only the last channel counts: = where += belongs in the sum over the channels.", "arrays", "z"
+)
 def last_channel(s: Sum) -> None:
-    """Only the last channel counts: = where += belongs in the sum over the channels."""
     s.x, s.w = s.x[..., -1:], s.w[..., -1:]
 
 
-@_guess("z", "arrays")
+@_guess("Only the first channel counts: the sum over the channels is missing.", "arrays", "z")
 def first_channel(s: Sum) -> None:
-    """Only the first channel counts: the sum over the channels is missing."""
     s.x, s.w = s.x[..., :1], s.w[..., :1]
 
 
-@_guess("dx", "arrays")
+@_guess(
+    "Only the last filter counts: = where += belongs in the sum over the filters.", "arrays", "dx"
+)
 def last_filter(s: Sum) -> None:
-    """Only the last filter counts: = where += belongs in the sum over the filters."""
     s.dz, s.w = s.dz[..., -1:], s.w[-1:]
 
 
-@_guess("dx", "arrays")
+@_guess("Only the first filter counts: the sum over the filters is missing.", "arrays", "dx")
 def first_filter(s: Sum) -> None:
-    """Only the first filter counts: the sum over the filters is missing."""
     s.dz, s.w = s.dz[..., :1], s.w[:1]
 
 
-@_guess("z dw", "sum")
+@_guess("Terms are overwritten where they belong added up: = where += belongs.", "sum", "z dw")
 def overwritten(s: Sum) -> None:
-    """Terms are overwritten where they belong added up: = where += belongs."""
     s.overwrites = True
 
 
-@_guess("z dx dw db", "result")
+@_guess(
+    "The result is cut to whole numbers: the array that holds it has an integer type.",
+    "result",
+    "z dx dw db",
+)
 def whole_numbers(s: Sum) -> None:
-    """The result is cut to whole numbers: the array that holds it has an integer type."""
     s.after.append(np.trunc)
 
 
-@_guess("z dw db", "result")
+@_guess("The result is zero everywhere.", "result", "z dw db")
 def nothing(s: Sum) -> None:
-    """The result is zero everywhere."""
     s.after.append(np.zeros_like)
 
 
-@_guess("z", "sum")
+@_guess("The bias is missing.", "sum", "z")
 def no_bias(s: Sum) -> None:
-    """The bias is missing."""
     s.b = None
 
 
-@_guess("z", "sum")
+@_guess("The bias is added C times, once for each channel.", "sum", "z")
 def bias_per_channel(s: Sum) -> None:
-    """The bias is added C times, once for each channel."""
     s.b = None if s.b is None else s.b * s.x.shape[-1]
 
 
-@_guess("z", "sum")
+@_guess("The bias is subtracted.", "sum", "z")
 def bias_subtracted(s: Sum) -> None:
-    """The bias is subtracted."""
     s.b = None if s.b is None else -s.b

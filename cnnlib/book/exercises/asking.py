@@ -7,7 +7,6 @@ as configurations of a layer, on which the diagnosis searches as it does for `cn
 import copy
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import wraps
 from typing import Any
 
 import numpy as np
@@ -17,7 +16,7 @@ from cnnlib.diagnosis.cases import Case
 from cnnlib.diagnosis.convolution import examine
 from cnnlib.diagnosis.mistakes import choices
 from cnnlib.diagnosis.mistakes.choices import Places
-from cnnlib.diagnosis.mistakes.sums import Sum, Switch
+from cnnlib.diagnosis.mistakes.sums import Change, Sum, Switch
 from cnnlib.errors import InputError
 from cnnlib.geometry import Axis, Window
 from cnnlib.pooling import max_pool_delta
@@ -62,8 +61,9 @@ class Posed(Case):
         return ""  # the judge has named the case by its arguments
 
 
-def _beside_the_row(switch: Switch) -> Callable[[Sum], None]:
-    @wraps(switch.change)
+def _beside_the_row(switch: Switch) -> Change:
+    """The change of this switch, after which the first axis is one row again."""
+
     def change(s: Sum) -> None:
         switch.change(s)
         if switch.stage == "axes":

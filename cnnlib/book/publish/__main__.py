@@ -7,8 +7,11 @@ from pathlib import Path
 
 from cnnlib.errors import Error
 
-from . import __doc__ as ABOUT
-
+ABOUT = (
+    "The builder of the book: executes the notebooks and renders them to HTML. `python -m "
+    "cnnlib.book.publish --help` lists its commands; the Makefile's targets call them. Jupyter's "
+    "own `jupyter nbconvert --to cnn-course` makes one self-contained page of one notebook."
+)
 CONSEQUENCE = (
     "Their pages show the committed results, where there are any, and say why. The next run begins "
     "with these chapters."

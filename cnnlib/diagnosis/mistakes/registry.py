@@ -7,16 +7,22 @@ import numpy as np
 
 from cnnlib.geometry import Axis
 
-from .sums import Sum, Switch
+from .sums import Change, Sum, Switch
 
 SWITCHES: list[Switch] = []
 
 
-def switch(quantity: str, ids: str, stage: str):
-    """List the function below as a way of making these mistakes, `ids` separated by spaces."""
+def switch(words: str, stage: str, **ids: str) -> Callable[[Change], Change]:
+    """List the function below as a way of making mistakes.
 
-    def register(change: Callable[[Sum], None]) -> Callable[[Sum], None]:
-        SWITCHES.append(Switch(quantity, tuple(ids.split()), stage, change))
+    `ids` has, by quantity, the entries of the catalogue, separated by spaces. `words` say how the
+    mistake is made: `dz[i] where dz[I-1-i] belongs.`
+    """
+
+    def register(change: Change) -> Change:
+        for quantity, entries in ids.items():
+            named = tuple(entries.split())
+            SWITCHES.append(Switch(quantity, named, stage, change.__name__, words, change))
         return change
 
     return register
@@ -37,17 +43,11 @@ def span(axis: Axis) -> int:
     return axis.dilation * (axis.kernel - 1) + 1
 
 
-@switch("z", "F1", "rows")
-@switch("dx", "D1 D2 D3", "rows")
-@switch("dw", "W2", "rows")
+@switch("w[U-1-u] where w[u] belongs.", "rows", z="F1", dx="D1 D2 D3", dw="W2")
 def half_turn(s: Sum) -> None:
-    """w[U-1-u] where w[u] belongs."""
     s.u = last(s) - s.u
 
 
-@switch("z", "F3", "axes")
-@switch("dx", "D4 D5", "axes")
-@switch("dw", "W3", "axes")
+@switch("p = i + ... where p = s*i + ... belongs.", "axes", z="F3", dx="D4 D5", dw="W3")
 def no_stride(s: Sum) -> None:
-    """p = i + ... where p = s*i + ... belongs."""
     s.axes = [replace(axis, stride=1) for axis in s.axes]

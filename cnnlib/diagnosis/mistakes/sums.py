@@ -110,6 +110,9 @@ def _within(index: np.ndarray, shape: Sequence[int]) -> np.ndarray:
     return np.all((0 <= index) & (index < limits), axis=0)
 
 
+Change = Callable[[Sum], None]  # of a sum, in place
+
+
 @dataclass(frozen=True)
 class Switch:
     """One way of making one mistake: `ids` are the entries of the catalogue with this result."""
@@ -117,12 +120,9 @@ class Switch:
     quantity: str
     ids: tuple[str, ...]
     stage: str
-    change: Callable[[Sum], None] = field(repr=False)
-
-    @property
-    def name(self) -> str:
-        """The function's name."""
-        return self.change.__name__
+    name: str
+    words: str  # how it is made
+    change: Change = field(repr=False)
 
 
 def wrong(

@@ -47,8 +47,7 @@ def ways() -> Iterator[Way]:
 def _unsorted() -> Iterator[Way]:
     for switch in SWITCHES:
         for id in switch.ids:
-            words = (switch.change.__doc__ or "").splitlines()[0]
-            yield Way(id, "layer", switch.quantity, words, switch)
+            yield Way(id, "layer", switch.quantity, switch.words, switch)
     for kind, other in (("max", "divide"), ("avg", "winner")):
         own = {place: values for place, values in POOL.items() if place != other}
         yield from _choices(kind, "dx", own, "P")
