@@ -1,17 +1,21 @@
 """Ways to find out whether a gradient is right, and to see any number as the sum that it is."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from .arrays import check_deltas, check_images, float_arrays, spatial
 from .convolution import conv, conv_delta, conv_weight_gradient
 from .errors import InputError
-from .geometry import Window, per_axis
+from .geometry import Shape, Window, per_axis
 
 
-def numerical_gradient(f: Callable[[np.ndarray], float], x, step: float = 1e-5) -> np.ndarray:
+def numerical_gradient(
+    f: Callable[[np.ndarray], float], x: ArrayLike, step: float = 1e-5
+) -> np.ndarray:
     """Gradient of a scalar function by central differences (chapter 4, "The numerical check").
 
         g[m] = (f(x + step*e_m) - f(x - step*e_m)) / (2*step)   for every entry m of x
@@ -50,7 +54,7 @@ def numerical_gradient(f: Callable[[np.ndarray], float], x, step: float = 1e-5) 
     return gradient
 
 
-def relative_error(a, b) -> float:
+def relative_error(a: ArrayLike, b: ArrayLike) -> float:
     """Largest difference of two arrays, relative to the largest entry: `max|a-b| / max(|a|,|b|)`.
 
     Examples
@@ -65,7 +69,9 @@ def relative_error(a, b) -> float:
     return float(np.abs(a - b).max(initial=0) / scale) if scale else 0.0
 
 
-def adjoint_test(x, w, dz, **geometry) -> tuple[float, float, float]:
+def adjoint_test(
+    x: ArrayLike, w: ArrayLike, dz: ArrayLike, **geometry: Any
+) -> tuple[float, float, float]:
     """Three inner products that are equal if both gradients of a convolution are right.
 
         <dz, conv(x, w)> = <dx, x> = <dw, w>
@@ -94,6 +100,7 @@ def adjoint_test(x, w, dz, **geometry) -> tuple[float, float, float]:
 
 
 Term = tuple[tuple[str, float], ...]  # the factors of a product, each with its name
+Rows = list[tuple[list[int], list[int], list[int]]]  # of the connection table: (i, u, p)
 
 
 @dataclass(frozen=True)
@@ -123,17 +130,17 @@ class Explanation:
 
 def explain(
     quantity: str,
-    cell,
+    cell: int | Sequence[int],
     *,
-    x=None,
-    w=None,
-    b=None,
-    dz=None,
-    stride=1,
-    dilation=1,
-    padding=None,
-    center=None,
-    flip=False,
+    x: ArrayLike | None = None,
+    w: ArrayLike | None = None,
+    b: ArrayLike | None = None,
+    dz: ArrayLike | None = None,
+    stride: int | Sequence[int] = 1,
+    dilation: int | Sequence[int] = 1,
+    padding: str | int | Sequence[int | tuple[int, int]] | None = None,
+    center: int | Sequence[int] | None = None,
+    flip: bool = False,
 ) -> Explanation:
     """Write one entry of z, dx, dw or db as the sum over its rows of the connection table.
 
@@ -181,68 +188,96 @@ def explain(
             raise InputError(f"{name} is missing; explain({quantity!r}) needs {needed[quantity]}")
     arrays = {name: float_arrays(**{name: a})[0] for name, a in given.items() if a is not None}
     if quantity == "db":
-        return _explain_bias(cell, arrays["dz"])
-    x, w, b, dz = (arrays.get(name) for name in given)
+        return _explain_db(cell, arrays["dz"])
+    x, w, b = arrays["x"], arrays["w"], arrays.get("b")
     z = conv(x, w, b, stride=stride, dilation=dilation, padding=padding, center=center, flip=flip)
     if quantity != "z":
-        check_deltas("dz", dz, z.shape)
-    P, I, U = spatial(x.shape), spatial(z.shape), spatial(w.shape)
-    rows = Window(U, stride, dilation, padding, center, flip).connections(P)
-    shape = {"z": z.shape, "dx": x.shape, "dw": w.shape}[quantity]
-    first, *place, last = _cell(cell, shape)
-    side = {"z": "output", "dx": "input", "dw": "weight"}[quantity]
-    rows = rows[rows[side] == np.ravel_multi_index(place, shape[1:-1])]
-    terms: list[Term] = []
-    for row in rows:
-        i, u, p = (
-            tuple(map(int, np.unravel_index(row[f], size)))
-            for f, size in (("output", I), ("weight", U), ("input", P))
-        )
-        if quantity == "z":  # first, last = n, k
-            c = range(x.shape[-1])
-            terms += [(_factor("w", w, (last, *u, m)), _factor("x", x, (first, *p, m))) for m in c]
-        elif quantity == "dx":  # first, last = n, c
-            k = range(len(w))
-            terms += [
-                (_factor("w", w, (m, *u, last)), _factor("dz", dz, (first, *i, m))) for m in k
-            ]
-        else:  # first, last = k, c
-            n = range(len(x))
-            terms += [
-                (_factor("x", x, (m, *p, last)), _factor("dz", dz, (m, *i, first))) for m in n
-            ]
-    if quantity == "z" and b is not None:
-        terms.append((_factor("b", b, (last,)),))
-    at, count = tuple(place), len(rows)
-    words = {
-        "z": f"Output {at} of sample {first}, filter {last}, meets {_count(count, 'input cell')}.",
-        "dx": f"Input {at} of sample {first}, channel {last}, went into {_count(count, 'output')}.",
-        "dw": f"Weight {at} of filter {first}, channel {last}, joined "
-        f"{_count(count, 'pair')} in each sample.",
-    }[quantity]
-    return Explanation(_name(quantity, (first, *place, last)), words, tuple(terms))
+        check_deltas("dz", arrays["dz"], z.shape)
+    side, whole = {"z": ("output", z), "dx": ("input", x), "dw": ("weight", w)}[quantity]
+    at = _cell(cell, whole.shape)
+    shapes = {"output": spatial(z.shape), "weight": spatial(w.shape), "input": spatial(x.shape)}
+    window = Window(shapes["weight"], stride, dilation, padding, center, flip)
+    rows = _rows(window, shapes, side, at[1:-1])
+    if quantity == "z":
+        return _explain_z(at, rows, x, w, b)
+    if quantity == "dx":
+        return _explain_dx(at, rows, w, arrays["dz"])
+    return _explain_dw(at, rows, x, arrays["dz"])
 
 
-def _explain_bias(cell, dz: np.ndarray) -> Explanation:
+def _rows(window: Window, shapes: Mapping[str, Shape], side: str, place: Shape) -> Rows:
+    """The rows (i, u, p) of the table with this cell on that side, their indices along all axes."""
+    table = window.connections(shapes["input"])
+    met = table[table[side] == np.ravel_multi_index(place, shapes[side])]
+    i, u, p = (np.transpose(np.unravel_index(met[name], size)) for name, size in shapes.items())
+    return list(zip(i.tolist(), u.tolist(), p.tolist(), strict=True))
+
+
+def _explain_z(
+    cell: Shape, rows: Rows, x: np.ndarray, w: np.ndarray, b: np.ndarray | None
+) -> Explanation:
+    """z[n,i,k] = b[k] + sum over rows (i,u,p), c of w[k,u,c] * x[n,p,c]."""
+    n, *i, k = cell
+    terms: list[Term] = [
+        (_factor("w", w, (k, *u, c)), _factor("x", x, (n, *p, c)))
+        for _, u, p in rows
+        for c in range(x.shape[-1])
+    ]
+    if b is not None:
+        terms.append((_factor("b", b, (k,)),))
+    meets = _count(len(rows), "input cell")
+    words = f"Output {tuple(i)} of sample {n}, filter {k}, meets {meets}."
+    return Explanation(_name("z", cell), words, tuple(terms))
+
+
+def _explain_dx(cell: Shape, rows: Rows, w: np.ndarray, dz: np.ndarray) -> Explanation:
+    """dx[n,p,c] = sum over rows (i,u,p), k of w[k,u,c] * dz[n,i,k]."""
+    n, *p, c = cell
+    terms = tuple(
+        (_factor("w", w, (k, *u, c)), _factor("dz", dz, (n, *i, k)))
+        for i, u, _ in rows
+        for k in range(len(w))
+    )
+    went = _count(len(rows), "output")
+    words = f"Input {tuple(p)} of sample {n}, channel {c}, went into {went}."
+    return Explanation(_name("dx", cell), words, terms)
+
+
+def _explain_dw(cell: Shape, rows: Rows, x: np.ndarray, dz: np.ndarray) -> Explanation:
+    """dw[k,u,c] = sum over rows (i,u,p), n of x[n,p,c] * dz[n,i,k]."""
+    k, *u, c = cell
+    terms = tuple(
+        (_factor("x", x, (n, *p, c)), _factor("dz", dz, (n, *i, k)))
+        for i, _, p in rows
+        for n in range(len(x))
+    )
+    joined = _count(len(rows), "pair")
+    words = f"Weight {tuple(u)} of filter {k}, channel {c}, joined {joined} in each sample."
+    return Explanation(_name("dw", cell), words, terms)
+
+
+def _explain_db(cell: int | Sequence[int], dz: np.ndarray) -> Explanation:
+    """db[k] = sum over n, i of dz[n,i,k]."""
     check_images("dz", dz)
     (k,) = _cell(cell, dz.shape[-1:])
-    terms = tuple((_factor("dz", dz, (*i, k)),) for i in np.ndindex(dz.shape[:-1]))
+    terms = tuple((_factor("dz", dz, (*ni, k)),) for ni in np.ndindex(dz.shape[:-1]))
     words = f"The bias of filter {k} went into {_count(len(terms), 'output')}."
-    return Explanation(f"db[{k}]", words, terms)
+    return Explanation(_name("db", (k,)), words, terms)
 
 
-def _cell(cell, shape) -> tuple[int, ...]:
+def _cell(cell: int | Sequence[int], shape: Shape) -> Shape:
+    """The index of an entry, if an array of this shape has it."""
     index = per_axis("cell", cell, len(shape), 0)
     if any(m >= size for m, size in zip(index, shape, strict=True)):
         raise InputError(f"cell is {cell!r}; the array has shape {tuple(shape)}")
     return index
 
 
-def _factor(name: str, array: np.ndarray, index: tuple[int, ...]) -> tuple[str, float]:
+def _factor(name: str, array: np.ndarray, index: Shape) -> tuple[str, float]:
     return _name(name, index), float(array[index])
 
 
-def _name(name: str, index: tuple[int, ...]) -> str:
+def _name(name: str, index: Shape) -> str:
     return f"{name}[{','.join(map(str, index))}]"
 
 

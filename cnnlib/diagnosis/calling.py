@@ -9,7 +9,7 @@ import numpy as np
 from .report import Finding
 
 
-class Setup(Protocol):
+class Configuration(Protocol):
     """A configuration; `str()` of it is its words."""
 
     @property
@@ -42,26 +42,26 @@ class Outcome:
         return next((f.quantity for f in self.findings), next(iter(self.results), ""))
 
 
-def collect(fn: Callable, setups: Sequence[Setup], quantities: Sequence[str]) -> Outcome:
+def collect(fn: Callable, cases: Sequence[Configuration], quantities: Sequence[str]) -> Outcome:
     """Call `fn` on every configuration, and on the last one twice."""
     outcome = Outcome()
-    first, outcome.findings = _memory(fn, setups[-1], quantities)
+    first, outcome.findings = _memory(fn, cases[-1], quantities)
     if outcome.findings:  # what is remembered would spoil all further calls
         outcome.tried = 1
-        outcome.results = {quantity: [(setups[-1], value)] for quantity, value in first.items()}
+        outcome.results = {quantity: [(cases[-1], value)] for quantity, value in first.items()}
         return outcome
-    for setup in setups:
+    for case in cases:
         outcome.tried += 1
         try:
-            returned, changed = _call(fn, setup, quantities)
+            returned, changed = _call(fn, case, quantities)
         except _Unusable as error:
-            outcome.errors.append((setup, str(error)))
+            outcome.errors.append((case, str(error)))
             continue
         for quantity, value in returned.items():
-            outcome.results.setdefault(quantity, []).append((setup, value))
+            outcome.results.setdefault(quantity, []).append((case, value))
         if changed and not any(f.message == _changes(changed) for f in outcome.findings):
             quantity = next(iter(returned), quantities[0])
-            outcome.findings.append(Finding(quantity, None, _changes(changed), str(setup)))
+            outcome.findings.append(Finding(quantity, None, _changes(changed), str(case)))
     return outcome
 
 
@@ -73,23 +73,25 @@ def with_errors(
     A mistake that was found may cause them: then they are a remark, not a second mistake.
     `common` says what the failing configurations have in common.
     """
-    failing = [(setup, text) for setup, text in outcome.errors if not explained(setup)]
+    failing = [(case, text) for case, text in outcome.errors if not explained(case)]
     if not failing:
         return outcome.findings
-    setup, text = failing[0]
+    case, text = failing[0]
     message = f"In {len(failing)} of {outcome.tried} configurations {text}."
-    if said := common([setup for setup, _ in failing]):
+    if said := common([case for case, _ in failing]):
         message += f" {said}"
     if outcome.findings:
         *others, last = outcome.findings
         remark = f"{message} This may have the same cause: mend it first."
         return [*others, replace(last, message=f"{last.message}\n{remark}")]
-    return [Finding(outcome.first() or next(iter(setup.right)), None, message, str(setup))]
+    return [Finding(outcome.first() or next(iter(case.right)), None, message, str(case))]
 
 
-def _call(fn: Callable, setup: Setup, quantities: Sequence[str]) -> tuple[dict[str, Any], str]:
+def _call(
+    fn: Callable, case: Configuration, quantities: Sequence[str]
+) -> tuple[dict[str, Any], str]:
     """What the function returns, read as arrays, and the names of the arrays that it changed."""
-    given = setup.arguments()
+    given = case.arguments()
     try:
         with np.errstate(all="ignore"):
             returned = fn(*given)
@@ -105,7 +107,7 @@ def _call(fn: Callable, setup: Setup, quantities: Sequence[str]) -> tuple[dict[s
         quantity = "z" if name == "y" else name
         if quantity in quantities and value is not ...:
             read[quantity] = value if value is None else _array(quantity, value)
-    pairs = enumerate(zip(setup.arguments(), given, strict=True), 1)
+    pairs = enumerate(zip(case.arguments(), given, strict=True), 1)
     changed = [
         str(number)
         for number, (before, after) in pairs
@@ -138,11 +140,11 @@ def _short(text: str) -> str:
 
 
 def _memory(
-    fn: Callable, setup: Setup, quantities: Sequence[str]
+    fn: Callable, case: Configuration, quantities: Sequence[str]
 ) -> tuple[dict[str, Any], list[Finding]]:
     """Call twice with equal arguments: what comes out must be equal as well."""
     try:
-        first, second = (_call(fn, setup, quantities)[0] for _ in range(2))
+        first, second = (_call(fn, case, quantities)[0] for _ in range(2))
     except _Unusable:
         return {}, []
     found = []
@@ -157,5 +159,5 @@ def _memory(
             "between calls. Make new arrays of zeros in every call."
         )
         # Numbers drawn at random differ as well, but nothing was kept then: no entry is named.
-        found.append(Finding(quantity, "W13" if doubled else None, message, str(setup)))
+        found.append(Finding(quantity, "W13" if doubled else None, message, str(case)))
     return first, found

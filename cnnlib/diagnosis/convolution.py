@@ -14,7 +14,7 @@ from .cases import QUANTITIES, Case, ladder, read_setting
 from .mistakes.sums import Switch
 from .patterns import pattern, runs_only_with
 from .report import Finding, Report, where
-from .search import Explanation, explanations, hidden, is_right
+from .search import Culprits, find_culprits, hidden, is_right
 
 Layer = Callable[..., Any]
 
@@ -68,13 +68,13 @@ def diagnose(fn: Layer, *, stride=None, padding=None, seed: int = 0) -> Report:
         raise InputError(f"fn is {fn!r}; expected a function fn(x, w, b, dz, stride, padding)")
     stride, padding = read_setting("stride", stride, 1), read_setting("padding", padding, 0)
     cases = ladder(stride, padding, np.random.default_rng(seed))
-    report = examine(fn, cases)
+    report = examine_layer(fn, cases)
     fixed = stride is not None or padding is not None
     unseen = {quantity: hidden(quantity, cases) for quantity in report.right} if fixed else {}
     return replace(report, hidden=unseen)
 
 
-def examine(
+def examine_layer(
     fn: Layer, cases: Sequence[Case], most: int = 2, without: Collection[str] = ()
 ) -> Report:
     """Say what is wrong with somebody's layer in these configurations.
@@ -92,15 +92,15 @@ def examine(
         Entries of the catalogue that this function cannot contain.
     """
     outcome = collect(fn, cases, QUANTITIES)
-    explained: list[Explanation] = []
+    known: list[Culprits] = []
     for quantity in QUANTITIES:
         if quantity in outcome.results:
             findings, found = _wrong(quantity, outcome.results[quantity], most, without)
             outcome.findings += findings
-            explained += found
+            known += found
     outcome.findings = with_errors(
         outcome,
-        lambda case: any(not one.fits(case) for one in explained),
+        lambda case: any(not one.fits(case) for one in known),
         lambda failing: runs_only_with([case for case in cases if case not in failing], failing),
     )
     told = {finding.quantity for finding in outcome.findings}
@@ -139,7 +139,7 @@ def _each(returned, change):
 
 def _wrong(
     quantity: str, results: list[tuple[Case, Any]], most: int, without: Collection[str]
-) -> tuple[list[Finding], list[Explanation]]:
+) -> tuple[list[Finding], list[Culprits]]:
     """What is wrong with one quantity, in all cases together, and what explains it."""
     absent = [case for case, got in results if got is None]
     if absent:
@@ -155,7 +155,7 @@ def _wrong(
     if got.shape == right.shape and not np.isfinite(got).all():
         message = f"{quantity} has entries that are not finite. {pattern(quantity, results)}"
         return [Finding(quantity, None, message, str(case), shown, pair)], []
-    found = explanations(quantity, results, most, without)
+    found = find_culprits(quantity, results, most, without)
     alone = dict.fromkeys(id for one in found for switch in one.switches for id in switch.ids)
     same = ", ".join(alone)
     findings: dict[str | None, Finding] = {}

@@ -13,7 +13,7 @@ from cnnlib.errors import InputError
 from . import mistakes
 from .calling import collect, with_errors
 from .mistakes import choices
-from .mistakes.choices import HEAD, LOSS, POOL, POOL_FORWARD, STEP, Places, Wrong
+from .mistakes.choices import HEAD, LOSS, POOL, POOL_FORWARD, STEP, Places, Slip
 from .report import Finding, Report, where
 from .search import is_right
 
@@ -21,7 +21,7 @@ Setting = Mapping[str, str]
 
 
 @dataclass(frozen=True)
-class Setup:
+class PartCase:
     """One configuration: what the function gets, and what comes out with given choices."""
 
     given: tuple
@@ -80,16 +80,16 @@ def diagnose_pool(fn: Callable, *, kind: str = "max", stride=None, seed: int = 0
     if not (stride in (None, "window") or (isinstance(stride, int) and stride > 0)):
         raise InputError(f"stride is {stride!r}; expected an integer, at least 1, or 'window'")
     rng = np.random.default_rng(seed)
-    setups = []
+    cases = []
     for N, H, W, C, k, s in POOL_LADDER:
         s = {None: s, "window": k}.get(stride, stride)
         for tied in (False, True) if kind == "max" else (False,):
             if min(H, W) >= k:
-                setups.append(_pool_setup(kind, (N, H, W, C, k, s), tied, rng))
+                cases.append(_pool_case(kind, (N, H, W, C, k, s), tied, rng))
     places = {
         name: POOL[name] for name in POOL if name != ("divide" if kind == "max" else "winner")
     }
-    return examine(fn, setups, {"a": POOL_FORWARD, "dx": places})
+    return examine_choices(fn, cases, {"a": POOL_FORWARD, "dx": places})
 
 
 # N, H, W, C, window, stride: side by side, with a remainder, overlapping, with gaps.
@@ -104,7 +104,7 @@ POOL_LADDER = (
 )
 
 
-def _pool_setup(kind: str, sizes: tuple, tied: bool, rng: np.random.Generator) -> Setup:
+def _pool_case(kind: str, sizes: tuple, tied: bool, rng: np.random.Generator) -> PartCase:
     N, H, W, C, k, s = sizes
     count = N * H * W * C
     # All distinct and all negative, or only a few values; halves, so that sums are exact.
@@ -122,7 +122,7 @@ def _pool_setup(kind: str, sizes: tuple, tied: bool, rng: np.random.Generator) -
         }
 
     words = f"N={N}, {H}x{W} cells, C={C}, window {k}, stride {s}{', with ties' if tied else ''}"
-    return Setup((x, da, k, s), words, predict)
+    return PartCase((x, da, k, s), words, predict)
 
 
 def diagnose_head(fn: Callable, *, relu: bool = False, seed: int = 0) -> Report:
@@ -152,7 +152,7 @@ def diagnose_head(fn: Callable, *, relu: bool = False, seed: int = 0) -> Report:
     [('dz', 'S5')]
     """
     rng = np.random.default_rng(seed)
-    setups = []
+    cases = []
     for N, D, K in ((1, 2, 2), (1, 3, 2), (2, 2, 3), (4, 3, 2), (5, 4, 3)):
         x, w, b = rng.normal(size=(N, D)), rng.normal(size=(D, K)), rng.normal(size=K)
         t = rng.integers(0, K, N)
@@ -161,11 +161,11 @@ def diagnose_head(fn: Callable, *, relu: bool = False, seed: int = 0) -> Report:
             whole = {**choices.right({**LOSS, **HEAD}), **setting}
             return choices.head(x, w, b, t, whole, relu=relu)
 
-        setups.append(Setup((x, w, b, t), f"N={N}, {D} inputs, {K} classes", predict))
+        cases.append(PartCase((x, w, b, t), f"N={N}, {D} inputs, {K} classes", predict))
     places = HEAD if relu else {name: HEAD[name] for name in ("mean", "delta")}
     without = {name: HEAD[name] for name in ("mean", "delta")}
     gradients = {"dz": without, "dw": without, "db": without, "dx": places}
-    return examine(fn, setups, {"p": {}, "loss": LOSS, **gradients})
+    return examine_choices(fn, cases, {"p": {}, "loss": LOSS, **gradients})
 
 
 def diagnose_step(fn: Callable, *, seed: int = 0) -> Report:
@@ -190,7 +190,7 @@ def diagnose_step(fn: Callable, *, seed: int = 0) -> Report:
     'T2'
     """
     rng = np.random.default_rng(seed)
-    setups = []
+    cases = []
     for N, D, M, K in ((1, 2, 3, 2), (2, 3, 4, 3), (5, 4, 5, 3)):
         shapes = {"w1": (D, M), "b1": (M,), "w2": (M, K), "b2": (K,)}
         params = {name: rng.normal(size=shape) for name, shape in shapes.items()}
@@ -201,7 +201,7 @@ def diagnose_step(fn: Callable, *, seed: int = 0) -> Report:
             return {name: np.stack([first[name], second[name]]) for name in first}
 
         words = f"N={N}, {D} inputs, {M} hidden, {K} classes, rate 0.5, two steps"
-        setups.append(Setup((params, batches, 0.5), words, predict))
+        cases.append(PartCase((params, batches, 0.5), words, predict))
 
     def twice(params, batches, rate):
         after = []
@@ -212,12 +212,14 @@ def diagnose_step(fn: Callable, *, seed: int = 0) -> Report:
         return {name: np.stack([one[name] for one in after]) for name in after[0]}
 
     names = ("w1", "b1", "w2", "b2")
-    return examine(twice, setups, dict.fromkeys(names, STEP))
+    return examine_choices(twice, cases, dict.fromkeys(names, STEP))
 
 
-def examine(fn: Callable, setups: Sequence[Setup], places: Mapping[str, Places]) -> Report:
-    """Run the function on all setups and look for the choices that give what came out."""
-    outcome = collect(fn, setups, list(places))
+def examine_choices(
+    fn: Callable, cases: Sequence[PartCase], places: Mapping[str, Places]
+) -> Report:
+    """Run the function on all cases and look for the choices that give what came out."""
+    outcome = collect(fn, cases, list(places))
     joint: list[Setting] = []
     if len({id(one) for one in places.values()}) == 1:  # one mistake may show in all quantities
         joint = _explaining(outcome.results, next(iter(places.values())))
@@ -227,16 +229,16 @@ def examine(fn: Callable, setups: Sequence[Setup], places: Mapping[str, Places])
     # What is kept between calls needs no sentence of its own where its mistake has a name.
     named = {one.quantity for one in outcome.findings if one.mistake == "W13"}
     outcome.findings = [one for one in outcome.findings if one.mistake or one.quantity not in named]
-    outcome.findings = with_errors(outcome, lambda setup: False)
+    outcome.findings = with_errors(outcome, lambda case: False)
     told = {finding.quantity for finding in outcome.findings}
     right = [quantity for quantity in outcome.results if quantity not in told]
     missing = [quantity for quantity in places if quantity not in outcome.results]
     return Report(outcome.findings, right, missing, outcome.tried)
 
 
-def _explaining(results: Mapping[str, list[tuple[Setup, Any]]], places: Places) -> list[Setting]:
+def _explaining(results: Mapping[str, list[tuple[PartCase, Any]]], places: Places) -> list[Setting]:
     """The settings with the fewest wrong choices that give all these results."""
-    every = [(q, setup, got) for q, pairs in results.items() for setup, got in pairs]
+    every = [(q, case, got) for q, pairs in results.items() for case, got in pairs]
     if any(got is None for *_, got in every):
         return []
     # The wrong ones first: they refute most settings at once.
@@ -246,51 +248,50 @@ def _explaining(results: Mapping[str, list[tuple[Setup, Any]]], places: Places) 
         number = len(choices.mistaken(places, setting))
         if found and number > len(choices.mistaken(places, found[0])):
             break
-        if all(_gives(setup, setting, quantity, got) for quantity, setup, got in every):
+        if all(_gives(case, setting, quantity, got) for quantity, case, got in every):
             found.append(setting)
     return found
 
 
 def _wrong(
-    quantity: str, results: list[tuple[Setup, Any]], places: Places, settings: Sequence[Setting]
+    quantity: str, results: list[tuple[PartCase, Any]], places: Places, settings: Sequence[Setting]
 ) -> list[Finding]:
     """What is wrong with one quantity; `settings` explain it."""
-    absent = [setup for setup, got in results if got is None]
+    absent = [case for case, got in results if got is None]
     if absent:
         return [Finding(quantity, None, f"{quantity} is None.", str(absent[0]))]
-    bad = [(setup, got) for setup, got in results if not is_right(setup.right[quantity], got)]
+    bad = [(case, got) for case, got in results if not is_right(case.right[quantity], got)]
     if not bad:
         return []
-    setup, got = bad[0]
-    pair = (setup.right[quantity], got)
+    case, got = bad[0]
+    pair = (case.right[quantity], got)
     shown = where(*pair)
     found: dict[str | None, Finding] = {}
     for setting in settings:
         for wrong in choices.mistaken(places, setting):
             about = _said(wrong)
-            found.setdefault(wrong.id, Finding(quantity, wrong.id, about, str(setup), shown, pair))
+            found.setdefault(wrong.id, Finding(quantity, wrong.id, about, str(case), shown, pair))
     if found:
         return list(found.values())
     message = _factor(quantity, results) or "No known mistake gives this."
-    return [Finding(quantity, None, message, str(setup), shown, pair)]
+    return [Finding(quantity, None, message, str(case), shown, pair)]
 
 
-def _gives(setup: Setup, setting: Mapping[str, str], quantity: str, got: np.ndarray) -> bool:
-    predicted = setup.predict(setting)[quantity]
+def _gives(case: PartCase, setting: Mapping[str, str], quantity: str, got: np.ndarray) -> bool:
+    predicted = case.predict(setting)[quantity]
     return predicted.shape == got.shape and is_right(predicted, got)
 
 
-def _said(wrong: Wrong) -> str:
+def _said(wrong: Slip) -> str:
     return mistakes.get(wrong.id).cause if wrong.id else wrong.sentence
 
 
-def _factor(quantity: str, results: list[tuple[Setup, Any]]) -> str:
+def _factor(quantity: str, results: list[tuple[PartCase, Any]]) -> str:
     """A sentence if the result is the right one times the same number everywhere."""
     for factor, said in ((2.0, "2"), (0.5, "1/2"), (-1.0, "-1"), (0.0, "0")):
         if all(
-            got.shape == setup.right[quantity].shape
-            and is_right(factor * setup.right[quantity], got)
-            for setup, got in results
+            got.shape == case.right[quantity].shape and is_right(factor * case.right[quantity], got)
+            for case, got in results
         ):
             return f"{quantity} is {said} times the right one."
     return ""

@@ -18,7 +18,7 @@ HANGING = ("no_kernel", "height_for_width", "stride_at_the_weight")
 
 
 @dataclass(frozen=True)
-class Explanation:
+class Culprits:
     """Mistakes that together give exactly what came out, in every case."""
 
     switches: tuple[Switch, ...]
@@ -30,35 +30,53 @@ class Explanation:
         return all(_predicted(q, self.switches, case) is not None for q in quantities)
 
 
-def explanations(
+def find_culprits(
     quantity: str,
     results: Sequence[tuple[Case, np.ndarray]],
     most: int = 2,
     without: Collection[str] = (),
-) -> list[Explanation]:
-    """All simplest explanations of what came out, none if nothing known fits.
+) -> list[Culprits]:
+    """The simplest sets of mistakes that give what came out, none if nothing known does.
 
-    Fewer mistakes are simpler, and of as many those of the catalogue are simpler than guesses.
-    Explanations have at most `most` mistakes, one or two, and none of the entries in `without`.
+    They are looked for in this order, and the first step that finds some is the last:
+
+    1. one mistake of the catalogue; one guess; the right result times a known factor;
+    2. if `most` is 2, also two mistakes of the catalogue; one, or a guess, times a factor; a
+       mistake and a guess; two guesses.
+
+    A mistake all of whose entries are in `without` is left out.
+
+    Examples
+    --------
+    >>> from cnnlib.diagnosis.cases import ladder
+    >>> cases = ladder(stride=1, padding=None, rng=np.random.default_rng(0))
+    >>> [found] = find_culprits("db", [(case, case.dz.mean(axis=(0, 1, 2))) for case in cases])
+    >>> [(switch.name, switch.ids) for switch in found.switches]
+    [('mean_for_sum', ('B3',))]
     """
-    # The cases in which a mistake shows best come first: most guesses then fail at once.
+    # The cases in which a mistake shows come first: most guesses then fail at once.
     results = sorted(results, key=lambda result: not _differs(quantity, *result))
     named = [s for s in SWITCHES if s.quantity == quantity and not set(s.ids) <= set(without)]
     guesses = [switch for switch in GUESSES if switch.quantity == quantity]
-    singles = [(switch,) for switch in named], [(switch,) for switch in guesses]
-    # Lazily, in this order: what is found early ends the search.
-    alone = (
-        *(_fitting(quantity, candidates, results) for candidates in singles),
+    one_named, one_guess = [(switch,) for switch in named], [(switch,) for switch in guesses]
+    # Generators: a step is computed only if those before it found nothing.
+    steps = [
+        _fitting(quantity, one_named, results),
+        _fitting(quantity, one_guess, results),
         _multiplied(quantity, [()], results),
-    )
-    pairs = (
-        _fitting(quantity, combinations(named, 2), results),
-        *(_multiplied(quantity, candidates, results) for candidates in singles),
-        _fitting(quantity, product(named, guesses), results),
-        _fitting(quantity, combinations(guesses, 2), results),
-    )
-    steps = alone if most == 1 else alone + pairs
-    return next((found for step in steps if (found := list(step))), [])
+    ]
+    if most == 2:
+        steps += [
+            _fitting(quantity, combinations(named, 2), results),
+            _multiplied(quantity, one_named, results),
+            _multiplied(quantity, one_guess, results),
+            _fitting(quantity, product(named, guesses), results),
+            _fitting(quantity, combinations(guesses, 2), results),
+        ]
+    for step in steps:
+        if found := list(step):
+            return found
+    return []
 
 
 def is_right(right: np.ndarray, got: np.ndarray) -> bool:
@@ -84,16 +102,16 @@ def hidden(quantity: str, cases: Iterable[Case]) -> list[str]:
 Candidates = Iterable[tuple[Switch, ...]]
 
 
-def _fitting(quantity: str, candidates: Candidates, results) -> Iterator[Explanation]:
+def _fitting(quantity: str, candidates: Candidates, results) -> Iterator[Culprits]:
     for switches in candidates:
         if _explains_all(quantity, switches, results):
-            yield Explanation(switches)
+            yield Culprits(switches)
 
 
-def _multiplied(quantity: str, candidates: Candidates, results) -> Iterator[Explanation]:
+def _multiplied(quantity: str, candidates: Candidates, results) -> Iterator[Culprits]:
     for switches in candidates:
         if factor := _factor(quantity, switches, results):
-            yield Explanation(switches, factor)
+            yield Culprits(switches, factor)
 
 
 def _explains_all(quantity: str, switches: Sequence[Switch], results) -> bool:

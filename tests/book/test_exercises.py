@@ -15,16 +15,16 @@ import pytest
 import cnnlib
 from cnnlib.book import exercises
 from cnnlib.book.exercises import Result, asking, check, desk, hint, solution
+from cnnlib.book.exercises.awkward import awkward_layers
 from cnnlib.book.exercises.desk import Wrong
 from cnnlib.book.exercises.judging import choice, function, values
-from cnnlib.book.exercises.setups import setups
 from cnnlib.book.exercises.telling import Drawn
 from cnnlib.diagnosis import mistakes
 from cnnlib.errors import InputError
 
 FOLDER = Path(exercises.__file__).parent
 NOTEBOOKS = FOLDER.parents[2] / "notebooks"
-ALL = list(exercises.every())
+ALL = list(exercises.all_exercises())
 FAULTY = [exercise for exercise in ALL if exercise.faulty]
 
 
@@ -708,8 +708,8 @@ def test_a_shape_is_told_as_the_reader_knows_it():
 
 
 @pytest.mark.parametrize("axes", [1, 2])
-def test_setups_are_awkward_and_fit(axes):
-    found = list(setups(axes))
+def test_layers_are_awkward_and_fit(axes):
+    found = list(awkward_layers(axes))
     for a in found:
         assert a.x.ndim == axes + 2
         assert cnnlib.conv(a.x, a.w, a.b, **a.geometry).shape == a.dz.shape

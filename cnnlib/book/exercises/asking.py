@@ -13,21 +13,22 @@ import numpy as np
 
 from cnnlib.diagnosis import Finding, Report, diagnose_pool, parts
 from cnnlib.diagnosis.cases import Case
-from cnnlib.diagnosis.convolution import examine
+from cnnlib.diagnosis.convolution import examine_layer
 from cnnlib.diagnosis.mistakes import choices
 from cnnlib.diagnosis.mistakes.choices import Places
 from cnnlib.diagnosis.mistakes.sums import Change, Sum, Switch
 from cnnlib.errors import InputError
-from cnnlib.geometry import Axis, Window
+from cnnlib.geometry import Axis, Shape, Window
 from cnnlib.pooling import max_pool_delta
 
+Pose = Mapping[str, Any]  # the dict of `layer`
 Explain = Callable[[Any, Sequence[tuple]], Report]  # of an answer, and its exercise's cases
 # Mistakes with samples, filters or channels, with a second axis, and with a padding that is asked
 # for: they need what they mix up.
-WHOLE = ("F10", "F11", "D13", "D15", "D16", "D21", "D25", "W6", "W8", "W9")
-PLANE = ("F8", "D10", "D18", "W12")
-PADDED = ("F13",)
-ROW = Axis(inputs=1, outputs=1, kernel=1, stride=1, dilation=1, offset=0, center=0, sign=-1)
+_WHOLE = ("F10", "F11", "D13", "D15", "D16", "D21", "D25", "W6", "W8", "W9")
+_PLANE = ("F8", "D10", "D18", "W12")
+_PADDED = ("F13",)
+_ROW = Axis(inputs=1, outputs=1, kernel=1, stride=1, dilation=1, offset=0, center=0, sign=-1)
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,13 +68,13 @@ def _beside_the_row(switch: Switch) -> Change:
     def change(s: Sum) -> None:
         switch.change(s)
         if switch.stage == "axes":
-            s.axes[0] = ROW
+            s.axes[0] = _ROW
 
     return change
 
 
 def layer(
-    quantity: str, pose: Callable[..., Mapping[str, Any]], instead: Mapping[str, str] | None = None
+    quantity: str, pose: Callable[..., Pose], instead: Mapping[str, str] | None = None
 ) -> Explain:
     """Explain a function that computes one quantity of a convolution layer.
 
@@ -99,7 +100,7 @@ def layer(
         def laid(*arguments):
             return {quantity: _laid(answer(*arguments), posed[0].narrow)}
 
-        return _reworded(examine(laid, posed, without=posed[0].without), instead or {})
+        return _reworded(examine_layer(laid, posed, without=posed[0].without), instead or {})
 
     return explain
 
@@ -113,13 +114,15 @@ def by_hand(quantity: str, instead: Mapping[str, str] | None = None, **pose) -> 
 
     def explain(answer, cases: Sequence[tuple] = ()) -> Report:
         case = _posed((), pose)
-        report = examine(lambda: {quantity: _laid(answer, case.narrow)}, [case], 1, case.without)
+        report = examine_layer(
+            lambda: {quantity: _laid(answer, case.narrow)}, [case], 1, case.without
+        )
         return _reworded(_named(report), instead or {})
 
     return explain
 
 
-def outputs(pose: Callable[..., Mapping[str, Any]]) -> Explain:
+def outputs(pose: Callable[..., Pose]) -> Explain:
     """Explain a function that returns the number of outputs of one axis; see `layer` for `pose`.
 
     The mistakes in sizes show in the shape of z, whatever the numbers are: all of them are 0.
@@ -186,11 +189,11 @@ def chosen(quantity: str, places: Places, predict: Callable[[Mapping[str, str]],
         def predicted(setting: Mapping[str, str]) -> Mapping[str, Any]:
             return {quantity: np.asarray(predict({**right, **setting}))}
 
-        setup = parts.Setup((), "", predicted)
-        shape = setup.right[quantity].shape
+        case = parts.PartCase((), "", predicted)
+        shape = case.right[quantity].shape
         got = np.asarray(answer)
         got = got.reshape(shape) if got.size == np.prod(shape) else got
-        return _named(parts.examine(lambda: {quantity: got}, [setup], {quantity: places}))
+        return _named(parts.examine_choices(lambda: {quantity: got}, [case], {quantity: places}))
 
     return explain
 
@@ -214,42 +217,59 @@ def _named(report: Report) -> Report:
     return replace(report, findings=[one for one in report.findings if one.mistake])
 
 
-def _outputs(pose: Mapping[str, Any]) -> int:
+def _outputs(pose: Pose) -> int:
     try:
         return Window(pose["U"], **_geometry(pose)).output_shape(pose["P"])[0]
     except InputError:
         return 0
 
 
-def _posed(given: tuple, pose: Mapping[str, Any]) -> Posed:
-    """The configuration of a diagnosis; arrays that the quantity does not need are zeros."""
-    P, U = pose["P"], pose["U"]
-    window = Window(U, **_geometry(pose))
-    axes = window.axes(P)
+def _posed(given: tuple, pose: Pose) -> Posed:
+    """The configuration of a diagnosis that a pose describes (see `layer`).
+
+    Examples
+    --------
+    A signal of three cells becomes one row of one image with one channel.
+
+    >>> posed = _posed((), {"P": (3,), "U": (2,), "x": [10, 20, 30], "w": [1, 2]})
+    >>> posed.x.shape, posed.w.shape, posed.dz.shape
+    ((1, 1, 3, 1), (1, 1, 2, 1), (1, 1, 2, 1))
+    >>> posed.seen(posed.right["z"]).tolist()
+    [50.0, 80.0]
+    """
+    window = Window(pose["U"], **_geometry(pose))
+    axes = window.axes(pose["P"])
     needed = tuple((axis.before, axis.after) for axis in axes)
     pads = window.padding if isinstance(window.padding, tuple) else needed
     arrays = {name: np.asarray(pose[name], float) for name in ("x", "w", "dz") if name in pose}
-    narrow = all(array.ndim == len(P) for array in arrays.values())
+    narrow = all(array.ndim == len(axes) for array in arrays.values())
     if narrow:
         arrays = {name: array[None, ..., None] for name, array in arrays.items()}
-    one = np.zeros((1, 1))  # of what no array tells: one sample, one channel, one filter
-    x, w, dz = (arrays.get(name, one) for name in ("x", "w", "dz"))
-    N = max(len(x), len(dz))
-    C, K = max(x.shape[-1], w.shape[-1]), max(len(w), dz.shape[-1])
-    shapes = {"x": (N, *P, C), "w": (K, *U, C), "dz": (N, *window.output_shape(P), K)}
-    arrays = {name: arrays.get(name, np.zeros(shape)) for name, shape in shapes.items()}
-    flat = len(P) == 1
+    arrays = _with_zeros(arrays, pose["P"], pose["U"], window.output_shape(pose["P"]))
+    b = np.asarray(pose.get("b", np.zeros(len(arrays["w"]))), float)
+    flat = len(axes) == 1
     if flat:
         arrays = {name: array[:, None] for name, array in arrays.items()}
-        axes, pads = (ROW, *axes), ((0, 0), *pads)
-    b = np.asarray(pose.get("b", np.zeros(K)), float)
+        axes, pads = (_ROW, *axes), ((0, 0), *pads)
     asked = "center" not in pose
-    without = (WHOLE if narrow else ()) + (PLANE if flat else ()) + (() if asked else PADDED)
+    without = (_WHOLE if narrow else ()) + (_PLANE if flat else ()) + (() if asked else _PADDED)
     return Posed(**arrays, b=b, stride=1, padding=0, axes=axes, pads=pads, given=given,
                  narrow=narrow, flat=flat, without=without)  # fmt: skip
 
 
-def _geometry(pose: Mapping[str, Any]) -> dict[str, Any]:
+def _with_zeros(
+    arrays: Mapping[str, np.ndarray], P: Shape, U: Shape, I: Shape
+) -> dict[str, np.ndarray]:
+    """x, w and dz: one that the quantity does not need is zeros, in sizes that the others tell."""
+    one = np.zeros((1, 1))  # of what no array tells: one sample, one channel, one filter
+    x, w, dz = (arrays.get(name, one) for name in ("x", "w", "dz"))
+    N = max(len(x), len(dz))
+    C, K = max(x.shape[-1], w.shape[-1]), max(len(w), dz.shape[-1])
+    shapes = {"x": (N, *P, C), "w": (K, *U, C), "dz": (N, *I, K)}
+    return {name: arrays.get(name, np.zeros(shape)) for name, shape in shapes.items()}
+
+
+def _geometry(pose: Pose) -> dict[str, Any]:
     return {k: v for k, v in pose.items() if k not in ("P", "U", "x", "w", "b", "dz")}
 
 

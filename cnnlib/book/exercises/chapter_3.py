@@ -7,10 +7,10 @@ from cnnlib.diagnosis import diagnose, diagnose_pool
 from cnnlib.diagnosis.mistakes import choices
 
 from . import asking
+from .awkward import awkward_layers
 from .desk import Exercise, Wrong
 from .judging import function, values
 from .mending import diagnosed, find
-from .setups import setups
 
 
 def _wide(a) -> np.ndarray:
@@ -77,7 +77,7 @@ def _dx_of_pool(setting):
 
 def _cases():
     """One channel of every awkward row, and a padding that cuts deltas off."""
-    for a in setups(1):
+    for a in awkward_layers(1):
         (axis,) = cnnlib.Window(a.w.shape[1:-1], **a.geometry).axes(a.x.shape[1:-1])
         row = (axis.inputs, axis.stride, axis.dilation, axis.before, a.flip)
         yield (a.dz[0, :, 0], a.w[0, :, 0], *row)

@@ -203,7 +203,7 @@ def get(id: str) -> Exercise:
     raise InputError(f"id is {id!r}; expected 'chapter.number' of an exercise, like '1.1'")
 
 
-def every() -> Iterator[Exercise]:
+def all_exercises() -> Iterator[Exercise]:
     """All exercises, chapter by chapter."""
     names = [path.name for path in files(__package__).iterdir()]
     for name in sorted(name for name in names if name.startswith("chapter_")):

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from .places import Places, Wrong, mistaken, right, settings
+from .places import Places, Slip, mistaken, right, settings
 from .pools import POOL, POOL_FORWARD, pool, pool_delta
 
 __all__ = [
@@ -19,7 +19,7 @@ __all__ = [
     "POOL_FORWARD",
     "STEP",
     "Places",
-    "Wrong",
+    "Slip",
     "head",
     "mistaken",
     "pool",
@@ -34,31 +34,31 @@ __all__ = [
 LOSS: Places = {
     "loss": {
         "mean over the samples": None,
-        "sum": Wrong("S5"),
-        "mean over samples and classes": Wrong("S4"),
+        "sum": Slip("S5"),
+        "mean over samples and classes": Slip("S4"),
     }
 }
 
 HEAD: Places = {
     "mean": {
         "over the samples": None,
-        "over samples and classes": Wrong("S4"),
-        "not taken": Wrong("S5"),
-        "taken twice": Wrong("S5"),
+        "over samples and classes": Slip("S4"),
+        "not taken": Slip("S5"),
+        "taken twice": Slip("S5"),
     },
     "delta": {
         "p - t": None,
-        "(p - t)*p*(1 - p)": Wrong("S6"),
-        "J @ (p - t)": Wrong("S6"),
-        "p*(1 - p) * dE/dp": Wrong("S7"),
-        "t - p": Wrong(None, "The sign is reversed: t - p where p - t belongs."),
-        "p": Wrong(None, "The target is missing in the delta: p where p - t belongs."),
+        "(p - t)*p*(1 - p)": Slip("S6"),
+        "J @ (p - t)": Slip("S6"),
+        "p*(1 - p) * dE/dp": Slip("S7"),
+        "t - p": Slip(None, "The sign is reversed: t - p where p - t belongs."),
+        "p": Slip(None, "The target is missing in the delta: p where p - t belongs."),
     },
     "relu": {
         "delta * (x > 0)": None,
-        "(x > 0)": Wrong("S1"),
-        "delta * (a >= 0)": Wrong("S2"),
-        "delta": Wrong("S3"),
+        "(x > 0)": Slip("S1"),
+        "delta * (a >= 0)": Slip("S2"),
+        "delta": Slip("S3"),
     },
 }  # fmt: skip
 
@@ -99,33 +99,33 @@ def head(x, w, b, t, setting: Mapping[str, str], *, relu: bool) -> dict[str, np.
 STEP: Places = {
     "delta": {
         "through the old weights": None,
-        "through the new weights": Wrong("D22"),
+        "through the new weights": Slip("D22"),
     },
     "mean": {
         "once": None,
-        "not taken": Wrong("S5"),
-        "twice": Wrong("W6"),
+        "not taken": Slip("S5"),
+        "twice": Slip("W6"),
     },
     "rate": {
         "once": None,
-        "in the delta too": Wrong(None, "The learning rate is multiplied into the delta that goes "
-                                        "back, so earlier layers get it twice."),
+        "in the delta too": Slip(None, "The learning rate is multiplied into the delta that goes "
+                                       "back, so earlier layers get it twice."),
     },
     "direction": {
         "down": None,
-        "up": Wrong(None, "The step goes up the slope: + where - belongs."),
-        "up in the first layer": Wrong(None, "The step of the first layer goes up the slope: + "
-                                             "where - belongs. The last layer goes down."),
+        "up": Slip(None, "The step goes up the slope: + where - belongs."),
+        "up in the first layer": Slip(None, "The step of the first layer goes up the slope: + "
+                                            "where - belongs. The last layer goes down."),
     },
     "updates": {
         "all parameters": None,
-        "nothing": Wrong("T2"),
-        "the last layer": Wrong("T2"),
-        "the weights": Wrong(None, "The biases are not updated."),
+        "nothing": Slip("T2"),
+        "the last layer": Slip("T2"),
+        "the weights": Slip(None, "The biases are not updated."),
     },
     "gradients": {
         "new in each step": None,
-        "added to the old ones": Wrong("W13"),
+        "added to the old ones": Slip("W13"),
     },
 }  # fmt: skip
 

@@ -6,14 +6,14 @@ from itertools import product
 
 
 @dataclass(frozen=True)
-class Wrong:
+class Slip:
     """A wrong value of a place: the catalogue's entry, if it has one, and a sentence."""
 
     id: str | None
     sentence: str = ""
 
 
-Places = Mapping[str, Mapping[str, Wrong | None]]  # place: value: None if right
+Places = Mapping[str, Mapping[str, Slip | None]]  # place: value: None if right
 
 
 def settings(places: Places, most: int = 2) -> Iterator[dict[str, str]]:
@@ -31,7 +31,7 @@ def right(places: Places) -> dict[str, str]:
     return {place: next(iter(values)) for place, values in places.items()}
 
 
-def mistaken(places: Places, setting: Mapping[str, str]) -> list[Wrong]:
+def mistaken(places: Places, setting: Mapping[str, str]) -> list[Slip]:
     """The wrong values of a setting."""
     found = (places[place][value] for place, value in setting.items())
     return [wrong for wrong in found if wrong is not None]

@@ -4,38 +4,38 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from .places import Places, Wrong, right
+from .places import Places, Slip, right
 
 POOL: Places = {
     "winner": {
         "the smallest position": None,
-        "every tie": Wrong("P1"),
-        "shared": Wrong(None, "Tied cells share the delta equally; the book's rule gives all of it "
-                              "to the first of them."),
-        "the largest position": Wrong(None, "Of tied cells the last one gets the delta; the book's "
-                                            "rule takes the first."),
+        "every tie": Slip("P1"),
+        "shared": Slip(None, "Tied cells share the delta equally; the book's rule gives all of it "
+                             "to the first of them."),
+        "the largest position": Slip(None, "Of tied cells the last one gets the delta; the book's "
+                                           "rule takes the first."),
     },
     "add": {
         "+=": None,
-        "= at the cells that get something": Wrong("P2"),
-        "= over the whole window": Wrong("P2"),
+        "= at the cells that get something": Slip("P2"),
+        "= over the whole window": Slip("P2"),
     },
     "divide": {
         "by the cells of the window": None,
-        "not": Wrong("P3"),
-        "twice": Wrong(None, "The average is divided twice."),
+        "not": Slip("P3"),
+        "twice": Slip(None, "The average is divided twice."),
     },
     "return": {
         "after the last window": None,
-        "after the first window of all": Wrong("P4"),
-        "after the first window of image 0": Wrong("P4"),
-        "after the first window of each image": Wrong("P4"),
-        "after the first row of windows": Wrong("P4"),
+        "after the first window of all": Slip("P4"),
+        "after the first window of image 0": Slip("P4"),
+        "after the first window of each image": Slip("P4"),
+        "after the first row of windows": Slip("P4"),
     },
     "spread": {
         "window by window": None,
-        "repeated": Wrong("P6"),
-        "repeated, cut or filled to the input's size": Wrong("P6"),
+        "repeated": Slip("P6"),
+        "repeated, cut or filled to the input's size": Slip("P6"),
     },
 }  # fmt: skip
 
@@ -43,20 +43,20 @@ POOL: Places = {
 POOL_FORWARD: Places = {
     "windows": {
         "a stride apart": None,
-        "side by side": Wrong(None, "The windows lie side by side, whatever the stride is."),
-        "one cell apart": Wrong("F3"),
+        "side by side": Slip(None, "The windows lie side by side, whatever the stride is."),
+        "one cell apart": Slip("F3"),
     },
     "remainder": {
         "dropped": None,
-        "kept": Wrong(None, "A last window that is cut by the edge gives an output; the book drops "
-                            "it, as the frameworks do unless they are told otherwise."),
+        "kept": Slip(None, "A last window that is cut by the edge gives an output; the book drops "
+                           "it, as the frameworks do unless they are told otherwise."),
     },
     "value": {
         "of this kind": None,
-        "never below 0": Wrong(None, "The running maximum starts at 0, so a window of negative "
-                                     "numbers gives 0. Start at minus infinity."),
-        "of the other kind": Wrong(None, "Maximum and average are exchanged."),
-        "sum": Wrong("P3"),
+        "never below 0": Slip(None, "The running maximum starts at 0, so a window of negative "
+                                    "numbers gives 0. Start at minus infinity."),
+        "of the other kind": Slip(None, "Maximum and average are exchanged."),
+        "sum": Slip("P3"),
     },
 }  # fmt: skip
 

@@ -65,33 +65,34 @@ class Sum:
         With `apart`, terms that a row adds over channels, filters or samples are rows of their own.
         """
         sides = {"z": ("w", "x"), "dx": ("w", "dz"), "dw": ("x", "dz")}[self.quantity]
+        arrays = {name: self._of_samples(name) for name in sides}
         index = {"x": self.p, "w": self.u, "dz": self.i}
         inside = _within(self.target, self.shape)
-        for name in sides:
-            inside &= _within(index[name], getattr(self, name).shape[1:-1])
-        taken = {name: getattr(self, name)[:, *index[name][:, inside]] for name in sides}
+        for name, array in arrays.items():
+            inside &= _within(index[name], array.shape[1:-1])
+        taken = [array[:, *index[name][:, inside]] for name, array in arrays.items()]
         letters = {"x": "nrc", "w": "krc", "dz": "nrk"}
         out = {"z": "rnkc", "dx": "rnck", "dw": "rkcn"}[self.quantity]
         inputs = ",".join(letters[name] for name in sides)
-        products = np.einsum(f"{inputs}->{out}", *taken.values())
+        products = np.einsum(f"{inputs}->{out}", *taken)
         flat = np.ravel_multi_index(tuple(self.target[:, inside]), self.shape)
         if apart:
             added = products.shape[-1]
-            return np.repeat(flat, added), np.moveaxis(products, -1, 1).reshape(
-                -1, *products.shape[1:-1]
-            )
+            apart_first = np.moveaxis(products, -1, 1)
+            return np.repeat(flat, added), apart_first.reshape(-1, *products.shape[1:-1])
         return flat, products.sum(axis=-1)
+
+    def _of_samples(self, name: str) -> np.ndarray:
+        """An array, without the samples that are not added up."""
+        array: np.ndarray = getattr(self, name)
+        return array if name == "w" else array[self.samples]
 
     def result(self) -> np.ndarray:
         """Add up what the rows now say."""
         if self.quantity == "db":
-            total = self.dz[self.samples].sum(axis=tuple(range(self.dz.ndim - 1)))
+            total = self._of_samples("dz").sum(axis=tuple(range(self.dz.ndim - 1)))
         else:
-            kept = self.x, self.dz
-            if self.quantity == "dw":
-                self.x, self.dz = self.x[self.samples], self.dz[self.samples]
             flat, terms = self.terms()
-            self.x, self.dz = kept
             sums = np.zeros((math.prod(self.shape), *terms.shape[1:]))
             if self.overwrites:
                 sums[flat] = terms

@@ -26,7 +26,7 @@ ROWS: tuple[tuple, ...] = (
 
 
 @dataclass(frozen=True)
-class Setup:
+class AwkwardLayer:
     """A convolution with its arrays: small integers, stored as floats."""
 
     x: np.ndarray = field(repr=False)  # (N, *P, C)
@@ -46,7 +46,7 @@ class Setup:
         return {name: getattr(self, name) for name in names}
 
 
-def setups(axes: int) -> Iterator[Setup]:
+def awkward_layers(axes: int) -> Iterator[AwkwardLayer]:
     """All configurations with this number of spatial axes, the simplest first."""
     for N, P, C, K, U, *geometry in ROWS:
         if len(P) == axes:
@@ -54,4 +54,4 @@ def setups(axes: int) -> Iterator[Setup]:
             I = Window(U, *geometry).output_shape(P)
             shapes = (N, *P, C), (K, *U, C), (K,), (N, *I, K)
             x, w, b, dz = (r.integers(-5, 6, shape).astype(float) for shape in shapes)
-            yield Setup(x, w, b, dz, *geometry)
+            yield AwkwardLayer(x, w, b, dz, *geometry)
