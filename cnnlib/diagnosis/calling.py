@@ -123,7 +123,7 @@ def _changes(numbers: str) -> str:
     )
 
 
-def _array(quantity: str, value) -> np.ndarray:
+def _array(quantity: str, value: Any) -> np.ndarray:
     try:
         # A copy: a buffer that is filled again later must not change it.
         array = np.asarray(value).copy()

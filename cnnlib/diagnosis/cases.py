@@ -11,6 +11,8 @@ from cnnlib.geometry import Axis, Pads, Window, per_axis
 
 from .mistakes.sums import Sum, Switch, wrong
 
+PerAxis = int | tuple[int, ...] | None  # a stride or a padding, None where it is not fixed
+
 QUANTITIES = ("z", "dx", "dw", "db")
 
 # N, (H, W), C, K, (kh, kw), stride, padding. Each line adds one difficulty to an earlier one, so
@@ -92,7 +94,7 @@ class Case:
         )
 
 
-def ladder(stride, padding, rng: np.random.Generator) -> list[Case]:
+def ladder(stride: PerAxis, padding: PerAxis, rng: np.random.Generator) -> list[Case]:
     """The configurations, with this stride and this padding where they are given.
 
     Numbers are halves between -4 and 4, never 0: sums of products of halves are exact, and rounding
@@ -100,19 +102,19 @@ def ladder(stride, padding, rng: np.random.Generator) -> list[Case]:
     """
     chosen = {}
     for N, sizes, C, K, U, s, pad in LADDER:
-        s = s if stride is None else stride
-        pad = pad if padding is None else padding
-        steps, pads = per_axis("stride", s, 2, 1), per_axis("padding", pad, 2, 0)
+        given = s if stride is None else stride, pad if padding is None else padding
+        steps, pads = per_axis("stride", given[0], 2, 1), per_axis("padding", given[1], 2, 0)
         # Two outputs along each axis at least, however large a given stride is.
         P = tuple(
-            max(size, u - 2 * before + step if step > 1 else size, 1)
+            max(size, u + step - 2 * before) if step > 1 else size
             for size, u, step, before in zip(sizes, U, steps, pads, strict=True)
         )
-        chosen[N, P, C, K, U, steps, pads] = (s, pad)
+        # Of configurations that a given stride or padding makes equal, one is enough.
+        chosen[N, P, C, K, U, steps, pads] = given
     return [_case(shape, given, rng) for shape, given in chosen.items()]
 
 
-def _case(shape, given, rng: np.random.Generator) -> Case:
+def _case(shape: tuple, given: tuple, rng: np.random.Generator) -> Case:
     N, P, C, K, U, stride, padding = shape
     window = Window(U, stride, 1, padding)
     axes = window.axes(P)
@@ -127,11 +129,11 @@ def _case(shape, given, rng: np.random.Generator) -> Case:
     return Case(x, w, b, dz, given_stride, given_padding, axes, pads)
 
 
-def read_setting(name: str, value, least: int):
+def read_setting(name: str, value: int | Sequence[int] | None, least: int) -> PerAxis:
     """Check a stride or a padding that the reader fixes: None, an integer, or a pair."""
     if value is None:
         return None
     read = per_axis(name, value, 2, least)
     if name == "padding" and max(read) > 3:
         raise InputError(f"padding is {value!r}; a diagnosis uses small images: give at most 3")
-    return int(value) if np.ndim(value) == 0 else read
+    return read[0] if np.ndim(value) == 0 else read

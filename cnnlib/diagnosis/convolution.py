@@ -19,7 +19,13 @@ from .search import Culprits, find_culprits, hidden, is_right
 Layer = Callable[..., Any]
 
 
-def diagnose(fn: Layer, *, stride=None, padding=None, seed: int = 0) -> Report:
+def diagnose(
+    fn: Layer,
+    *,
+    stride: int | Sequence[int] | None = None,
+    padding: int | Sequence[int] | None = None,
+    seed: int = 0,
+) -> Report:
     """Say what is wrong with somebody's convolution, where, and which known mistake it is.
 
     The function is run on configurations that expose mistakes, from the simplest to the most
@@ -112,7 +118,9 @@ def examine_layer(
 def channels_first(fn: Layer) -> Layer:
     """Adapt a function whose arrays are (N, C, H, W), (K, C, kh, kw) and (N, K, oh, ow)."""
 
-    def adapted(x, w, b, dz, stride, padding):
+    def adapted(
+        x: np.ndarray, w: np.ndarray, b: np.ndarray, dz: np.ndarray, stride: int, padding: int
+    ) -> Any:
         first = (np.ascontiguousarray(np.moveaxis(a, -1, 1)) for a in (x, w, dz))
         x, w, dz = first
         returned = fn(x, w, b, dz, stride, padding)
@@ -124,14 +132,16 @@ def channels_first(fn: Layer) -> Layer:
 def true_convolution(fn: Layer) -> Layer:
     """Adapt a function that convolves truly: its kernel, and its dw, are turned by 180 degrees."""
 
-    def adapted(x, w, b, dz, stride, padding):
+    def adapted(
+        x: np.ndarray, w: np.ndarray, b: np.ndarray, dz: np.ndarray, stride: int, padding: int
+    ) -> Any:
         returned = fn(x, np.flip(w, (1, 2)).copy(), b, dz, stride, padding)
         return _each(returned, lambda q, a: np.flip(a, (1, 2)) if q == "dw" and a.ndim == 4 else a)
 
     return adapted
 
 
-def _each(returned, change):
+def _each(returned: Any, change: Callable[[str, np.ndarray], np.ndarray]) -> Any:
     if not isinstance(returned, Mapping):
         return returned
     return {q: a if a is None else change(q, np.asarray(a)) for q, a in returned.items()}

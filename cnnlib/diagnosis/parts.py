@@ -13,11 +13,20 @@ from cnnlib.errors import InputError
 from . import mistakes
 from .calling import collect, with_errors
 from .mistakes import choices
-from .mistakes.choices import HEAD, LOSS, POOL, POOL_FORWARD, STEP, Places, Slip
+from .mistakes.choices import (
+    HEAD,
+    LOSS,
+    POOL,
+    POOL_FORWARD,
+    STEP,
+    Batches,
+    Params,
+    Places,
+    Setting,
+    Slip,
+)
 from .report import Finding, Report, where
 from .search import is_right
-
-Setting = Mapping[str, str]
 
 
 @dataclass(frozen=True)
@@ -26,7 +35,7 @@ class PartCase:
 
     given: tuple
     words: str
-    predict: Callable[[Mapping[str, str]], Mapping[str, Any]]
+    predict: Callable[[Setting], Mapping[str, Any]]
 
     @cached_property
     def right(self) -> Mapping[str, np.ndarray]:
@@ -41,7 +50,9 @@ class PartCase:
         return self.words
 
 
-def diagnose_pool(fn: Callable, *, kind: str = "max", stride=None, seed: int = 0) -> Report:
+def diagnose_pool(
+    fn: Callable, *, kind: str = "max", stride: int | str | None = None, seed: int = 0
+) -> Report:
     """Say what is wrong with somebody's pooling, as `cnnlib.diagnose` does for a convolution.
 
         max:      a[n,i,c] = max over rows (i,u,p) of x[n,p,c]; its delta goes to the smallest p
@@ -80,20 +91,19 @@ def diagnose_pool(fn: Callable, *, kind: str = "max", stride=None, seed: int = 0
     if not (stride in (None, "window") or (isinstance(stride, int) and stride > 0)):
         raise InputError(f"stride is {stride!r}; expected an integer, at least 1, or 'window'")
     rng = np.random.default_rng(seed)
-    cases = []
-    for N, H, W, C, k, s in POOL_LADDER:
-        s = {None: s, "window": k}.get(stride, stride)
-        for tied in (False, True) if kind == "max" else (False,):
-            if min(H, W) >= k:
-                cases.append(_pool_case(kind, (N, H, W, C, k, s), tied, rng))
-    places = {
-        name: POOL[name] for name in POOL if name != ("divide" if kind == "max" else "winner")
-    }
+    ties = (False, True) if kind == "max" else (False,)
+    cases: list[PartCase] = []
+    for N, H, W, C, k, s in _POOL_LADDER:
+        if stride is not None:
+            s = k if stride == "window" else int(stride)
+        cases += [_pool_case(kind, (N, H, W, C, k, s), tied, rng) for tied in ties]
+    other = "divide" if kind == "max" else "winner"  # a choice that this kind does not have
+    places = {name: values for name, values in POOL.items() if name != other}
     return examine_choices(fn, cases, {"a": POOL_FORWARD, "dx": places})
 
 
 # N, H, W, C, window, stride: side by side, with a remainder, overlapping, with gaps.
-POOL_LADDER = (
+_POOL_LADDER = (
     (1, 2, 2, 1, 2, 2),
     (1, 4, 4, 1, 2, 2),
     (2, 4, 6, 2, 2, 2),
@@ -114,7 +124,7 @@ def _pool_case(kind: str, sizes: tuple, tied: bool, rng: np.random.Generator) ->
     a = choices.pool(x, (k, k), (s, s), right, kind)
     da = rng.choice([-1, 1], a.shape) * rng.integers(1, 9, a.shape) / 2
 
-    def predict(setting):
+    def predict(setting: Setting) -> Mapping[str, np.ndarray]:
         whole = {**right, **setting}
         return {
             "a": choices.pool(x, (k, k), (s, s), whole, kind),
@@ -152,20 +162,23 @@ def diagnose_head(fn: Callable, *, relu: bool = False, seed: int = 0) -> Report:
     [('dz', 'S5')]
     """
     rng = np.random.default_rng(seed)
-    cases = []
-    for N, D, K in ((1, 2, 2), (1, 3, 2), (2, 2, 3), (4, 3, 2), (5, 4, 3)):
-        x, w, b = rng.normal(size=(N, D)), rng.normal(size=(D, K)), rng.normal(size=K)
-        t = rng.integers(0, K, N)
-
-        def predict(setting, x=x, w=w, b=b, t=t):
-            whole = {**choices.right({**LOSS, **HEAD}), **setting}
-            return choices.head(x, w, b, t, whole, relu=relu)
-
-        cases.append(PartCase((x, w, b, t), f"N={N}, {D} inputs, {K} classes", predict))
+    sizes = (1, 2, 2), (1, 3, 2), (2, 2, 3), (4, 3, 2), (5, 4, 3)
+    cases = [_head_case(N, D, K, relu, rng) for N, D, K in sizes]
     places = HEAD if relu else {name: HEAD[name] for name in ("mean", "delta")}
     without = {name: HEAD[name] for name in ("mean", "delta")}
     gradients = {"dz": without, "dw": without, "db": without, "dx": places}
     return examine_choices(fn, cases, {"p": {}, "loss": LOSS, **gradients})
+
+
+def _head_case(N: int, D: int, K: int, relu: bool, rng: np.random.Generator) -> PartCase:
+    x, w, b = rng.normal(size=(N, D)), rng.normal(size=(D, K)), rng.normal(size=K)
+    t = rng.integers(0, K, N)
+    right = choices.right({**LOSS, **HEAD})
+
+    def predict(setting: Setting) -> Mapping[str, np.ndarray]:
+        return choices.head(x, w, b, t, {**right, **setting}, relu=relu)
+
+    return PartCase((x, w, b, t), f"N={N}, {D} inputs, {K} classes", predict)
 
 
 def diagnose_step(fn: Callable, *, seed: int = 0) -> Report:
@@ -190,20 +203,10 @@ def diagnose_step(fn: Callable, *, seed: int = 0) -> Report:
     'T2'
     """
     rng = np.random.default_rng(seed)
-    cases = []
-    for N, D, M, K in ((1, 2, 3, 2), (2, 3, 4, 3), (5, 4, 5, 3)):
-        shapes = {"w1": (D, M), "b1": (M,), "w2": (M, K), "b2": (K,)}
-        params = {name: rng.normal(size=shape) for name, shape in shapes.items()}
-        batches = [(rng.normal(size=(N, D)), rng.integers(0, K, N)) for _ in range(2)]
+    sizes = (1, 2, 3, 2), (2, 3, 4, 3), (5, 4, 5, 3)
+    cases = [_step_case(N, D, M, K, rng) for N, D, M, K in sizes]
 
-        def predict(setting, params=params, batches=batches):
-            first, second = choices.steps(params, batches, 0.5, {**choices.right(STEP), **setting})
-            return {name: np.stack([first[name], second[name]]) for name in first}
-
-        words = f"N={N}, {D} inputs, {M} hidden, {K} classes, rate 0.5, two steps"
-        cases.append(PartCase((params, batches, 0.5), words, predict))
-
-    def twice(params, batches, rate):
+    def twice(params: Params, batches: Batches, rate: float) -> dict[str, np.ndarray]:
         after = []
         for x, t in batches:
             returned = fn(params, x, t, rate)
@@ -213,6 +216,20 @@ def diagnose_step(fn: Callable, *, seed: int = 0) -> Report:
 
     names = ("w1", "b1", "w2", "b2")
     return examine_choices(twice, cases, dict.fromkeys(names, STEP))
+
+
+def _step_case(N: int, D: int, M: int, K: int, rng: np.random.Generator) -> PartCase:
+    shapes = {"w1": (D, M), "b1": (M,), "w2": (M, K), "b2": (K,)}
+    params = {name: rng.normal(size=shape) for name, shape in shapes.items()}
+    batches = [(rng.normal(size=(N, D)), rng.integers(0, K, N)) for _ in range(2)]
+    right = choices.right(STEP)
+
+    def predict(setting: Setting) -> Mapping[str, np.ndarray]:
+        first, second = choices.steps(params, batches, 0.5, {**right, **setting})
+        return {name: np.stack([first[name], second[name]]) for name in first}
+
+    words = f"N={N}, {D} inputs, {M} hidden, {K} classes, rate 0.5, two steps"
+    return PartCase((params, batches, 0.5), words, predict)
 
 
 def examine_choices(
@@ -277,7 +294,7 @@ def _wrong(
     return [Finding(quantity, None, message, str(case), shown, pair)]
 
 
-def _gives(case: PartCase, setting: Mapping[str, str], quantity: str, got: np.ndarray) -> bool:
+def _gives(case: PartCase, setting: Setting, quantity: str, got: np.ndarray) -> bool:
     predicted = case.predict(setting)[quantity]
     return predicted.shape == got.shape and is_right(predicted, got)
 

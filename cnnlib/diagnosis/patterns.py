@@ -1,11 +1,14 @@
 """Describes where an unexplained result is right and where it is wrong."""
 
 from collections.abc import Callable, Sequence
+from types import EllipsisType
 
 import numpy as np
 
 from .cases import Case
 from .search import is_right
+
+Index = slice | tuple[slice | EllipsisType, ...]
 
 # Settings in which many mistakes do not show, each with its words.
 SETTINGS: tuple[tuple[str, Callable[[Case], bool]], ...] = (
@@ -93,10 +96,7 @@ _PLACES = {
 } | {"db": (("the last filter", np.s_[:-1]), ("what comes after the first filter", np.s_[:1]))}
 
 
-def _only(quantity: str, case: Case, got: np.ndarray, rest) -> bool:
+def _only(quantity: str, case: Case, got: np.ndarray, rest: Index) -> bool:
     """Whether everything outside the named place is right (and there is something outside)."""
     right = case.right[quantity]
-    if got.shape != right.shape:
-        return False
-    a, b = right[rest], got[rest]
-    return a.size > 0 and is_right(a, b)
+    return got.shape == right.shape and right[rest].size > 0 and is_right(right[rest], got[rest])

@@ -8,7 +8,7 @@ import numpy as np
 
 from . import mistakes
 
-SHOWN = 4  # wrong entries that a finding lists
+_SHOWN = 4  # wrong entries that a finding lists
 
 
 @dataclass(frozen=True)
@@ -149,7 +149,7 @@ def where(right: np.ndarray, got: np.ndarray) -> str:
     entries = [
         f"[{','.join(map(str, at))}] is {got[tuple(at)] + 0.0:.6g}, "
         f"expected {right[tuple(at)] + 0.0:.6g}"  # + 0.0: a zero has no sign
-        for at in np.argwhere(bad)[:SHOWN].tolist()
+        for at in np.argwhere(bad)[:_SHOWN].tolist()
     ]
     more = int(bad.sum()) - len(entries)
     entries += [f"and {more} more of {bad.size}"] if more else []

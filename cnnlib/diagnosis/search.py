@@ -14,7 +14,10 @@ from .mistakes.switches import SWITCHES
 from .report import tolerance
 
 # Mistakes whose last windows hang over the edge. What a program finds there is its own affair.
-HANGING = ("no_kernel", "height_for_width", "stride_at_the_weight")
+_HANGING = ("no_kernel", "height_for_width", "stride_at_the_weight")
+
+
+Results = Sequence[tuple[Case, np.ndarray]]  # what came out in each case
 
 
 @dataclass(frozen=True)
@@ -31,10 +34,7 @@ class Culprits:
 
 
 def find_culprits(
-    quantity: str,
-    results: Sequence[tuple[Case, np.ndarray]],
-    most: int = 2,
-    without: Collection[str] = (),
+    quantity: str, results: Results, most: int = 2, without: Collection[str] = ()
 ) -> list[Culprits]:
     """The simplest sets of mistakes that give what came out, none if nothing known does.
 
@@ -99,22 +99,22 @@ def hidden(quantity: str, cases: Iterable[Case]) -> list[str]:
     return [id for id in possible if id not in seen]
 
 
-Candidates = Iterable[tuple[Switch, ...]]
+_Candidates = Iterable[tuple[Switch, ...]]
 
 
-def _fitting(quantity: str, candidates: Candidates, results) -> Iterator[Culprits]:
+def _fitting(quantity: str, candidates: _Candidates, results: Results) -> Iterator[Culprits]:
     for switches in candidates:
         if _explains_all(quantity, switches, results):
             yield Culprits(switches)
 
 
-def _multiplied(quantity: str, candidates: Candidates, results) -> Iterator[Culprits]:
+def _multiplied(quantity: str, candidates: _Candidates, results: Results) -> Iterator[Culprits]:
     for switches in candidates:
         if factor := _factor(quantity, switches, results):
             yield Culprits(switches, factor)
 
 
-def _explains_all(quantity: str, switches: Sequence[Switch], results) -> bool:
+def _explains_all(quantity: str, switches: Sequence[Switch], results: Results) -> bool:
     """Whether every result is what the mistakes give, as far as they fit.
 
     Where they do not, a program raises, or NumPy stretches an axis of length 1 and something else
@@ -162,7 +162,7 @@ def _filled(predicted: np.ndarray, other: np.ndarray) -> np.ndarray:
     return np.where(np.isnan(predicted), other, predicted)
 
 
-def _one_of(target, terms, s, got, allowed) -> bool:
+def _one_of(target: np.ndarray, terms: np.ndarray, s: Sum, got: np.ndarray, allowed: float) -> bool:
     """Whether each entry of `got` is one of the terms that belong into it, or 0 where none does."""
     if s.quantity == "z" and s.b is not None:
         got = got - s.b
@@ -192,7 +192,7 @@ def _meeting_padding(s: Sum) -> set[int]:
 def _predicted(quantity: str, switches: Sequence[Switch], case: Case) -> np.ndarray | None:
     try:
         s = case.sum(quantity, switches)
-        if any(switch.name in HANGING for switch in switches):
+        if any(switch.name in _HANGING for switch in switches):
             s.after.insert(0, partial(_hanging_marked, s))
         return s.result()
     except (DoesNotFit, ValueError, IndexError):
@@ -203,7 +203,7 @@ def _differs(quantity: str, case: Case, got: np.ndarray | None) -> bool:
     return got is not None and not is_right(case.right[quantity], got)
 
 
-def _factor(quantity: str, switches: Sequence[Switch], results) -> str:
+def _factor(quantity: str, switches: Sequence[Switch], results: Results) -> str:
     """What the prediction must be multiplied by in all cases, or '' if no known factor does it."""
     names: set[str] | None = None
     for case, got in results:

@@ -15,7 +15,7 @@ from cnnlib.diagnosis import Finding, Report, diagnose_pool, parts
 from cnnlib.diagnosis.cases import Case
 from cnnlib.diagnosis.convolution import examine_layer
 from cnnlib.diagnosis.mistakes import choices
-from cnnlib.diagnosis.mistakes.choices import Places
+from cnnlib.diagnosis.mistakes.choices import Places, Setting
 from cnnlib.diagnosis.mistakes.sums import Change, Sum, Switch
 from cnnlib.errors import InputError
 from cnnlib.geometry import Axis, Shape, Window
@@ -93,11 +93,11 @@ def layer(
         exercise is a true convolution, their texts would be the wrong way round.
     """
 
-    def explain(answer, cases: Sequence[tuple]) -> Report:
+    def explain(answer: Any, cases: Sequence[tuple]) -> Report:
         poses = [(case, pose(*case)) for case in cases]
         posed = [_posed(case, one) for case, one in poses if len(one["U"]) <= 2]
 
-        def laid(*arguments):
+        def laid(*arguments: Any) -> dict[str, Any]:
             return {quantity: _laid(answer(*arguments), posed[0].narrow)}
 
         return _reworded(examine_layer(laid, posed, without=posed[0].without), instead or {})
@@ -105,14 +105,14 @@ def layer(
     return explain
 
 
-def by_hand(quantity: str, instead: Mapping[str, str] | None = None, **pose) -> Explain:
+def by_hand(quantity: str, instead: Mapping[str, str] | None = None, **pose: Any) -> Explain:
     """Explain the numbers of one small layer; the keywords are the dict of `layer`.
 
     Only mistakes of the catalogue are named, one at a time: a factor would give the numbers away,
     and so few numbers are explained by many a pair.
     """
 
-    def explain(answer, cases: Sequence[tuple] = ()) -> Report:
+    def explain(answer: Any, cases: Sequence[tuple] = ()) -> Report:
         case = _posed((), pose)
         report = examine_layer(
             lambda: {quantity: _laid(answer, case.narrow)}, [case], 1, case.without
@@ -128,12 +128,12 @@ def outputs(pose: Callable[..., Pose]) -> Explain:
     The mistakes in sizes show in the shape of z, whatever the numbers are: all of them are 0.
     """
 
-    def blank(*arguments) -> Mapping[str, Any]:
+    def blank(*arguments: Any) -> Mapping[str, Any]:
         one = pose(*arguments)
         return {**one, "x": np.zeros(one["P"]), "w": np.zeros(one["U"])}
 
-    def explain(answer, cases: Sequence[tuple]) -> Report:
-        def drawn(*arguments):
+    def explain(answer: Any, cases: Sequence[tuple]) -> Report:
+        def drawn(*arguments: Any) -> np.ndarray:
             number = float(answer(*arguments))
             if not number.is_integer():
                 raise ValueError(f"{number} is no number of outputs")
@@ -146,14 +146,14 @@ def outputs(pose: Callable[..., Pose]) -> Explain:
     return explain
 
 
-def pool(answer, cases: Sequence[tuple] = ()) -> Report:
+def pool(answer: Any, cases: Sequence[tuple] = ()) -> Report:
     """Explain `answer(x, window, stride)`, the max-pool of one image: its maxima and its winners.
 
     The winners are judged by the deltas that they get.
     """
 
-    def pooled(x, da, window, stride):
-        def both(image):
+    def pooled(x: np.ndarray, da: np.ndarray, window: int, stride: int) -> dict[str, np.ndarray]:
+        def both(image: np.ndarray) -> np.ndarray:
             a, winners = result = answer(image, window, stride)
             if not isinstance(result, tuple | list):
                 raise TypeError("expected a pair")
@@ -170,7 +170,7 @@ def pool(answer, cases: Sequence[tuple] = ()) -> Report:
     return Report(_called(found, {"dx": "winners"}), [])
 
 
-def chosen(quantity: str, places: Places, predict: Callable[[Mapping[str, str]], Any]) -> Explain:
+def chosen(quantity: str, places: Places, predict: Callable[[Setting], Any]) -> Explain:
     """Explain numbers that follow from choices, as those of `cnnlib.diagnosis.mistakes.choices`.
 
     Parameters
@@ -185,8 +185,8 @@ def chosen(quantity: str, places: Places, predict: Callable[[Mapping[str, str]],
     """
     right = choices.right({**choices.HEAD, **choices.LOSS, **choices.POOL})
 
-    def explain(answer, cases: Sequence[tuple] = ()) -> Report:
-        def predicted(setting: Mapping[str, str]) -> Mapping[str, Any]:
+    def explain(answer: Any, cases: Sequence[tuple] = ()) -> Report:
+        def predicted(setting: Setting) -> Mapping[str, Any]:
             return {quantity: np.asarray(predict({**right, **setting}))}
 
         case = parts.PartCase((), "", predicted)
@@ -273,7 +273,7 @@ def _geometry(pose: Pose) -> dict[str, Any]:
     return {k: v for k, v in pose.items() if k not in ("P", "U", "x", "w", "b", "dz")}
 
 
-def _laid(result, narrow: bool) -> Any:
+def _laid(result: Any, narrow: bool) -> Any:
     """What the reader's function returned, with all axes of a layer of two; nothing stays that."""
     if result is None or result is ...:
         return result

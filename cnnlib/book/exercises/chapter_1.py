@@ -1,6 +1,7 @@
 """Exercises of chapter 1, the forward pass."""
 
 import numpy as np
+from numpy.typing import NDArray
 
 import cnnlib
 from cnnlib.diagnosis import diagnose
@@ -14,11 +15,11 @@ from .judging import function, values
 from .mending import diagnosed, find
 
 
-def _axis(P, U, s, d, before, after):
+def _axis(P: int, U: int, s: int, d: int, before: int, after: int) -> asking.Pose:
     return {"P": (P,), "U": (U,), "stride": s, "dilation": d, "padding": ((before, after),)}
 
 
-def _output_size(P, U, s, d, before, after):
+def _output_size(P: int, U: int, s: int, d: int, before: int, after: int) -> int:
     """The library's count; a kernel that fits nowhere has no outputs."""
     try:
         return Window(U, s, d, padding=((before, after),)).output_shape((P,))[0]
@@ -26,19 +27,19 @@ def _output_size(P, U, s, d, before, after):
         return 0
 
 
-def _max_pool(x, U, s):
+def _max_pool(x: NDArray, U: int, s: int) -> tuple[NDArray, NDArray]:
     """The library's pool of one channel of one image."""
     a, winners = max_pool(x[None, ..., None], U, stride=s)
     return a[0, ..., 0], winners[0, ..., 0]
 
 
-def _multiplications(P, Q, C, K, U, s, padding):
+def _multiplications(P: int, Q: int, C: int, K: int, U: int, s: int, padding: int) -> int:
     """Outputs times weights: every output uses all the weights of its filter."""
     I, J = Window((U, U), s, padding=padding).output_shape((P, Q))
     return I * J * K * U * U * C
 
 
-def _last_winner(x, U, s):
+def _last_winner(x: NDArray, U: int, s: int) -> tuple[NDArray, NDArray]:
     """As `_max_pool`, but the largest position wins a tie."""
     a, winners = _max_pool(x, U, s)
     winners = winners.copy()
@@ -48,14 +49,14 @@ def _last_winner(x, U, s):
     return a, winners
 
 
-def _without_stride(x, U, s):
+def _without_stride(x: NDArray, U: int, s: int) -> tuple[NDArray, NDArray]:
     """The number of outputs is right, their windows are those of stride 1."""
     size = tuple(slice(part) for part in _max_pool(x, U, s)[0].shape)
     a, winners = _max_pool(x, U, 1)
     return a[size], winners[size]
 
 
-def _flipped(x, w, b, s):
+def _flipped(x: NDArray, w: NDArray, b: NDArray, s: int) -> NDArray:
     """A true convolution."""
     return cnnlib.conv(x, w[:, ::-1, ::-1], b, stride=s)
 

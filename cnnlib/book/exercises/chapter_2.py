@@ -1,8 +1,10 @@
 """Exercises of chapter 2, the kernel's centre."""
 
 from itertools import product
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 import cnnlib
 from cnnlib.geometry import Axis
@@ -13,34 +15,34 @@ from .judging import choice, function, values
 from .mending import find
 
 
-def _axis(P, U, **geometry) -> Axis:
+def _axis(P: int, U: int, **geometry: Any) -> Axis:
     return cnnlib.Window(U, **geometry).axes((P,))[0]
 
 
-def _as_layer(x, w, u0):
+def _as_layer(x: NDArray, w: NDArray, u0: int) -> asking.Pose:
     return {"P": x.shape, "U": w.shape, "x": x, "w": w, "center": u0, "flip": True}
 
 
 NOT_TURNED = {"F1": "It is the cross-correlation: the kernel was not reversed."}
 
 
-def _convolution(x, w, u0):
+def _convolution(x: NDArray, w: NDArray, u0: int) -> NDArray:
     """A true convolution of an axis, with zeros outside."""
     return cnnlib.conv(x[None, :, None], w[None, :, None], center=u0, flip=True)[0, :, 0]
 
 
-def _count_outputs(P, U, s, d, u0, flip):
+def _count_outputs(P: int, U: int, s: int, d: int, u0: int, flip: bool) -> int:
     """The number of outputs of a kernel with a centre."""
     return _axis(P, U, stride=s, dilation=d, center=u0, flip=flip).outputs
 
 
-def _padding_of(P, U, s, d, u0, flip):
+def _padding_of(P: int, U: int, s: int, d: int, u0: int, flip: bool) -> tuple[int, int]:
     """The zeros before and after an axis that a centre stands for."""
     axis = _axis(P, U, stride=s, dilation=d, center=u0, flip=flip)
     return axis.before, axis.after
 
 
-def _same_before(P, U, s):
+def _same_before(P: int, U: int, s: int) -> int:
     """The zeros that TensorFlow's SAME puts before an axis."""
     return _axis(P, U, stride=s, padding="same").before
 
@@ -64,16 +66,16 @@ _CENTERS = [
 ]
 
 
-def _same_layer(x, w, s):
+def _same_layer(x: NDArray, w: NDArray, s: int) -> asking.Pose:
     return {"P": x.shape, "U": w.shape, "x": x, "w": w, "stride": s, "padding": "same"}
 
 
-def _same(x, w, s):
+def _same(x: NDArray, w: NDArray, s: int) -> NDArray:
     """TensorFlow's SAME on one axis."""
     return cnnlib.conv(x[None, :, None], w[None, :, None], stride=s, padding="same")[0, :, 0]
 
 
-def _same_case(P, U, s):
+def _same_case(P: int, U: int, s: int) -> tuple:
     r = np.random.default_rng(P)
     return r.integers(1, 9, P), r.integers(1, 9, U), s
 

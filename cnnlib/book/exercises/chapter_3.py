@@ -1,10 +1,15 @@
 """Exercises of chapter 3, delta backprop."""
 
+from collections.abc import Iterator
+from typing import Any
+
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 import cnnlib
 from cnnlib.diagnosis import diagnose, diagnose_pool
 from cnnlib.diagnosis.mistakes import choices
+from cnnlib.geometry import Shape
 
 from . import asking
 from .awkward import awkward_layers
@@ -13,45 +18,45 @@ from .judging import function, values
 from .mending import diagnosed, find
 
 
-def _wide(a) -> np.ndarray:
+def _wide(a: ArrayLike) -> NDArray:
     """With the axes of one sample and one channel."""
     return np.asarray(a, float)[None, ..., None]
 
 
-def _dx(dz, w, P, U, **geometry):
+def _dx(dz: NDArray, w: NDArray, P: Shape, U: Shape, **geometry: Any) -> NDArray:
     """The library's delta of one channel of one sample."""
     return cnnlib.conv_delta(_wide(dz), _wide(w), (1, *P, 1), **geometry)[0, ..., 0]
 
 
-def _full(dz, w):
+def _full(dz: NDArray, w: NDArray) -> asking.Pose:
     """One image, stride 1, no padding."""
     P = tuple(I + U - 1 for I, U in zip(dz.shape, w.shape, strict=True))
     return {"dz": dz, "w": w, "P": P, "U": w.shape}
 
 
-def _delta_by_turning(dz, w):
+def _delta_by_turning(dz: NDArray, w: NDArray) -> NDArray:
     return _dx(**_full(dz, w))
 
 
-def _spread(dz, s):
+def _spread(dz: NDArray, s: int) -> asking.Pose:
     """A kernel of one weight: each delta goes to the cell where its output lies."""
     U = (1,) * dz.ndim
     return {"dz": dz, "w": np.ones(U), "P": tuple(s * (I - 1) + 1 for I in dz.shape), "U": U,
             "stride": s}  # fmt: skip
 
 
-def _lattice(dz, s):
+def _lattice(dz: NDArray, s: int) -> NDArray:
     return _dx(**_spread(dz, s))
 
 
-def _axis(dz, w, P, s, d, before, flip):
+def _axis(dz: NDArray, w: NDArray, P: int, s: int, d: int, before: int, flip: bool) -> asking.Pose:
     """With the padding behind that gives as many outputs as there are deltas."""
     after = max(0, s * (len(dz) - 1) + d * (len(w) - 1) + 1 - P - before)
     return {"dz": dz, "w": w, "P": (P,), "U": w.shape, "stride": s, "dilation": d,
             "padding": ((before, after),), "flip": flip}  # fmt: skip
 
 
-def _delta(dz, w, P, s, d, before, flip):
+def _delta(dz: NDArray, w: NDArray, P: int, s: int, d: int, before: int, flip: bool) -> NDArray:
     return _dx(**_axis(dz, w, P, s, d, before, flip))
 
 
@@ -66,16 +71,16 @@ CORRELATED = {
 LOGITS = np.log([[0.2, 0.5, 0.3], [0.6, 0.4, 1e-300]])
 
 
-def _dz_of_softmax(setting):
+def _dz_of_softmax(setting: choices.Setting) -> NDArray:
     return choices.head(LOGITS, np.eye(3), np.zeros(3), np.array([1, 0]), setting, relu=False)["dz"]
 
 
-def _dx_of_pool(setting):
+def _dx_of_pool(setting: choices.Setting) -> NDArray:
     x, da = (np.array(a, float)[None, :, None, None] for a in ([3, 8, 8, 1, 5], [10, 20, 40]))
     return choices.pool_delta(x, da, (3, 1), (1, 1), setting)
 
 
-def _cases():
+def _cases() -> Iterator[tuple]:
     """One channel of every awkward row, and a padding that cuts deltas off."""
     for a in awkward_layers(1):
         (axis,) = cnnlib.Window(a.w.shape[1:-1], **a.geometry).axes(a.x.shape[1:-1])
@@ -85,17 +90,19 @@ def _cases():
     yield (np.array([5.0, 7, 4]), np.array([1.0, 2, 3]), 7, 3, 2, 0, True)
 
 
-def _planes():
+def _planes() -> Iterator[tuple[NDArray, NDArray]]:
     r = np.random.default_rng(0)
     for I, U in [((1, 1), (1, 1)), ((2, 2), (2, 2)), ((3, 4), (2, 3)), ((2, 5), (3, 1))]:
         yield r.integers(-5, 6, I).astype(float), r.integers(-5, 6, U).astype(float)
 
 
-def _not_turned(dz, w):
+def _not_turned(dz: NDArray, w: NDArray) -> NDArray:
     return _delta_by_turning(dz, w[::-1, ::-1])
 
 
-def _without_stride(dz, w, P, s, d, before, flip):
+def _without_stride(
+    dz: NDArray, w: NDArray, P: int, s: int, d: int, before: int, flip: bool
+) -> NDArray:
     dx = np.zeros(P)
     for i, u in np.ndindex(len(dz), len(w)):
         p = i - before + d * (len(w) - 1 - u if flip else u)
@@ -111,11 +118,11 @@ FLIPPED = {"P": (4,), "U": (3,), "stride": 2, "center": 0, "flip": True}
 OF_FLIPPED = asking.by_hand("dx", CORRELATED, w=[1, 2, 3], dz=[5, 7, 4], **FLIPPED)
 
 
-def _pool_delta(x, da, k, s):
+def _pool_delta(x: NDArray, da: NDArray, k: int, s: int) -> NDArray:
     return cnnlib.max_pool_delta(da, cnnlib.max_pool(x, k, stride=s)[1], x.shape)
 
 
-def _every_tie(x, da, k, s):
+def _every_tie(x: NDArray, da: NDArray, k: int, s: int) -> NDArray:
     """Every cell that equals the maximum gets the delta."""
     dx = np.zeros(x.shape)
     for n, i, j, c in np.ndindex(da.shape):
@@ -124,7 +131,7 @@ def _every_tie(x, da, k, s):
     return dx
 
 
-def _input_delta(dz, w):
+def _input_delta(dz: NDArray, w: NDArray) -> NDArray:
     sizes = [I + U - 1 for I, U in zip(dz.shape[1:-1], w.shape[1:-1], strict=True)]
     return cnnlib.conv_delta(dz, w, (len(dz), *sizes, w.shape[-1]))
 

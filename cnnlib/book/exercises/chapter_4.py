@@ -1,10 +1,14 @@
 """Exercises of chapter 4, weight gradients."""
 
+from collections.abc import Callable
+
 import numpy as np
+from numpy.typing import NDArray
 
 import cnnlib
 from cnnlib.checks import numerical_gradient
 from cnnlib.diagnosis import diagnose
+from cnnlib.geometry import Shape
 
 from . import asking
 from .desk import Exercise, Wrong
@@ -12,13 +16,13 @@ from .judging import choice, function, values
 from .mending import diagnosed, find
 
 
-def _strided(x, dz, U, s):
+def _strided(x: NDArray, dz: NDArray, U: int, s: int) -> NDArray:
     """One axis: no padding, no flip."""
     x, dz = np.asarray(x), np.asarray(dz)
     return cnnlib.conv_weight_gradient(x[None, :, None], dz[None, :, None], U, stride=s).ravel()
 
 
-def _axis(x, dz, U, s):
+def _axis(x: NDArray, dz: NDArray, U: int, s: int) -> asking.Pose:
     return {"x": x, "dz": dz, "P": x.shape, "U": (U,), "stride": s}
 
 
@@ -31,34 +35,38 @@ def _strided_case(P: int, U: int, s: int) -> tuple:
     return r.integers(-5, 6, P), r.integers(-5, 6, I), U, s
 
 
-def _unstrided(x, dz, U, s):
+def _unstrided(x: NDArray, dz: NDArray, U: int, s: int) -> NDArray:
     return np.correlate(x, dz, "valid")[:U]
 
 
-def _all_lags(x, dz, U, s):
+def _all_lags(x: NDArray, dz: NDArray, U: int, s: int) -> NDArray:
     spread = np.zeros(s * (len(dz) - 1) + 1)
     spread[::s] = dz
     return np.correlate(x, spread, "valid")
 
 
-def _layer(x, dz, U, s, d, u0, flip):
+def _layer(
+    x: NDArray, dz: NDArray, U: Shape, s: Shape, d: Shape, u0: Shape, flip: bool
+) -> asking.Pose:
     return {"x": x, "dz": dz, "P": x.shape[1:-1], "U": U, "stride": s, "dilation": d,
             "center": u0, "flip": flip}  # fmt: skip
 
 
-def _centred(x, dz, U, s, d, u0, flip):
+def _centred(
+    x: NDArray, dz: NDArray, U: Shape, s: Shape, d: Shape, u0: Shape, flip: bool
+) -> NDArray:
     """A layer whose centre is given."""
     return cnnlib.conv_weight_gradient(x, dz, U, stride=s, dilation=d, center=u0, flip=flip)
 
 
-def _centred_case(P, U, s, d, u0, flip) -> tuple:
+def _centred_case(P: Shape, U: Shape, s: Shape, d: Shape, u0: Shape, flip: bool) -> tuple:
     r = np.random.default_rng(0)
     I = cnnlib.Window(U, s, d, center=u0, flip=flip).output_shape(P)
     x, dz = r.integers(-5, 6, (2, *P, 3)), r.integers(-5, 6, (2, *I, 2))
     return x.astype(float), dz.astype(float), U, s, d, u0, flip
 
 
-def _dw(x, dz, U, s, p):
+def _dw(x: NDArray, dz: NDArray, U: Shape, s: int, p: int) -> NDArray:
     return cnnlib.conv_weight_gradient(x, dz, U, stride=s, padding=p)
 
 
@@ -246,7 +254,7 @@ EXERCISES: tuple[Exercise, ...] = (
 )
 
 
-def _one_sided(f, w, h):
+def _one_sided(f: Callable[[NDArray], float], w: NDArray, h: float) -> NDArray:
     slopes = np.zeros(w.shape)
     for m in np.ndindex(w.shape):
         moved = w.copy()

@@ -1,61 +1,81 @@
 """Exercises of chapter 5, training."""
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from cnnlib.diagnosis import diagnose_step
+from cnnlib.geometry import Shape
 from cnnlib.learning.activations import softmax
 from cnnlib.learning.layers import first_weights
-from cnnlib.learning.optimizers import Adam, Momentum
+from cnnlib.learning.optimizers import Adam, Momentum, Optimizer
 
 from .desk import Exercise, Wrong
 from .judging import choice, function, values
 from .mending import diagnosed, find
 
 
-def _deviation(kernel, C):
+def _deviation(kernel: Shape, C: int) -> float:
     """The library's first weights, so many that their deviation is known to a thousandth."""
     drawn = first_weights((10**6,), math.prod(kernel) * C, 1, "he", np.random.default_rng(0), float)
     return float(drawn.std())
 
 
-def _steps(optimizer, w, gradients):
+def _steps(optimizer: Optimizer, w: NDArray, gradients: Sequence[NDArray]) -> NDArray:
     params = {"w": np.array(w, float)}
     for g in gradients:
         optimizer.step(params, {"w": np.asarray(g, float)})
     return params["w"]
 
 
-def _with_momentum(w, gradients, rate, mu):
+def _with_momentum(w: NDArray, gradients: Sequence[NDArray], rate: float, mu: float) -> NDArray:
     return _steps(Momentum(rate, mu), w, gradients)
 
 
-def _adam_steps(w, gradients, rate, beta1, beta2, epsilon):
+def _adam_steps(
+    w: NDArray,
+    gradients: Sequence[NDArray],
+    rate: float,
+    beta1: float,
+    beta2: float,
+    epsilon: float,
+) -> NDArray:
     rule = Adam(rate, beta1=beta1, beta2=beta2, epsilon=epsilon)
     return _steps(rule, w, gradients)
 
 
-def _drawn(shape, count: int, scale: float = 1.0) -> list:
+def _drawn(shape: Shape, count: int, scale: float = 1.0) -> list:
     r = np.random.default_rng(count)
     return [scale * g for g in r.normal(size=(count, *shape))]
 
 
-def _uncorrected(w, gradients, rate, beta1, beta2, epsilon):
+def _uncorrected(
+    w: NDArray,
+    gradients: Sequence[NDArray],
+    rate: float,
+    beta1: float,
+    beta2: float,
+    epsilon: float,
+) -> NDArray:
     """Adam without the division by 1 - β**T."""
-    w, m, v = np.array(w, float), 0.0, 0.0
+    w = np.array(w, float)
+    m = v = np.zeros_like(w)
     for g in gradients:
         m, v = beta1 * m + (1 - beta1) * g, beta2 * v + (1 - beta2) * g**2
         w = w - rate * m / (np.sqrt(v) + epsilon)
     return w
 
 
-def _counted(labels, read, K):
+def _counted(labels: NDArray, read: NDArray, K: int) -> NDArray:
     M = np.histogram2d(labels, read, bins=np.arange(K + 1) - 0.5)[0]
     return M.astype(int)
 
 
-def _sgd_step(params, x, t, rate):
+def _sgd_step(
+    params: dict[str, NDArray], x: NDArray, t: NDArray, rate: float
+) -> dict[str, NDArray]:
     """A step of gradient descent: dense, ReLU, dense, softmax with cross-entropy."""
     h = np.maximum(x @ params["w1"] + params["b1"], 0)
     y = softmax(h @ params["w2"] + params["b2"])

@@ -1,6 +1,9 @@
 """Exercises of chapter 6, the same network in TensorFlow and PyTorch."""
 
+from collections.abc import Sequence
+
 import numpy as np
+from numpy.typing import NDArray
 
 from cnnlib.diagnosis import diagnose_head
 from cnnlib.learning.activations import softmax
@@ -10,7 +13,7 @@ from .judging import choice, function, values
 from .mending import diagnosed, find
 
 
-def _torch_row(m, P, C):
+def _torch_row(m: int, P: int, C: int) -> int:
     """By the image itself: where its cell number m lies when the channels come first."""
     return int(np.flatnonzero(np.arange(P * C).reshape(P, C).T.ravel() == m)[0])
 
@@ -23,8 +26,8 @@ def _shares(seed: int, sizes: list[int], shape: tuple[int, ...]) -> tuple:
     return [r.integers(-5, 6, shape).astype(float) for _ in sizes], sizes
 
 
-def _whole(gradients, sizes):
-    return sum(n * g for n, g in zip(sizes, gradients, strict=True)) / sum(sizes)
+def _whole(gradients: Sequence[NDArray], sizes: Sequence[int]) -> NDArray:
+    return np.sum([n * g for n, g in zip(sizes, gradients, strict=True)], axis=0) / sum(sizes)
 
 
 SHARES = [
@@ -35,7 +38,7 @@ SHARES = [
 ]
 
 
-def _dense_rows(weight, H, W, C):
+def _dense_rows(weight: NDArray, H: int, W: int, C: int) -> NDArray:
     """Row by row: cell (p, q) of channel c, here and in PyTorch."""
     rows = np.zeros((H * W * C, len(weight)))
     for p, q, c in np.ndindex(H, W, C):
@@ -46,11 +49,11 @@ def _dense_rows(weight, H, W, C):
 DENSE = ((1, 1, 2, 2), (1, 3, 2, 2), (3, 1, 2, 2), (2, 2, 1, 3), (2, 3, 2, 3), (4, 3, 2, 1))
 
 
-def _dense_case(H, W, C, M):
+def _dense_case(H: int, W: int, C: int, M: int) -> tuple:
     return np.arange(M * C * H * W, dtype=float).reshape(M, C * H * W), H, W, C
 
 
-def _head(x, w, b, t, count=0):
+def _head(x: NDArray, w: NDArray, b: NDArray, t: NDArray, count: int = 0) -> dict[str, NDArray]:
     """Dense, softmax, cross-entropy; the gradient is divided by `count`, or by the batch."""
     p = softmax(x @ w + b)
     dz = (p - np.eye(len(b))[t]) / (count or len(x))

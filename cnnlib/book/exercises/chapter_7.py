@@ -1,8 +1,12 @@
 """Exercises of chapter 7, N dimensions and Fourier transforms."""
 
+from typing import Any
+
 import numpy as np
+from numpy.typing import NDArray
 
 from cnnlib.convolution import conv, conv_delta, conv_weight_gradient
+from cnnlib.geometry import Shape
 
 from . import asking
 from .desk import Exercise, Wrong
@@ -10,30 +14,30 @@ from .judging import choice, function, values
 from .mending import find
 
 
-def _cells(P, U, before, after):
+def _cells(P: int, U: int, before: int, after: int) -> int:
     """Least number of cells of a circle that shows no wrap."""
     return P + max(before, after)
 
 
-def _correlate(x, w):
+def _correlate(x: NDArray, w: NDArray) -> NDArray:
     """Valid cross-correlation of two signals."""
     return np.correlate(np.asarray(x, float), np.asarray(w, float), "valid")
 
 
-def _valid(x, w):
+def _valid(x: NDArray, w: NDArray) -> asking.Pose:
     return {"x": x, "w": w, "P": (len(x),), "U": (len(w),)}
 
 
-def _same(U):
+def _same(U: Shape) -> dict[str, Any]:
     """The geometry of the question's layer: a true convolution of mode 'same'."""
     return {"U": U, "center": tuple((u - 1) // 2 for u in U), "flip": True}
 
 
-def _delta_of_same(dz, w, input_shape):
+def _delta_of_same(dz: NDArray, w: NDArray, input_shape: Shape) -> asking.Pose:
     return {"dz": dz, "w": w, "P": input_shape[1:-1], **_same(w.shape[1:-1])}
 
 
-def _gradient_of_same(x, dz, kernel):
+def _gradient_of_same(x: NDArray, dz: NDArray, kernel: Shape) -> asking.Pose:
     return {"x": x, "dz": dz, "P": x.shape[1:-1], **_same(kernel)}
 
 
@@ -43,19 +47,19 @@ NOT_TURNED = {
 }
 
 
-def _delta_flipped(dz, w, input_shape):
+def _delta_flipped(dz: NDArray, w: NDArray, input_shape: Shape) -> NDArray:
     """A true convolution of mode 'same': its centre is `(U-1)//2`."""
     center = tuple((U - 1) // 2 for U in w.shape[1:-1])
     return conv_delta(dz, w, input_shape, center=center, flip=True)
 
 
-def _same_of_scipy(dz, w, input_shape):
+def _same_of_scipy(dz: NDArray, w: NDArray, input_shape: Shape) -> NDArray:
     """What the layer of the case does for even kernels, too."""
     center = tuple((U - 1) // 2 for U in w.shape[1:-1])
     return conv_delta(dz, w[:, ::-1], input_shape, center=center, flip=True)
 
 
-def _gradient_same(x, dz, kernel):
+def _gradient_same(x: NDArray, dz: NDArray, kernel: Shape) -> NDArray:
     """The weight gradient of the same layer."""
     center = tuple((U - 1) // 2 for U in kernel)
     return conv_weight_gradient(x, dz, kernel, center=center, flip=True)
@@ -71,16 +75,16 @@ def _same_cases() -> list[tuple]:
     return cases
 
 
-def _case_of_delta(x, dz, U, seed=0):
+def _case_of_delta(x: NDArray, dz: NDArray, U: Shape, seed: int = 0) -> tuple:
     r = np.random.default_rng(seed)
     return dz, r.integers(-5, 6, (2, *U, 3)).astype(float), x.shape
 
 
-def _forward_layer(x, w):
+def _forward_layer(x: NDArray, w: NDArray) -> asking.Pose:
     return {"x": x, "w": w, "P": x.shape[1:-1], "U": w.shape[1:-1]}
 
 
-def _forward(x, w):
+def _forward(x: NDArray, w: NDArray) -> NDArray:
     return conv(x, w)
 
 

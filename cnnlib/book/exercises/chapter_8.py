@@ -3,6 +3,7 @@
 import math
 
 import numpy as np
+from numpy.typing import NDArray
 
 from cnnlib.convolution import conv
 
@@ -11,12 +12,12 @@ from .judging import choice, function, values
 from .mending import find
 
 
-def _best_block(s, V, C, K, rho, sigma):
+def _best_block(s: int, V: int, C: int, K: int, rho: float, sigma: float) -> float:
     """Outputs in the block that takes least time for each of them."""
     return math.sqrt((rho * (V - s) + sigma / C) / (s * K))
 
 
-def _collect(dm, V):
+def _collect(dm: NDArray, V: int) -> NDArray:
     """Sums along the diagonals: a weight stands one place lower for each output of a block."""
     return np.array([np.trace(np.asarray(dm)[v:]) for v in range(V)])
 
@@ -26,7 +27,7 @@ def _columns(V: int, B: int, seed: int) -> tuple:
     return dm.astype(float), V
 
 
-def _forward(x, w):
+def _forward(x: NDArray, w: NDArray) -> NDArray:
     return conv(x, w)
 
 
@@ -41,7 +42,7 @@ def _twice_of_a_shape() -> list[tuple]:
     return cases
 
 
-def _overwriting(x, w, kept={}):  # noqa: B006
+def _overwriting(x: NDArray, w: NDArray, kept: dict[tuple, NDArray] = {}) -> NDArray:  # noqa: B006
     """The mistake: calls of one shape share their outputs."""
     z = conv(x, w)
     kept.setdefault(z.shape, z)[...] = z

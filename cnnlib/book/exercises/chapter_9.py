@@ -1,17 +1,19 @@
 """Exercises of chapter 9, the clinic."""
 
-from cnnlib.diagnosis import diagnose, diagnose_head, diagnose_pool
+from collections.abc import Callable
+
+from cnnlib.diagnosis import Report, diagnose, diagnose_head, diagnose_pool
 
 from .desk import Exercise
 from .judging import choice, values
 from .mending import diagnosed, find
 
 
-def _weight_gradient(fn):
+def _weight_gradient(fn: Callable) -> Report:
     return diagnose(lambda x, w, b, dz, stride, padding: {"dw": fn(x, w, dz, stride, padding)})
 
 
-def _pool_delta(fn):
+def _pool_delta(fn: Callable) -> Report:
     return diagnose_pool(
         lambda x, da, window, stride: {"dx": fn(x, da, window, stride)}, kind="avg"
     )

@@ -19,7 +19,7 @@ Judge = Callable[[Any], "list[Told] | None"]
 
 
 def values(
-    expected, tolerance: float = 1e-6, reveal: bool = True, explain: Explain | None = None
+    expected: Any, tolerance: float = 1e-6, reveal: bool = True, explain: Explain | None = None
 ) -> Judge:
     """Expect a number, an array, or a dict of named ones.
 
@@ -27,7 +27,7 @@ def values(
     and `explain` names the mistake that gives the wrong ones.
     """
 
-    def judge(answer):
+    def judge(answer: Any) -> list[Told] | None:
         if missing(answer):
             return None
         findings = compare(answer, expected, tolerance, reveal=reveal)
@@ -43,7 +43,7 @@ def choice(
 ) -> Judge:
     """Expect one letter of `options`; `because` says for a wrong one why it is wrong."""
 
-    def judge(answer):
+    def judge(answer: Any) -> list[Told] | None:
         if missing(answer):
             return None
         letters = ", ".join(map(repr, options))
@@ -79,7 +79,7 @@ def function(
     names = list(inspect.signature(reference).parameters)
     ordered = sorted(cases, key=_size)
 
-    def judge(answer):
+    def judge(answer: Any) -> list[Told] | None:
         if missing(answer):
             return None
         if not callable(answer):
@@ -108,7 +108,9 @@ def function(
     return judge
 
 
-def compare(got, expected, tolerance: float, name: str = "", reveal: bool = True) -> list[Told]:
+def compare(
+    got: Any, expected: Any, tolerance: float, name: str = "", reveal: bool = True
+) -> list[Told]:
     """What differs: type, shape, then a number in words and an array in a drawing."""
     if isinstance(expected, tuple) and any(np.ndim(part) for part in expected):
         expected = {f"result {n}": part for n, part in enumerate(expected)}
@@ -148,7 +150,7 @@ def told(error: BaseException) -> str:
     return f"it raised {type(error).__name__}: {error}"[: 3 * LONGEST]
 
 
-def missing(answer) -> bool:
+def missing(answer: object) -> bool:
     """None, `...`, or a list or dict of nothing else."""
     if isinstance(answer, dict):
         answer = list(answer.values())
@@ -172,7 +174,7 @@ def _size(case: tuple) -> int:
     return sum(np.size(argument) for argument in case if argument is not None)
 
 
-def same(a, b) -> bool:
+def same(a: Any, b: Any) -> bool:
     """Whether arguments, or what they consist of, are equal."""
     if isinstance(a, Mapping) and isinstance(b, Mapping):
         return a.keys() == b.keys() and all(same(a[key], b[key]) for key in a)

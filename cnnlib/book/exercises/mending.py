@@ -30,6 +30,7 @@ function differs in at most three lines.
 
 import copy
 from collections.abc import Callable, Collection, Mapping
+from typing import Any
 
 from cnnlib.diagnosis import Report, mistakes
 
@@ -54,14 +55,14 @@ def diagnosed(diagnosis: Callable[[Callable], Report], wanted: Collection[str] =
         Quantities that the function itself must return: an adapter sees to it anyway.
     """
 
-    def judge(answer):
+    def judge(answer: Any) -> list[Told] | None:
         if missing(answer):
             return None
         if not callable(answer):
             return [f"got {shown(answer)}; expected a function"]
         silent = []
 
-        def watched(*arguments):
+        def watched(*arguments: Any) -> Any:
             before = copy.deepcopy(arguments)
             try:
                 result = answer(*arguments)
@@ -121,7 +122,7 @@ def find(
         option = options[letter]
         return f"{option}, {mistakes.get(option).name}" if option in IDS else option.rstrip(".")
 
-    def named(answer) -> list[Told]:
+    def named(answer: Any) -> list[Told]:
         if missing(answer):
             return ["mistake: which one is it? Give its letter, or its id in the catalogue"]
         read = answer.strip().lower() if isinstance(answer, str) else None
@@ -136,7 +137,7 @@ def find(
             why = f"it would look otherwise. {mistakes.get(options[letter]).signature}"
         return [f"mistake: {letter!r}, {words(letter)}: {why or 'no'}"]
 
-    def judge(answer):
+    def judge(answer: Any) -> list[Told] | None:
         if missing(answer):
             return None
         if not isinstance(answer, Mapping) or set(answer) != set(PARTS):

@@ -137,7 +137,7 @@ class Drawn:
 Told = str | Named | Drawn
 
 
-def shown(value) -> str:
+def shown(value: object) -> str:
     """A short and stable text for any value."""
     if isinstance(value, float):
         return f"{value:.6g}"
@@ -186,7 +186,7 @@ def _plane(shape: tuple[int, ...], at: list[int]) -> tuple[tuple, str]:
     return tuple(index), f" [{','.join(texts)}]"
 
 
-def _number(value, digits: int) -> str:
+def _number(value: float, digits: int) -> str:
     """A rounded number, never -0."""
     return f"{value + 0.0:.{digits}g}"
 

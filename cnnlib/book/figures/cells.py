@@ -9,6 +9,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import FancyArrowPatch, FancyBboxPatch, Patch, Rectangle
 from matplotlib.text import Text
 from matplotlib.transforms import Bbox
+from numpy.typing import ArrayLike
 
 from cnnlib.errors import InputError
 
@@ -21,6 +22,7 @@ SIDE = 0.9  # of a cell's square, in cells
 MARGIN = 0.12  # around everything, in cells
 
 Point = tuple[float, float]
+Written = float | str | None  # what stands in a cell
 
 
 class Canvas:
@@ -37,7 +39,7 @@ class Canvas:
     def cell(
         self,
         at: Point,
-        value,
+        value: Written,
         kind: str,
         lit: bool = False,
         tag: str | None = None,
@@ -119,7 +121,7 @@ class Canvas:
             )
         )
 
-    def line(self, start: Point, end: Point, **look) -> None:
+    def line(self, start: Point, end: Point, **look: Any) -> None:
         """A straight line; keywords as matplotlib's."""
         (x0, y0), (x1, y1) = start, end
         self.axes.add_line(Line2D([x0, x1], [y0, y1], **look))
@@ -159,7 +161,7 @@ class Canvas:
         return self.figure
 
 
-def number(value) -> str:
+def number(value: Written) -> str:
     """A number as short as it can be told; words pass, None is an empty cell."""
     if value is None or isinstance(value, str):
         return value or ""
@@ -168,7 +170,7 @@ def number(value) -> str:
     return text.replace("-", "\N{MINUS SIGN}")
 
 
-def read_cells(name: str, values) -> np.ndarray:
+def read_cells(name: str, values: ArrayLike) -> np.ndarray:
     """Numbers or words on one axis or two, as a 2-D object array; one axis is one row."""
     cells = np.asarray(values, dtype=object)
     if cells.ndim not in (1, 2) or cells.size == 0:
@@ -179,7 +181,7 @@ def read_cells(name: str, values) -> np.ndarray:
     return np.atleast_2d(cells)
 
 
-def read_index(name: str, index, shape: Sequence[int]) -> tuple[int, int]:
+def read_index(name: str, index: Any, shape: Sequence[int]) -> tuple[int, int]:
     """A cell of a grid that `read_cells` made, from one integer (one row) or a pair."""
     place = (int(index),) if np.ndim(index) == 0 else tuple(int(part) for part in index)
     place = (0,) * (2 - len(place)) + place

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from cnnlib.errors import InputError
 
@@ -44,13 +45,13 @@ class Placed:
 
 
 def grid(
-    values,
-    kind="input",
+    values: ArrayLike,
+    kind: ArrayLike = "input",
     *,
     title: str | None = None,
     highlight: Sequence = (),
-    padding=0,
-    center=None,
+    padding: int | Sequence = 0,
+    center: int | Sequence[int] | None = None,
     indices: bool = True,
     note: str = "",
 ) -> Figure:
@@ -140,7 +141,7 @@ def draw(
     return Placed(origin, placed.right, placed.bottom + below)
 
 
-def read_pads(padding, axes: int) -> tuple[tuple[int, int], tuple[int, int]]:
+def read_pads(padding: Any, axes: int) -> tuple[tuple[int, int], tuple[int, int]]:
     """Pairs (before, after) for rows and columns; a single row has none above it."""
     if np.ndim(padding) == 0:
         pairs = [(padding, padding)] * axes

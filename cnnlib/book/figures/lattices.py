@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from cnnlib.geometry import per_axis
 
@@ -11,7 +12,13 @@ from .style import Figure
 
 
 def lattice(
-    dz, *, stride=1, padding=0, highlight: Sequence = (), title: str | None = None, note: str = ""
+    dz: ArrayLike,
+    *,
+    stride: int | Sequence[int] = 1,
+    padding: int | Sequence = 0,
+    highlight: Sequence = (),
+    title: str | None = None,
+    note: str = "",
 ) -> Figure:
     """Draw deltas with `stride - 1` zeros between neighbours, and padding around them.
 

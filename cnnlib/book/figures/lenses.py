@@ -3,6 +3,7 @@
 import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -19,7 +20,7 @@ class Lens:
     """One number of a convolution: what lies on `base`, where, and what it adds up to."""
 
     base: Grid
-    tags: dict[Cell, object]  # the numbers that lie on cells of the base, or on its padding
+    tags: dict[Cell, Any]  # the numbers that lie on cells of the base, or on its padding
     tag_kind: str
     sides: tuple[Grid, ...]
     total: str
@@ -69,5 +70,5 @@ def total(name: str, cell: Cell, terms: Sequence[tuple], b: float = 0) -> str:
     return f"{name}[{','.join(map(str, cell))}]{middle} = {number(value)}"
 
 
-def _factor(value) -> str:
+def _factor(value: float) -> str:
     return f"({number(value)})" if value < 0 else number(value)

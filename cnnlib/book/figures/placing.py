@@ -6,8 +6,10 @@ input for one weight. Where a cell lies is asked of `geometry.Axis.input` each t
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from cnnlib.convolution import conv, conv_delta, conv_weight_gradient
 from cnnlib.errors import InputError
@@ -20,7 +22,15 @@ from .lenses import Cell, Lens, draw_lenses, total
 from .style import Figure
 
 
-def placement(x, w, output, *, b: float = 0, mark_center: bool = False, **geometry) -> Figure:
+def placement(
+    x: ArrayLike,
+    w: ArrayLike,
+    output: int | Sequence[int],
+    *,
+    b: float = 0,
+    mark_center: bool = False,
+    **geometry: Any,
+) -> Figure:
     """Draw the kernel on the input for one output: input, kernel, output, and the sum.
 
     Parameters
@@ -41,7 +51,13 @@ def placement(x, w, output, *, b: float = 0, mark_center: bool = False, **geomet
 
 
 def placements(
-    x, w, outputs: Sequence, *, b: float = 0, mark_center: bool = False, **geometry
+    x: ArrayLike,
+    w: ArrayLike,
+    outputs: Sequence,
+    *,
+    b: float = 0,
+    mark_center: bool = False,
+    **geometry: Any,
 ) -> Figure:
     """Draw `placement` for several outputs, one after the other, without the kernel's grid."""
     base, kernel, z = _forward(x, w, b, mark_center, geometry)
@@ -51,7 +67,13 @@ def placements(
     )
 
 
-def delta_placement(dz, w, input_shape, cell, **geometry) -> Figure:
+def delta_placement(
+    dz: ArrayLike,
+    w: ArrayLike,
+    input_shape: Sequence[int],
+    cell: int | Sequence[int],
+    **geometry: Any,
+) -> Figure:
     """Draw what one input owes: the kernel on the deltas, with the zeros between them.
 
     Parameters
@@ -103,7 +125,9 @@ def delta_placement(dz, w, input_shape, cell, **geometry) -> Figure:
     )
 
 
-def weight_placement(x, dz, kernel, weight, **geometry) -> Figure:
+def weight_placement(
+    x: ArrayLike, dz: ArrayLike, kernel: Sequence[int], weight: int | Sequence[int], **geometry: Any
+) -> Figure:
     """Draw what one weight owes: the deltas on the input, each on the cell it met through it.
 
     Parameters
@@ -136,7 +160,9 @@ def weight_placement(x, dz, kernel, weight, **geometry) -> Figure:
     )
 
 
-def _forward(x, w, b: float, mark_center: bool, geometry: dict) -> tuple[Grid, Grid, np.ndarray]:
+def _forward(
+    x: ArrayLike, w: ArrayLike, b: float, mark_center: bool, geometry: dict
+) -> tuple[Grid, Grid, np.ndarray]:
     """The grids of the input and the kernel, and the outputs."""
     x, w = np.asarray(x), np.asarray(w)
     window = Window(w.shape, **geometry)
@@ -150,7 +176,9 @@ def _forward(x, w, b: float, mark_center: bool, geometry: dict) -> tuple[Grid, G
     return Grid(x, "input", padding=_pads(axes)), Grid(w, "weight", center=center), z
 
 
-def _at_output(base: Grid, kernel: Grid, z: np.ndarray, output, b: float, geometry: dict) -> Lens:
+def _at_output(
+    base: Grid, kernel: Grid, z: np.ndarray, output: int | Sequence[int], b: float, geometry: dict
+) -> Lens:
     """The kernel on the input for one output."""
     x, w = base.values, kernel.values
     axes = Window(w.shape, **geometry).axes(x.shape)
@@ -179,7 +207,7 @@ def _inside(p: Cell, shape: Sequence[int]) -> bool:
     return all(0 <= q < size for q, size in zip(p, shape, strict=True))
 
 
-def _index(name: str, index, shape: Cell) -> Cell:
+def _index(name: str, index: int | Sequence[int], shape: Cell) -> Cell:
     """A cell of an array of this shape, of as many numbers as it has axes."""
     if np.size(index) != len(shape):
         raise InputError(f"{name} is {index!r}; expected {len(shape)} integers, one for each axis")

@@ -17,7 +17,7 @@ PLACE: Final = "best"  # of a legend; not said, matplotlib warns where the searc
 
 
 def curves(
-    x,
+    x: Sequence[float],
     lines: Mapping[str, Sequence[float]],
     *,
     xlabel: str = "",
@@ -91,7 +91,9 @@ def training_curves(histories: History | dict[str, History]) -> Figure:
     return figure
 
 
-def _smooth(t: np.ndarray, values: Sequence[float], width: int = 20):
+def _smooth(
+    t: np.ndarray, values: Sequence[float], width: int = 20
+) -> tuple[np.ndarray, np.ndarray]:
     """Means of `width` neighbours; the ends are left out."""
     if not len(values):  # a training that stopped at its first step
         return t, np.zeros(0)

@@ -3,6 +3,7 @@
 import io
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from matplotlib import style
@@ -11,6 +12,9 @@ from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 
 from cnnlib.errors import InputError
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 # Colours that readers with any kind of colour vision can tell apart (M. Okabe and K. Ito, 2002).
 PALETTE = {"input": "#0072B2", "weight": "#E69F00", "output": "#009E73", "delta": "#D55E00"}
@@ -93,7 +97,7 @@ def png(figure: Figure) -> bytes:
     return data if len(data) <= SMALL else _with_palette(image, 240)[0]
 
 
-def _with_palette(image, size: int) -> tuple[bytes, float, float]:
+def _with_palette(image: "Image.Image", size: int) -> tuple[bytes, float, float]:
     """An image with few colours, and how far its pixels are off, of 255: in the mean and at most.
 
     The 16 most frequent colours, which are those of grounds, fills and lines, stay exactly as they
@@ -113,11 +117,11 @@ def _with_palette(image, size: int) -> tuple[bytes, float, float]:
         entries[codes == code] = place
     result = Image.fromarray(entries.astype(np.uint8), "P")
     own = b"".join(int(code).to_bytes(3, "big") for code in exact)
-    result.putpalette(own + bytes(shared.getpalette()[: 3 * size]))
+    result.putpalette(own + bytes((shared.getpalette() or [])[: 3 * size]))
     return _bytes(result), float(off.mean()), float(off.max())
 
 
-def _bytes(image) -> bytes:
+def _bytes(image: "Image.Image") -> bytes:
     buffer = io.BytesIO()
     image.save(buffer, format="png", optimize=True)
     return buffer.getvalue()

@@ -8,7 +8,7 @@ import numpy as np
 from cnnlib.errors import InputError
 from cnnlib.geometry import Window
 
-from .cells import CELL, SIDE, WIDEST, Canvas, Point, number
+from .cells import CELL, SIDE, WIDEST, Canvas, Point, Written, number
 from .style import GREY, KINDS, Figure
 
 DEPTH = 3.6  # cells between the row of inputs and the row of outputs
@@ -38,7 +38,7 @@ def connections(
     x_title: str | None = None,
     z_title: str | None = None,
     overhang: bool = False,
-    **geometry,
+    **geometry: Any,
 ) -> Figure:
     """Draw a row of inputs, a row of outputs, and a line for each row of the connection table.
 
@@ -109,7 +109,9 @@ def _down(at: Point, sign: int) -> Point:
     return at[0], at[1] + sign * SIDE / 2
 
 
-def _row(canvas: Canvas, start, end, u: int, name, share: float, faint: bool) -> None:
+def _row(
+    canvas: Canvas, start: Point, end: Point, u: int, name: Written, share: float, faint: bool
+) -> None:
     """A line from an input to an output; the weight's name stands at this share of the way."""
     color, dashes, width = STROKES[u % len(STROKES)]
     look = dict(color=color, linestyle=dashes, linewidth=width)

@@ -116,7 +116,7 @@ class ConvolutionExplorer(Explorer):
         return value
 
     @observe(*LAYING, "input", "kernel", "lens")
-    def _fit(self, _) -> None:
+    def _fit(self, _: object) -> None:
         """After another geometry: the nearest cell, and deltas for the outputs that there are."""
         shapes = self._shapes()
         if self.deltas is not None and np.shape(self.deltas) != shapes["forward"]:
@@ -125,7 +125,7 @@ class ConvolutionExplorer(Explorer):
         place = [*self.position, 0][: len(shape)]
         self.position = [min(m, size - 1) for m, size in zip(place, shape, strict=True)]
 
-    def _shapes(self, **changed) -> dict[str, Shape]:
+    def _shapes(self, **changed: Any) -> dict[str, Shape]:
         """The shape of each lens's own grid: the outputs, the inputs, the weights."""
         now = {name: getattr(self, name) for name in (*LAYING, "input", "kernel")} | changed
         P, U = np.shape(now["input"]), np.shape(now["kernel"])

@@ -128,7 +128,7 @@ mountExplorer(document.getElementById("explorer"), {arguments});
         names = [n for n in self.trait_names(**tags) if n not in general and n[0] != "_"]
         return {name: _plain(getattr(self, name)) for name in sorted(names)}
 
-    def _repr_mimebundle_(self, **_) -> tuple[dict, dict]:
+    def _repr_mimebundle_(self, **_: Any) -> tuple[dict, dict]:
         data, metadata = output(self.model_id, png(self.draw()), self.alt, repr(self))
         return {**data, MIME: self.payload()}, metadata
 

@@ -1,7 +1,8 @@
 """A reader's own function behind sliders, drawn at once; it needs a kernel."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from html import escape
+from typing import Any
 
 from ipywidgets import HTML, Image, VBox, interactive
 from matplotlib.figure import Figure
@@ -12,7 +13,7 @@ from ..figures import png
 from .explorer import output
 
 
-def playground(draw: Callable[..., Figure], alt: str, **controls) -> None:
+def playground(draw: Callable[..., Figure], alt: str, **controls: Any) -> None:
     """Show `draw(**values)` below plain ipywidgets controls that change the values.
 
     Readers rewrite what `draw` calls in the cell above, run both cells, and move the controls. An
@@ -43,7 +44,7 @@ def playground(draw: Callable[..., Figure], alt: str, **controls) -> None:
     still = _drawn(draw, sliders)
     picture, error = Image(value=still, format="png"), HTML()
 
-    def redraw(_) -> None:
+    def redraw(_: object) -> None:
         try:
             picture.value, error.value = _drawn(draw, sliders), ""
         except Exception as reason:  # the reader's: whatever it is, it is told
@@ -57,7 +58,7 @@ def playground(draw: Callable[..., Figure], alt: str, **controls) -> None:
     display(data, metadata=metadata, raw=True)
 
 
-def _drawn(draw: Callable[..., Figure], sliders) -> bytes:
+def _drawn(draw: Callable[..., Figure], sliders: Sequence[Any]) -> bytes:
     import matplotlib.pyplot as plt
 
     figure = draw(**{slider.description: slider.value for slider in sliders})

@@ -1,9 +1,11 @@
 """The explorer of the pools: who wins a window, and where its delta goes."""
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 from traitlets import Any as Anything
 from traitlets import Bool, Enum, TraitError, default, observe, validate
 
@@ -88,7 +90,7 @@ class PoolingExplorer(Explorer):
         return value
 
     @observe(*LAYING, "lens")
-    def _fit(self, _) -> None:
+    def _fit(self, _: object) -> None:
         """After another geometry: the nearest cell, and fresh deltas if there are other outputs."""
         pooled = self._pooled()
         if np.shape(self.deltas) != pooled.a.shape:
@@ -116,17 +118,17 @@ class Pooled:
     def __init__(
         self,
         *,
-        input,
+        input: ArrayLike,
         pool: str,
-        window,
-        stride,
-        padding,
-        center,
+        window: int | Sequence[int],
+        stride: int | Sequence[int] | None,
+        padding: Any,
+        center: int | Sequence[int] | None,
         flip: bool,
         count_padding: bool,
         lens: str,
-        position,
-        deltas,
+        position: Sequence[int],
+        deltas: Any,
     ) -> None:
         (self.x,) = float_arrays(input=input)
         P = self.x.shape

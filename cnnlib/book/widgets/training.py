@@ -78,7 +78,7 @@ class TrainingExplorer(Explorer):
         return value
 
     @observe("recordings", "layer")
-    def _follow(self, _=None) -> None:
+    def _follow(self, _: object = None) -> None:
         """Hand the front end the shipped data; what the new recordings lack starts anew."""
         names = [film for film in self.recordings if isinstance(film, str)]
         with self.hold_sync():

@@ -5,11 +5,11 @@ shares add up, what the loss divides by. The first value of each place is the ri
 said of a wrong value, and its entry in the catalogue, stand beside it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from .places import Places, Slip, mistaken, right, settings
+from .places import Places, Setting, Slip, mistaken, right, settings
 from .pools import POOL, POOL_FORWARD, pool, pool_delta
 
 __all__ = [
@@ -18,7 +18,10 @@ __all__ = [
     "POOL",
     "POOL_FORWARD",
     "STEP",
+    "Batches",
+    "Params",
     "Places",
+    "Setting",
     "Slip",
     "head",
     "mistaken",
@@ -63,7 +66,15 @@ HEAD: Places = {
 }  # fmt: skip
 
 
-def head(x, w, b, t, setting: Mapping[str, str], *, relu: bool) -> dict[str, np.ndarray]:
+def head(
+    x: np.ndarray,
+    w: np.ndarray,
+    b: np.ndarray | float,
+    t: np.ndarray,
+    setting: Setting,
+    *,
+    relu: bool,
+) -> dict[str, np.ndarray]:
     """Loss and gradients of the head; `t` are class numbers."""
     a = np.maximum(x, 0) if relu else x
     z = a @ w + b
@@ -93,6 +104,9 @@ def head(x, w, b, t, setting: Mapping[str, str], *, relu: bool) -> dict[str, np.
         "p": p, "loss": np.array(loss), "dz": dz, "dw": a.T @ dz, "db": dz.sum(axis=0), "dx": dx
     }  # fmt: skip
 
+
+Params = Mapping[str, np.ndarray]
+Batches = Sequence[tuple[np.ndarray, np.ndarray]]  # samples and their class numbers
 
 # ---- A training step: dense, ReLU, dense, softmax and cross-entropy, then SGD
 
@@ -130,7 +144,9 @@ STEP: Places = {
 }  # fmt: skip
 
 
-def steps(params, batches, rate: float, setting: Mapping[str, str]) -> list[dict[str, np.ndarray]]:
+def steps(
+    params: Params, batches: Batches, rate: float, setting: Setting
+) -> list[dict[str, np.ndarray]]:
     """The parameters w1, b1, w2, b2 after each batch `(x, t)`."""
     params = {name: a.copy() for name, a in params.items()}
     total = {name: np.zeros_like(a) for name, a in params.items()}

@@ -84,8 +84,8 @@ CHECKS = (
 
 
 # Those that mean something for a layer without images, and for a ReLU.
-DENSE = ("awkward", "shape", "mean", "N=1", "one call", "classroom")
-FREE = (*DENSE, "ones")
+_DENSE = ("awkward", "shape", "mean", "N=1", "one call", "classroom")
+_FREE = (*_DENSE, "ones")
 
 
 @cache
@@ -158,7 +158,7 @@ def _layer(check: Check, way: Way) -> bool:
     return _differ(check, right, got)
 
 
-def layer_sum(check: Check, quantity: str, switches: list[Switch], **changed) -> Sum:
+def layer_sum(check: Check, quantity: str, switches: list[Switch], **changed: np.ndarray) -> Sum:
     rng = np.random.default_rng(0)
     N, P, C, U = check.samples, check.image, check.channels, check.kernel
     axes = Window(U, check.stride, 1, check.padding).axes(P)
@@ -211,7 +211,7 @@ def _pool(check: Check, way: Way) -> bool | None:
     a = choices.pool(x, window, stride, right, way.part)
     da = np.ones_like(a) if check.ones else rng.normal(size=a.shape)
 
-    def pooled(setting, x=x):
+    def pooled(setting: choices.Setting, x: np.ndarray = x) -> np.ndarray:
         return choices.pool(x, window, stride, setting, way.part)
 
     delta = choices.pool_delta(x, da, window, stride, made, way.part)
@@ -232,7 +232,7 @@ RELU: dict[str, Callable[[np.ndarray, np.ndarray], np.ndarray]] = {
 
 def _relu(check: Check, way: Way) -> bool | None:
     numerical = check.compare == "numerical"
-    if check.name not in FREE and not numerical:
+    if check.name not in _FREE and not numerical:
         return None
     rng = np.random.default_rng(0)
     x = rng.normal(size=(check.samples, *check.image, check.channels))
@@ -245,7 +245,7 @@ def _relu(check: Check, way: Way) -> bool | None:
 
 def _head(check: Check, way: Way) -> bool | None:
     numerical = check.compare == "numerical"
-    if check.name not in DENSE and not numerical:
+    if check.name not in _DENSE and not numerical:
         return None
     rng = np.random.default_rng(0)
     N, D, K = (5 if check.samples > 1 else 1), 4, 3
@@ -256,7 +256,7 @@ def _head(check: Check, way: Way) -> bool | None:
     expected = dict(choices.head(x, w, b, t, right, relu=False))
     if numerical:
 
-        def loss(w):
+        def loss(w: np.ndarray) -> float:
             return float(choices.head(x, w, b, t, {**right, **way.made}, relu=False)["loss"])
 
         return _differ(check, {"dw": numerical_gradient(loss, w)}, made)
@@ -268,7 +268,7 @@ def _head(check: Check, way: Way) -> bool | None:
 
 def _step(check: Check, way: Way) -> bool | None:
     numerical = check.compare == "numerical"
-    if check.name not in DENSE and not numerical:
+    if check.name not in _DENSE and not numerical:
         return None
     rng = np.random.default_rng(0)
     N, D, M, K, rate = (5 if check.samples > 1 else 1), 4, 5, 3, 0.5
@@ -280,7 +280,7 @@ def _step(check: Check, way: Way) -> bool | None:
     if numerical:  # what the first step moved, over the rate, is the gradient that it used
         x, t = batches[0]
 
-        def loss(w):
+        def loss(w: np.ndarray) -> float:
             z1 = x @ w + params["b1"]
             whole = choices.right({**choices.LOSS, **choices.HEAD})
             top = choices.head(z1, params["w2"], params["b2"], t, whole, relu=True)

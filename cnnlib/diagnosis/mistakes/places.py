@@ -14,6 +14,7 @@ class Slip:
 
 
 Places = Mapping[str, Mapping[str, Slip | None]]  # place: value: None if right
+Setting = Mapping[str, str]  # place: value
 
 
 def settings(places: Places, most: int = 2) -> Iterator[dict[str, str]]:
@@ -31,7 +32,7 @@ def right(places: Places) -> dict[str, str]:
     return {place: next(iter(values)) for place, values in places.items()}
 
 
-def mistaken(places: Places, setting: Mapping[str, str]) -> list[Slip]:
+def mistaken(places: Places, setting: Setting) -> list[Slip]:
     """The wrong values of a setting."""
     found = (places[place][value] for place, value in setting.items())
     return [wrong for wrong in found if wrong is not None]

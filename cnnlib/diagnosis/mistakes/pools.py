@@ -1,10 +1,12 @@
 """Pooling, open to mistakes: its places, its forward pass, its deltas."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
-from .places import Places, Slip, right
+from .places import Places, Setting, Slip, right
+
+Pair = tuple[int, int]  # of rows and columns
 
 POOL: Places = {
     "winner": {
@@ -61,7 +63,9 @@ POOL_FORWARD: Places = {
 }  # fmt: skip
 
 
-def pool(x, window, stride, setting: Mapping[str, str], kind="max") -> np.ndarray:
+def pool(
+    x: np.ndarray, window: Pair, stride: Pair, setting: Setting, kind: str = "max"
+) -> np.ndarray:
     """The forward pass of a pooling without padding; `kind` is 'max' or 'avg'."""
     N, *P, C = x.shape
     counts = [
@@ -81,7 +85,9 @@ def pool(x, window, stride, setting: Mapping[str, str], kind="max") -> np.ndarra
     return a
 
 
-def pool_delta(x, da, window, stride, setting: Mapping[str, str], kind="max") -> np.ndarray:
+def pool_delta(
+    x: np.ndarray, da: np.ndarray, window: Pair, stride: Pair, setting: Setting, kind: str = "max"
+) -> np.ndarray:
     """dx[n,p,c], the sum of what each window gives to cell p, with the choices of `setting`."""
     if setting["spread"] != "window by window":
         return _repeated(x, da, window, stride, setting, kind)
@@ -117,7 +123,7 @@ def _reached(place: str, shape: Sequence[int], i: int, j: int) -> np.ndarray:
     return reached
 
 
-def _shares(patch: np.ndarray, setting: Mapping[str, str], kind: str) -> np.ndarray:
+def _shares(patch: np.ndarray, setting: Setting, kind: str) -> np.ndarray:
     """What each cell of the windows (N, kh, kw, C) gets of its delta."""
     N, kh, kw, C = patch.shape
     if kind == "avg":
@@ -133,7 +139,9 @@ def _shares(patch: np.ndarray, setting: Mapping[str, str], kind: str) -> np.ndar
     return (np.arange(kh * kw)[:, None] == winner[:, None]).reshape(patch.shape).astype(float)
 
 
-def _repeated(x, da, window, stride, setting, kind) -> np.ndarray:
+def _repeated(
+    x: np.ndarray, da: np.ndarray, window: Pair, stride: Pair, setting: Setting, kind: str
+) -> np.ndarray:
     """Each delta over window[0] x window[1] cells, as if the windows lay side by side."""
 
     def spread(a: np.ndarray) -> np.ndarray:

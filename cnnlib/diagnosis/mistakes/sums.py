@@ -15,7 +15,7 @@ import numpy as np
 
 from cnnlib.geometry import Axis, Pads
 
-STAGES = ("axes", "rows", "arrays", "sum", "result")  # the order in which switches act
+_STAGES = ("axes", "rows", "arrays", "sum", "result")  # the order in which switches act
 
 
 class DoesNotFit(Exception):
@@ -30,7 +30,15 @@ class Sum:
     """
 
     def __init__(
-        self, quantity: str, axes: Sequence[Axis], pads: Pads, *, x=None, w=None, b=None, dz=None
+        self,
+        quantity: str,
+        axes: Sequence[Axis],
+        pads: Pads,
+        *,
+        x: np.ndarray | None = None,
+        w: np.ndarray | None = None,
+        b: np.ndarray | None = None,
+        dz: np.ndarray | None = None,
     ) -> None:
         self.quantity, self.axes, self.pads = quantity, list(axes), pads
         self.x: Any = x
@@ -127,7 +135,11 @@ class Switch:
 
 
 def wrong(
-    quantity: str, switches: Collection[Switch], axes: Sequence[Axis], pads: Pads, **arrays
+    quantity: str,
+    switches: Collection[Switch],
+    axes: Sequence[Axis],
+    pads: Pads,
+    **arrays: np.ndarray | None,
 ) -> Sum:
     """The sum of `quantity` with these mistakes made in it; with none of them it is right.
 
@@ -150,7 +162,7 @@ def wrong(
         A mistake cannot be made with these shapes.
     """
     s = Sum(quantity, axes, pads, **arrays)
-    ordered = sorted(switches, key=lambda switch: STAGES.index(switch.stage))
+    ordered = sorted(switches, key=lambda switch: _STAGES.index(switch.stage))
     for switch in ordered:
         if switch.stage == "axes":
             switch.change(s)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from . import every
-from .choices import HEAD, LOSS, POOL, POOL_FORWARD, STEP
+from .choices import HEAD, LOSS, POOL, POOL_FORWARD, STEP, Places
 from .switches import SWITCHES
 
 # Mistakes that no part of a network contains, and the reason.
@@ -60,7 +60,7 @@ def _unsorted() -> Iterator[Way]:
     yield Way("T2", "start", "params", "first weights all zero", "zeros")
 
 
-def _choices(part: str, quantity: str, places, letters: str) -> Iterator[Way]:
+def _choices(part: str, quantity: str, places: Places, letters: str) -> Iterator[Way]:
     for place, values in places.items():
         for value, wrong in values.items():
             if wrong is not None and wrong.id is not None and wrong.id[0] in letters:
