@@ -11,7 +11,7 @@ from .search import is_right
 Index = slice | tuple[slice | EllipsisType, ...]
 
 # Settings in which many mistakes do not show, each with its words.
-SETTINGS: tuple[tuple[str, Callable[[Case], bool]], ...] = (
+_SETTINGS: tuple[tuple[str, Callable[[Case], bool]], ...] = (
     ("stride 1", lambda case: all(axis.stride == 1 for axis in case.axes)),
     ("dilation 1", lambda case: all(axis.dilation == 1 for axis in case.axes)),
     ("a cross-correlation", lambda case: all(axis.sign == -1 for axis in case.axes)),
@@ -59,7 +59,7 @@ def runs_only_with(fine: Sequence[Case], failing: Sequence[Case]) -> str:
 def _setting(fine: Sequence[Case], bad: Sequence[Case]) -> str:
     """What holds for all of the one and for none of the other."""
     fitting = (
-        words for words, holds in SETTINGS if all(map(holds, fine)) and not any(map(holds, bad))
+        words for words, holds in _SETTINGS if all(map(holds, fine)) and not any(map(holds, bad))
     )
     return next(fitting, "")
 

@@ -9,7 +9,7 @@ import numpy as np
 from cnnlib.geometry import Window
 
 # N, P, C, K, U, stride, dilation, padding, center, flip; the simplest first.
-ROWS: tuple[tuple, ...] = (
+_ROWS: tuple[tuple, ...] = (
     (1, (3,), 1, 1, (2,), 1, 1, None, None, False),
     (2, (5,), 2, 3, (3,), 1, 1, ((1, 2),), None, False),
     (2, (8,), 2, 3, (3,), 2, 1, None, None, False),
@@ -48,7 +48,7 @@ class AwkwardLayer:
 
 def awkward_layers(axes: int) -> Iterator[AwkwardLayer]:
     """All configurations with this number of spatial axes, the simplest first."""
-    for N, P, C, K, U, *geometry in ROWS:
+    for N, P, C, K, U, *geometry in _ROWS:
         if len(P) == axes:
             r = np.random.default_rng(0)
             I = Window(U, *geometry).output_shape(P)

@@ -23,7 +23,7 @@ def _as_layer(x: NDArray, w: NDArray, u0: int) -> asking.Pose:
     return {"P": x.shape, "U": w.shape, "x": x, "w": w, "center": u0, "flip": True}
 
 
-NOT_TURNED = {"F1": "It is the cross-correlation: the kernel was not reversed."}
+_NOT_TURNED = {"F1": "It is the cross-correlation: the kernel was not reversed."}
 
 
 def _convolution(x: NDArray, w: NDArray, u0: int) -> NDArray:
@@ -115,7 +115,7 @@ EXERCISES = (
         "2.3",
         "convolution",
         level=2,
-        judge=function(_convolution, _SIGNALS, explain=asking.layer("z", _as_layer, NOT_TURNED)),
+        judge=function(_convolution, _SIGNALS, explain=asking.layer("z", _as_layer, _NOT_TURNED)),
         hints=(
             "Reverse the kernel. Which place does the weight that was the centre have now?",
             "The weight u of U goes to the place U-1-u, and so does the centre.",

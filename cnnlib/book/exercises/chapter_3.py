@@ -60,19 +60,20 @@ def _delta(dz: NDArray, w: NDArray, P: int, s: int, d: int, before: int, flip: b
     return _dx(**_axis(dz, w, P, s, d, before, flip))
 
 
-TURNED = {
+_TURNED = {
     "D1 D2 D3": "The kernel is turned round where it should not be, and not where it should: "
     "`flip` is read the wrong way round."
 }
-CORRELATED = {
+_CORRELATED = {
     "D1 D2 D3": "These are the deltas of a cross-correlation; this layer is a true convolution."
 }
 # Softmax undoes these logits: it gives the probabilities of exercise 3.2.
-LOGITS = np.log([[0.2, 0.5, 0.3], [0.6, 0.4, 1e-300]])
+_LOGITS = np.log([[0.2, 0.5, 0.3], [0.6, 0.4, 1e-300]])
 
 
 def _dz_of_softmax(setting: choices.Setting) -> NDArray:
-    return choices.head(LOGITS, np.eye(3), np.zeros(3), np.array([1, 0]), setting, relu=False)["dz"]
+    w, b, t = np.eye(3), np.zeros(3), np.array([1, 0])
+    return choices.head(_LOGITS, w, b, t, setting, relu=False)["dz"]
 
 
 def _dx_of_pool(setting: choices.Setting) -> NDArray:
@@ -111,11 +112,11 @@ def _without_stride(
     return dx
 
 
-OWED = asking.by_hand("dx", P=(5,), U=(3,), w=[2, -1, 3], dz=[4, 1, 2])
-OF_SOFTMAX = asking.chosen("dz", {n: choices.HEAD[n] for n in ("mean", "delta")}, _dz_of_softmax)
-OF_POOL = asking.chosen("dx", choices.POOL, _dx_of_pool)
-FLIPPED = {"P": (4,), "U": (3,), "stride": 2, "center": 0, "flip": True}
-OF_FLIPPED = asking.by_hand("dx", CORRELATED, w=[1, 2, 3], dz=[5, 7, 4], **FLIPPED)
+_OWED = asking.by_hand("dx", P=(5,), U=(3,), w=[2, -1, 3], dz=[4, 1, 2])
+_OF_SOFTMAX = asking.chosen("dz", {n: choices.HEAD[n] for n in ("mean", "delta")}, _dz_of_softmax)
+_OF_POOL = asking.chosen("dx", choices.POOL, _dx_of_pool)
+_FLIPPED = {"P": (4,), "U": (3,), "stride": 2, "center": 0, "flip": True}
+_OF_FLIPPED = asking.by_hand("dx", _CORRELATED, w=[1, 2, 3], dz=[5, 7, 4], **_FLIPPED)
 
 
 def _pool_delta(x: NDArray, da: NDArray, k: int, s: int) -> NDArray:
@@ -141,7 +142,7 @@ EXERCISES = (
         "3.1",
         "dx_by_hand",
         level=1,
-        judge=values([8, -2, 15, 1, 6], reveal=False, explain=OWED),
+        judge=values([8, -2, 15, 1, 6], reveal=False, explain=_OWED),
         hints=(
             "Write the three outputs as sums. Underline input 2 wherever it stands.",
             "Input 0 stands in one sum, with weight 2, and that output has the delta 4.",
@@ -157,7 +158,7 @@ EXERCISES = (
         "3.2",
         "dz_by_hand",
         level=1,
-        judge=values([[0.1, -0.25, 0.15], [-0.2, 0.2, 0]], reveal=False, explain=OF_SOFTMAX),
+        judge=values([[0.1, -0.25, 0.15], [-0.2, 0.2, 0]], reveal=False, explain=_OF_SOFTMAX),
         hints=(
             "Softmax and cross-entropy together send back y - t. What is t of each sample?",
             "t is [0, 1, 0] and [1, 0, 0]. And the loss is a mean over how many samples?",
@@ -171,7 +172,7 @@ EXERCISES = (
         "3.3",
         "pool_dx",
         level=1,
-        judge=values([0, 30, 40, 0, 0], reveal=False, explain=OF_POOL),
+        judge=values([0, 30, 40, 0, 0], reveal=False, explain=_OF_POOL),
         hints=(
             "Write down the three windows, and the index of the winner of each.",
             "Where two cells tie, the one with the smaller index wins, and it takes all.",
@@ -229,7 +230,7 @@ EXERCISES = (
         "3.7",
         "flipped_dx",
         level=2,
-        judge=values([26, 14, 19, 8], reveal=False, explain=OF_FLIPPED),
+        judge=values([26, 14, 19, 8], reveal=False, explain=_OF_FLIPPED),
         hints=(
             "The centre is weight 0, so output i lies at input 2*i. Where do the weights 1, 2 go?",
             "p = 2*i - u. Write down the rows with p from 0 to 3.",
@@ -241,7 +242,7 @@ EXERCISES = (
         "3.8",
         "delta",
         level=3,
-        judge=function(_delta, list(_cases()), explain=asking.layer("dx", _axis, TURNED)),
+        judge=function(_delta, list(_cases()), explain=asking.layer("dx", _axis, _TURNED)),
         hints=(
             "The scatter form is the shortest: which input does output i meet through weight u?",
             "p = s*i - before + d*u, and with a flip U - 1 - u in place of u.",

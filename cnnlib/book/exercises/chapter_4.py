@@ -26,7 +26,7 @@ def _axis(x: NDArray, dz: NDArray, U: int, s: int) -> asking.Pose:
     return {"x": x, "dz": dz, "P": x.shape, "U": (U,), "stride": s}
 
 
-STRIDED = (3, 2, 1), (5, 3, 2), (6, 3, 2), (12, 2, 4)  # P, U, s; cells left over in the last two
+_STRIDED = (3, 2, 1), (5, 3, 2), (6, 3, 2), (12, 2, 4)  # P, U, s; cells left over in the last two
 
 
 def _strided_case(P: int, U: int, s: int) -> tuple:
@@ -115,7 +115,7 @@ EXERCISES: tuple[Exercise, ...] = (
         "strided_gradient",
         level=2,
         judge=function(
-            _strided, [_strided_case(*case) for case in STRIDED], explain=asking.layer("dw", _axis)
+            _strided, [_strided_case(*case) for case in _STRIDED], explain=asking.layer("dw", _axis)
         ),
         hints=(
             "Which input does weight u meet for output i? Write p as a formula of s, i and u.",

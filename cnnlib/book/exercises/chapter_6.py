@@ -18,7 +18,7 @@ def _torch_row(m: int, P: int, C: int) -> int:
     return int(np.flatnonzero(np.arange(P * C).reshape(P, C).T.ravel() == m)[0])
 
 
-ROWS = [(m, 2, 3) for m in range(6)] + [(7, 1, 9), (7, 9, 1), (11, 4, 5), (979, 49, 20)]
+_ROWS = [(m, 2, 3) for m in range(6)] + [(7, 1, 9), (7, 9, 1), (11, 4, 5), (979, 49, 20)]
 
 
 def _shares(seed: int, sizes: list[int], shape: tuple[int, ...]) -> tuple:
@@ -30,7 +30,7 @@ def _whole(gradients: Sequence[NDArray], sizes: Sequence[int]) -> NDArray:
     return np.sum([n * g for n, g in zip(sizes, gradients, strict=True)], axis=0) / sum(sizes)
 
 
-SHARES = [
+_SHARES = [
     _shares(0, [1, 3], (2,)),
     _shares(1, [4, 4], (3,)),
     _shares(2, [5, 1, 2], (2, 3)),
@@ -46,7 +46,7 @@ def _dense_rows(weight: NDArray, H: int, W: int, C: int) -> NDArray:
     return rows
 
 
-DENSE = ((1, 1, 2, 2), (1, 3, 2, 2), (3, 1, 2, 2), (2, 2, 1, 3), (2, 3, 2, 3), (4, 3, 2, 1))
+_DENSE = ((1, 1, 2, 2), (1, 3, 2, 2), (3, 1, 2, 2), (2, 2, 1, 3), (2, 3, 2, 3), (4, 3, 2, 1))
 
 
 def _dense_case(H: int, W: int, C: int, M: int) -> tuple:
@@ -66,7 +66,7 @@ EXERCISES: tuple[Exercise, ...] = (
         "6.1",
         "torch_row",
         level=2,
-        judge=function(_torch_row, ROWS),
+        judge=function(_torch_row, _ROWS),
         hints=(
             "Row m here belongs to place m // C and channel m % C.",
             "In PyTorch the channels come first, and each of them has P places.",
@@ -128,7 +128,7 @@ EXERCISES: tuple[Exercise, ...] = (
         "6.5",
         "whole_gradient",
         level=2,
-        judge=function(_whole, SHARES),
+        judge=function(_whole, _SHARES),
         hints=(
             "The mean of a share, times its size, is the sum over its images.",
             "Add the sums of all shares, and divide by the number of all images.",
@@ -152,7 +152,7 @@ EXERCISES: tuple[Exercise, ...] = (
                 "c": "The rows and the columns of the image are exchanged.",
                 "d": "Every place must be reversed, because PyTorch correlates.",
             },
-            function(_dense_rows, [_dense_case(*sizes) for sizes in DENSE]),
+            function(_dense_rows, [_dense_case(*sizes) for sizes in _DENSE]),
             because={
                 "a": "Here a dense layer has (inputs, outputs), in PyTorch (outputs, inputs).",
                 "b": "They come first in PyTorch. Here they come last.",

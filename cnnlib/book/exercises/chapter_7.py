@@ -41,7 +41,7 @@ def _gradient_of_same(x: NDArray, dz: NDArray, kernel: Shape) -> asking.Pose:
     return {"x": x, "dz": dz, "P": x.shape[1:-1], **_same(kernel)}
 
 
-NOT_TURNED = {
+_NOT_TURNED = {
     "D1 D2 D3": "The deltas meet a turned kernel: that is the delta of a cross-correlation, and "
     "this layer is a true convolution."
 }
@@ -211,7 +211,7 @@ EXERCISES: tuple[Exercise, ...] = (
         judge=function(
             _delta_flipped,
             [_case_of_delta(*case) for case in _same_cases()],
-            explain=asking.layer("dx", _delta_of_same, NOT_TURNED),
+            explain=asking.layer("dx", _delta_of_same, _NOT_TURNED),
         ),
         hints=(
             "The forward pass is a convolution with centre (U-1)//2. What is the delta's flip?",

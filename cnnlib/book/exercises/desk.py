@@ -17,7 +17,7 @@ from cnnlib.errors import InputError
 from .judging import Judge, told
 from .telling import Drawn, Named, Told
 
-MARKS = {"not attempted": "○", "right": "✓", "wrong": "✗"}
+_MARKS = {"not attempted": "○", "right": "✓", "wrong": "✗"}
 
 
 @dataclass(frozen=True)
@@ -80,14 +80,14 @@ class Result:
     def __repr__(self) -> str:
         head, rest = self._lines()
         lines = "\n".join(map(str, rest)).splitlines()
-        return "\n".join([f"{MARKS[self.status]} {head}", *(f"  {line}" for line in lines)])
+        return "\n".join([f"{_MARKS[self.status]} {head}", *(f"  {line}" for line in lines)])
 
     def _repr_html_(self) -> str:
         head, rest = self._lines()
         items = "".join(map(_item, rest))
         kind = self.status.replace(" ", "-")
         return (
-            f'<div class="exercise {kind}"><p><strong>{MARKS[self.status]} {html.escape(head)}'
+            f'<div class="exercise {kind}"><p><strong>{_MARKS[self.status]} {html.escape(head)}'
             f"</strong></p>{f'<ul>{items}</ul>' if items else ''}</div>"
         )
 
@@ -167,19 +167,19 @@ def hint(id: str, number: int = 1) -> Note:
 def solution(id: str) -> Note:
     """The source of the tested solution, folded in HTML; a handout has none."""
     title = f"Solution of exercise {id}"
-    source = solution_source(id)
+    source = _solution_source(id)
     if source is None:
         return Note(title, "This edition comes without solutions.")
     return Note(title, source, code=True)
 
 
-def solution_source(id: str) -> str | None:
+def _solution_source(id: str) -> str | None:
     """The lines of the solution's file that lead to the exercise's name, with their comments.
 
     They begin behind the solution before, or the imports: a solution may define a function first.
     """
     exercise = get(id)
-    names = {one.name for one in of_chapter(id.split(".")[0])}
+    names = {one.name for one in _of_chapter(id.split(".")[0])}
     file = files(__package__) / "solutions" / f"chapter_{id.split('.')[0]}.py"
     if not file.is_file():
         return None
@@ -197,7 +197,7 @@ def solution_source(id: str) -> str | None:
 
 def get(id: str) -> Exercise:
     """The exercise of this id."""
-    for exercise in of_chapter(id.split(".")[0]) if isinstance(id, str) else ():
+    for exercise in _of_chapter(id.split(".")[0]) if isinstance(id, str) else ():
         if exercise.id == id:
             return exercise
     raise InputError(f"id is {id!r}; expected 'chapter.number' of an exercise, like '1.1'")
@@ -207,10 +207,10 @@ def all_exercises() -> Iterator[Exercise]:
     """All exercises, chapter by chapter."""
     names = [path.name for path in files(__package__).iterdir()]
     for name in sorted(name for name in names if name.startswith("chapter_")):
-        yield from of_chapter(name.removeprefix("chapter_").removesuffix(".py"))
+        yield from _of_chapter(name.removeprefix("chapter_").removesuffix(".py"))
 
 
-def of_chapter(chapter: str) -> tuple[Exercise, ...]:
+def _of_chapter(chapter: str) -> tuple[Exercise, ...]:
     """The exercises of one chapter; its module is imported when it is asked for."""
     if not (files(__package__) / f"chapter_{chapter}.py").is_file():
         return ()

@@ -30,7 +30,7 @@ def values(
     def judge(answer: Any) -> list[Told] | None:
         if missing(answer):
             return None
-        findings = compare(answer, expected, tolerance, reveal=reveal)
+        findings = _compare(answer, expected, tolerance, reveal=reveal)
         if explain and any(isinstance(one, Drawn) for one in findings):
             findings += map(Named, explain(answer, ()).findings)
         return findings
@@ -91,7 +91,7 @@ def function(
         failures, differs = [], False
         for case, arguments, (got, error) in zip(ordered, given, outcomes, strict=True):
             expected = reference(*copy.deepcopy(case))
-            findings = [error] if error else compare(got, expected, tolerance)
+            findings = [error] if error else _compare(got, expected, tolerance)
             differs = differs or bool(findings)
             if not same(arguments, case):
                 findings.append("the function changed its arguments; work on a copy")
@@ -108,7 +108,7 @@ def function(
     return judge
 
 
-def compare(
+def _compare(
     got: Any, expected: Any, tolerance: float, name: str = "", reveal: bool = True
 ) -> list[Told]:
     """What differs: type, shape, then a number in words and an array in a drawing."""
@@ -120,7 +120,7 @@ def compare(
         if not isinstance(got, Mapping) or set(got) != set(expected):
             parts = ", ".join(map(str, expected))
             return [f"{name}got {shown(got)}; expected exactly these parts: {parts}"]
-        found = [compare(got[k], expected[k], tolerance, f"{k}: ", reveal) for k in expected]
+        found = [_compare(got[k], expected[k], tolerance, f"{k}: ", reveal) for k in expected]
         return [finding for part in found for finding in part]
     wanted = np.asarray(expected)
     if isinstance(got, np.ma.MaskedArray):

@@ -37,8 +37,8 @@ from cnnlib.diagnosis import Report, mistakes
 from .judging import Judge, missing, same
 from .telling import Drawn, Named, Told, shown
 
-PARTS = ("mistake", "mended")
-IDS = tuple(entry.id for entry in mistakes.every())
+_PARTS = ("mistake", "mended")
+_IDS = tuple(entry.id for entry in mistakes.every())
 
 
 def diagnosed(diagnosis: Callable[[Callable], Report], wanted: Collection[str] = ()) -> Judge:
@@ -115,12 +115,12 @@ def find(
     While the mistake has not been found, what is said of the function names none: it says which
     configuration shows it, and draws the target beside what came out.
     """
-    letters = {id.lower(): letter for letter, id in options.items() if id in IDS}
+    letters = {id.lower(): letter for letter, id in options.items() if id in _IDS}
     letters |= {letter: letter for letter in options}
 
     def words(letter: str) -> str:
         option = options[letter]
-        return f"{option}, {mistakes.get(option).name}" if option in IDS else option.rstrip(".")
+        return f"{option}, {mistakes.get(option).name}" if option in _IDS else option.rstrip(".")
 
     def named(answer: Any) -> list[Told]:
         if missing(answer):
@@ -133,14 +133,14 @@ def find(
         if letter == right:
             return []
         why = (because or {}).get(letter)
-        if why is None and options[letter] in IDS:
+        if why is None and options[letter] in _IDS:
             why = f"it would look otherwise. {mistakes.get(options[letter]).signature}"
         return [f"mistake: {letter!r}, {words(letter)}: {why or 'no'}"]
 
     def judge(answer: Any) -> list[Told] | None:
         if missing(answer):
             return None
-        if not isinstance(answer, Mapping) or set(answer) != set(PARTS):
+        if not isinstance(answer, Mapping) or set(answer) != set(_PARTS):
             return [f"got {shown(answer)}; expected a dict with exactly 'mistake' and 'mended'"]
         wrong = named(answer["mistake"])
         broken = mended(answer["mended"])

@@ -10,7 +10,7 @@ import numpy as np
 from cnnlib.diagnosis import Finding, mistakes
 
 LONGEST = 60  # characters of a value in a sentence
-MOST = 8  # rows and columns of a drawing
+_MOST = 8  # rows and columns of a drawing
 
 
 @dataclass(frozen=True)
@@ -166,23 +166,23 @@ def close(got: np.ndarray, expected: np.ndarray, tolerance: float) -> np.ndarray
 
 
 def _plane(shape: tuple[int, ...], at: list[int]) -> tuple[tuple, str]:
-    """An index that leaves at most two axes and MOST cells of each, and its text.
+    """An index that leaves at most two axes and a few cells of each, and its text.
 
     Samples or filters come first and channels last: what lies between is a picture.
     """
     kept = range(len(shape)) if len(shape) <= 2 else range(max(1, len(shape) - 3), len(shape) - 1)
     index: list[int | slice] = []
     for axis, (size, place) in enumerate(zip(shape, at, strict=True)):
-        start = max(0, min(place - MOST // 2, size - MOST))
-        index.append(slice(start, start + MOST) if axis in kept else min(place, max(0, size - 1)))
-    if len(shape) <= 2 and max(shape, default=0) <= MOST:
+        start = max(0, min(place - _MOST // 2, size - _MOST))
+        index.append(slice(start, start + _MOST) if axis in kept else min(place, max(0, size - 1)))
+    if len(shape) <= 2 and max(shape, default=0) <= _MOST:
         return tuple(index), ""
     texts = []
     for part, size in zip(index, shape, strict=True):
         if isinstance(part, int):
             texts.append(str(part))
         else:
-            texts.append(":" if size <= MOST else f"{part.start}:{min(part.stop, size)}")
+            texts.append(":" if size <= _MOST else f"{part.start}:{min(part.stop, size)}")
     return tuple(index), f" [{','.join(texts)}]"
 
 

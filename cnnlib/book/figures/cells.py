@@ -15,11 +15,11 @@ from cnnlib.errors import InputError
 
 from .style import GREY, INK, KINDS, STYLE, Figure, new_figure, tint
 
-PIXELS = 46  # of a cell: whole ones, so that all cells look alike and the file stays small
-CELL = PIXELS / 110  # inches; the style has 110 pixels to the inch
+_PIXELS = 46  # of a cell: whole ones, so that all cells look alike and the file stays small
+CELL = _PIXELS / 110  # inches; the style has 110 pixels to the inch
 WIDEST = 7.2  # inches: a wider figure is scaled down
 SIDE = 0.9  # of a cell's square, in cells
-MARGIN = 0.12  # around everything, in cells
+_MARGIN = 0.12  # around everything, in cells
 
 Point = tuple[float, float]
 Written = float | str | None  # what stands in a cell
@@ -151,9 +151,9 @@ class Canvas:
         (left, top), (right, bottom) = self.axes.transData.inverted().transform(
             Bbox.union(boxes).get_points()
         )
-        top, bottom = min(top, bottom) - MARGIN, max(top, bottom) + MARGIN
-        left, right = left - MARGIN, right + MARGIN
-        scale = min(PIXELS, WIDEST / CELL * PIXELS // (right - left)) / PIXELS
+        top, bottom = min(top, bottom) - _MARGIN, max(top, bottom) + _MARGIN
+        left, right = left - _MARGIN, right + _MARGIN
+        scale = min(_PIXELS, WIDEST / CELL * _PIXELS // (right - left)) / _PIXELS
         self.axes.set(xlim=(left, right), ylim=(bottom, top))
         self.figure.set_size_inches(scale * CELL * (right - left), scale * CELL * (bottom - top))
         for text in self.axes.findobj(Text):

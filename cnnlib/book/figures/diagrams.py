@@ -11,11 +11,11 @@ from cnnlib.learning.network import Network
 from .cells import CELL, WIDEST, Canvas, Point
 from .style import GREY, PALETTE, Figure, tint
 
-TALLEST = 2.4  # cells: the side of the largest map, and the longest bar
-SHEETS = 4  # at most so many maps are drawn of a stack
-STEP = 0.15  # cells between two of them
-ARROW = 2.5  # cells for an arrow and its words
-ROW = 5.0  # cells from one row of the picture to the next
+_TALLEST = 2.4  # cells: the side of the largest map, and the longest bar
+_SHEETS = 4  # at most so many maps are drawn of a stack
+_STEP = 0.15  # cells between two of them
+_ARROW = 2.5  # cells for an arrow and its words
+_ROW = 5.0  # cells from one row of the picture to the next
 
 
 def network(network: Network) -> Figure:
@@ -31,14 +31,14 @@ def network(network: Network) -> Figure:
     for names in _steps(network):
         shape = network.shapes[names[-1]]
         count = sum(a.size for name in names for a in network.layers[name].params.values())
-        if left + ARROW + TALLEST > widest:
-            left, middle = 0.0, middle + ROW
+        if left + _ARROW + _TALLEST > widest:
+            left, middle = 0.0, middle + _ROW
         for line, name in enumerate(reversed(names)):
-            canvas.text((left + ARROW / 2, middle - 0.35 - 0.45 * line), name, size=9)
+            canvas.text((left + _ARROW / 2, middle - 0.35 - 0.45 * line), name, size=9)
         if count:
-            canvas.text((left + ARROW / 2, middle + 0.35), f"{count} parameters", size=7)
-        canvas.arrow((left + 0.15, middle), (left + ARROW - 0.15, middle))
-        left = _stack(canvas, shape, (left + ARROW, middle), largest, "output")
+            canvas.text((left + _ARROW / 2, middle + 0.35), f"{count} parameters", size=7)
+        canvas.arrow((left + 0.15, middle), (left + _ARROW - 0.15, middle))
+        left = _stack(canvas, shape, (left + _ARROW, middle), largest, "output")
     return canvas.finish()
 
 
@@ -65,17 +65,17 @@ def _stack(canvas: Canvas, shape: Shape, at: Point, largest: float, kind: str) -
     color = PALETTE[kind]
     look: dict[str, Any] = dict(edgecolor=color, facecolor=tint(color, 0.15), linewidth=1.1)
     if len(shape) == 1:
-        height = min(TALLEST, 0.45 * math.log2(shape[0] + 1))
+        height = min(_TALLEST, 0.45 * math.log2(shape[0] + 1))
         canvas.patch(Rectangle((at[0], at[1] - height / 2), 0.35, height, **look))
         right, bottom = at[0] + 0.35, at[1] + height / 2
     else:
         rows, columns = shape[0] if len(shape) > 2 else 1, shape[-2]
-        unit = TALLEST / largest
+        unit = _TALLEST / largest
         width, height = max(0.3, unit * columns), max(0.3, unit * rows)
-        sheets = min(SHEETS, shape[-1])
-        shift = STEP * (sheets - 1)
+        sheets = min(_SHEETS, shape[-1])
+        shift = _STEP * (sheets - 1)
         for m in range(sheets):
-            corner = at[0] + STEP * m, at[1] - (height + shift) / 2 + STEP * m
+            corner = at[0] + _STEP * m, at[1] - (height + shift) / 2 + _STEP * m
             canvas.patch(Rectangle(corner, width, height, **look))
         right, bottom = at[0] + width + shift, at[1] + (height + shift) / 2
     words = "×".join(map(str, shape))

@@ -90,7 +90,7 @@ def grids(*items: Grid | str) -> Figure:
             left += GAP
         else:
             rows = len(read_cells("values", item.values))
-            (above, below), _ = read_pads(item.padding, np.ndim(item.values))
+            (above, below), _ = _read_pads(item.padding, np.ndim(item.values))
             height = above + rows + below
             left = draw(canvas, item, (left, -height / 2)).right + GAP
     return canvas.finish()
@@ -112,7 +112,7 @@ def draw(
     kinds = np.broadcast_to(np.asarray(item.kind, dtype=object), cells.shape)
     one_row = np.ndim(item.values) == 1
     rows, columns = cells.shape
-    (above, below), (before, after) = read_pads(item.padding, np.ndim(item.values))
+    (above, below), (before, after) = _read_pads(item.padding, np.ndim(item.values))
     lit = {read_index("highlight", index, cells.shape) for index in item.highlight}
     space = 0.55 if item.indices and not one_row else 0  # for the indices of the rows
     origin = corner[0] + space + before + 0.5, corner[1] + above + 0.5
@@ -141,7 +141,7 @@ def draw(
     return Placed(origin, placed.right, placed.bottom + below)
 
 
-def read_pads(padding: Any, axes: int) -> tuple[tuple[int, int], tuple[int, int]]:
+def _read_pads(padding: Any, axes: int) -> tuple[tuple[int, int], tuple[int, int]]:
     """Pairs (before, after) for rows and columns; a single row has none above it."""
     if np.ndim(padding) == 0:
         pairs = [(padding, padding)] * axes

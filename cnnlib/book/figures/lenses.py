@@ -12,7 +12,7 @@ from .grids import GAP, HEAD, Grid, draw
 from .style import Figure
 
 Cell = tuple[int, ...]
-LETTER = 0.075  # inches: a letter of the sum
+_LETTER = 0.075  # inches: a letter of the sum
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ def _draw(canvas: Canvas, lens: Lens, corner: Point) -> tuple[float, float]:
         placed = draw(canvas, side, (left, top))
         left = placed.right + GAP
         right, bottom = max(right, placed.right), max(bottom, placed.bottom)
-    letters = int((right - corner[0]) * CELL / LETTER)
+    letters = int((right - corner[0]) * CELL / _LETTER)
     for line in textwrap.wrap(lens.total, letters, subsequent_indent="   "):
         bottom += 0.5
         canvas.text((corner[0], bottom), line, align="left", size=9)

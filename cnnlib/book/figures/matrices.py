@@ -7,8 +7,8 @@ from matplotlib.patches import Rectangle
 
 from .style import INK, PALETTE, STYLE, Figure, new_figure, tint
 
-SIDE = 0.23  # inches of a cell
-MARGIN = 1.35  # for the names of the rows
+_SIDE = 0.23  # inches of a cell
+_MARGIN = 1.35  # for the names of the rows
 
 
 def matrix(
@@ -23,11 +23,11 @@ def matrix(
     rows, columns : sequence of str
         Which of them are drawn, in this order.
     """
-    width, height = MARGIN + SIDE * len(columns), SIDE * (len(rows) + 2)
+    width, height = _MARGIN + _SIDE * len(columns), _SIDE * (len(rows) + 2)
     with style.context(STYLE):
         figure = new_figure(width, height)
         figure.set_layout_engine("none")  # the cells have a size of their own
-        axes = figure.add_axes((MARGIN / width, 0, 1 - MARGIN / width, 1))
+        axes = figure.add_axes((_MARGIN / width, 0, 1 - _MARGIN / width, 1))
         axes.set(xlim=(-0.5, len(columns) - 0.5), ylim=(len(rows) - 0.5, -2.5))
         axes.set_axis_off()
         for m, column in enumerate(columns):

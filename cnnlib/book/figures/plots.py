@@ -11,9 +11,9 @@ from cnnlib.learning.training import History
 
 from .style import STYLE, Figure, new_figure
 
-LINES = ("-", "--", ":", "-.")
-MARKERS = ("o", "s", "^", "D", "v")
-PLACE: Final = "best"  # of a legend; not said, matplotlib warns where the search takes a second
+_LINES = ("-", "--", ":", "-.")
+_MARKERS = ("o", "s", "^", "D", "v")
+_PLACE: Final = "best"  # of a legend; not said, matplotlib warns where the search takes a second
 
 
 def curves(
@@ -47,13 +47,13 @@ def curves(
     with style.context(STYLE):
         figure = new_figure(*size)
         axes = figure.subplots()
-        for (name, y), line, marker in zip(lines.items(), cycle(LINES), cycle(MARKERS)):
+        for (name, y), line, marker in zip(lines.items(), cycle(_LINES), cycle(_MARKERS)):
             mark = marker if markers else None
             axes.plot(x, y, line, label=name or None, marker=mark, markersize=4)
         axes.set(xlabel=xlabel, ylabel=ylabel, title=title)
         axes.set(**{f"{axis}scale": "log" for axis in log})
         if any(lines):
-            axes.legend(loc=PLACE)
+            axes.legend(loc=_PLACE)
     return figure
 
 
@@ -68,7 +68,7 @@ def training_curves(histories: History | dict[str, History]) -> Figure:
     with style.context(STYLE):
         figure = new_figure(7.0, 3.2)
         left, right = figure.subplots(1, 2)
-        for (name, history), line in zip(histories.items(), cycle(LINES)):
+        for (name, history), line in zip(histories.items(), cycle(_LINES)):
             epochs = (1 + np.arange(len(history.loss))) / history.epoch_steps
             left.plot(*_smooth(epochs, history.loss), line, label=name)
             if history.validation:
@@ -87,7 +87,7 @@ def training_curves(histories: History | dict[str, History]) -> Figure:
         for axes in (left, right):
             axes.xaxis.get_major_locator().set_params(integer=True)
             if axes.get_legend_handles_labels()[1]:
-                axes.legend(loc=PLACE)
+                axes.legend(loc=_PLACE)
     return figure
 
 

@@ -8,8 +8,8 @@ from matplotlib import style
 
 from .style import GREY, STYLE, Figure, new_figure
 
-MARKERS = ("o", "s", "^", "D", "v", "P", "X")
-STEP = 0.3  # inches from one row to the next
+_MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+_STEP = 0.3  # inches from one row to the next
 Point = tuple[float, float]
 
 
@@ -30,9 +30,9 @@ def ladder(
     """
     rows = list(dict.fromkeys(row for series in times.values() for row in series))
     with style.context(STYLE):
-        figure = new_figure(5.6, 1.2 + STEP * (len(rows) + len(times) / 2))
+        figure = new_figure(5.6, 1.2 + _STEP * (len(rows) + len(times) / 2))
         axes = figure.subplots()
-        for (name, series), marker in zip(times.items(), cycle(MARKERS)):
+        for (name, series), marker in zip(times.items(), cycle(_MARKERS)):
             heights = [rows.index(row) for row in series]
             axes.plot(list(series.values()), heights, marker, label=name, markersize=5.5)
         axes.set(xscale="log", ylim=(len(rows) - 0.5, -0.5))
@@ -75,7 +75,7 @@ def roofline(
         for (name, rate), dashes in zip(copying.items(), cycle(("-", "--", ":"))):
             roof = np.minimum(peak, m * rate)
             axes.plot(m, roof, dashes, color=GREY, label=f"roof: copying {name}", zorder=1)
-        for (name, many), marker in zip(points.items(), cycle(MARKERS)):
+        for (name, many), marker in zip(points.items(), cycle(_MARKERS)):
             axes.plot(*zip(*many, strict=True), marker, label=name, markersize=5.5, zorder=2)
         axes.set(xscale="log", yscale="log", xlabel=xlabel, ylabel=ylabel)
         figure.legend(loc="outside lower center", ncols=2)  # beside the axes it would squeeze them

@@ -11,7 +11,7 @@ from cnnlib.geometry import Window
 from .cells import CELL, SIDE, WIDEST, Canvas, Point, Written, number
 from .style import GREY, KINDS, Figure
 
-DEPTH = 3.6  # cells between the row of inputs and the row of outputs
+_DEPTH = 3.6  # cells between the row of inputs and the row of outputs
 # A colour, a dash pattern and a width for each weight; after five they start again.
 STROKES = (
     ("#0072B2", "-", 1.8),
@@ -20,7 +20,7 @@ STROKES = (
     ("#A35C8A", ":", 2.4),
     ("#1A1A1A", (0, (6, 1.5)), 1.2),
 )
-WIDE = 1.55  # cells from one cell to the next, where there is room
+_WIDE = 1.55  # cells from one cell to the next, where there is room
 FAINT = "#CCCCCC"
 
 
@@ -72,11 +72,11 @@ def connections(
     z = _cells("z" if z_kind == "output" else "dz", z, I)
     canvas = Canvas()
     before, after = (max(0, axis.before), axis.after) if overhang else (0, 0)
-    pitch = min(WIDE, WIDEST / CELL / (before + P + after))
+    pitch = min(_WIDE, WIDEST / CELL / (before + P + after))
     # Output i hangs below input s*i, and the row of outputs below the middle of the inputs.
     shift = (P - 1 - axis.stride * (I - 1)) / 2
     upper = {p: (pitch * p, 0.0) for p in range(-before, P + after)}
-    lower = {i: (pitch * (axis.stride * i + shift), DEPTH) for i in range(I)}
+    lower = {i: (pitch * (axis.stride * i + shift), _DEPTH) for i in range(I)}
     met = set(zip(*(part.tolist() for part in axis.rows()), strict=True))
     for i, u in np.ndindex(I, U):
         p = int(axis.input(i, u))
@@ -100,7 +100,7 @@ def connections(
     head: dict[str, Any] = dict(weight="bold", size=9.5)
     canvas.text((middle, -1.2), KINDS["input"].label if x_title is None else x_title, **head)
     foot = KINDS[z_kind].label if z_title is None else z_title
-    canvas.text((middle, DEPTH + 1.2), foot, **head)
+    canvas.text((middle, _DEPTH + 1.2), foot, **head)
     return canvas.finish()
 
 

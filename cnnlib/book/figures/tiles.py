@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 
 from .style import STYLE, Figure, new_figure
 
-SIZE = 0.85  # inches: the width of a picture
+_SIZE = 0.85  # inches: the width of a picture
 
 
 def kernels(w: np.ndarray, channel: int = 0) -> Figure:
@@ -24,7 +24,7 @@ def kernels(w: np.ndarray, channel: int = 0) -> Figure:
 
 
 def images(
-    x: np.ndarray, titles: Sequence[str] | None = None, *, columns: int = 8, size: float = SIZE
+    x: np.ndarray, titles: Sequence[str] | None = None, *, columns: int = 8, size: float = _SIZE
 ) -> Figure:
     """Draw images `(N, H, W, 1)` or `(N, H, W, 3)` with values 0 to 1, each with its title.
 
@@ -40,7 +40,7 @@ def images(
 
 
 def _tiles(
-    shape: Sequence[int], columns: int = 8, size: float = SIZE, room: float = 0
+    shape: Sequence[int], columns: int = 8, size: float = _SIZE, room: float = 0
 ) -> tuple[Figure, list[Axes]]:
     """A figure with axes for pictures of this shape `(N, H, W, C)`, in rows of up to `columns`.
 

@@ -43,9 +43,9 @@ class Check:
     calls: int = 2
 
 
-AWKWARD = Check("awkward", "an awkward configuration, every entry, random deltas, called twice")
+_AWKWARD = Check("awkward", "an awkward configuration, every entry, random deltas, called twice")
 CHECKS = (
-    AWKWARD,
+    _AWKWARD,
     Check("shape", "only the shapes are compared", compare="shape"),
     Check("mean", "only the means are compared", compare="mean"),
     Check("mean, no pad", "only the means, and no padding", compare="mean", padding=0),
