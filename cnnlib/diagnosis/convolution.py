@@ -1,6 +1,6 @@
 """The diagnosis of somebody's convolution layer."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -121,8 +121,7 @@ def channels_first(fn: Layer) -> Layer:
     def adapted(
         x: np.ndarray, w: np.ndarray, b: np.ndarray, dz: np.ndarray, stride: int, padding: int
     ) -> Any:
-        first = (np.ascontiguousarray(np.moveaxis(a, -1, 1)) for a in (x, w, dz))
-        x, w, dz = first
+        x, w, dz = (np.ascontiguousarray(np.moveaxis(a, -1, 1)) for a in (x, w, dz))
         returned = fn(x, w, b, dz, stride, padding)
         return _each(returned, lambda q, a: np.moveaxis(a, 1, -1) if a.ndim == 4 else a)
 
@@ -162,37 +161,45 @@ def _wrong(
     right = case.right[quantity]
     pair = case.seen(right), case.seen(got)
     shown = where(*pair)
+
+    def finding(id: str | None, message: str) -> Finding:
+        return Finding(quantity, id, message, str(case), shown, pair)
+
     if got.shape == right.shape and not np.isfinite(got).all():
         message = f"{quantity} has entries that are not finite. {pattern(quantity, results)}"
-        return [Finding(quantity, None, message, str(case), shown, pair)], []
+        return [finding(None, message)], []
     found = find_culprits(quantity, results, most, without)
-    alone = dict.fromkeys(id for one in found for switch in one.switches for id in switch.ids)
-    same = ", ".join(alone)
-    findings: dict[str | None, Finding] = {}
-    for explanation in found:
-        ids = [switch.ids for switch in explanation.switches]
-        together = " and ".join("/".join(i) for i in ids if i)
-        for switch in explanation.switches:
-            for id in switch.ids or (None,):
-                about = _message(switch, id, explanation.factor)
-                if len(explanation.switches) > 1 and together:
-                    others = f": {together}." if all(ids) else ", this and another one."
-                    about += f"\nTwo mistakes together give this result{others}"
-                elif len(alone) > 1:
-                    about += f"\nThese give the same result; one of them was made: {same}."
-                findings.setdefault(id, Finding(quantity, id, about, str(case), shown, pair))
-        if not explanation.switches:
-            message = f"{quantity} is {explanation.factor} times the right one."
-            if quantity == "z":
-                message = (
-                    f"The sums are {explanation.factor} times the right ones, the bias is right."
-                )
-            findings[None] = Finding(quantity, None, message, str(case), shown, pair)
     if not found:
         shape = "" if got.shape == right.shape else f"{shown} "
         message = f"No known mistake gives this. {shape}{pattern(quantity, results)}"
-        findings[None] = Finding(quantity, None, message, str(case), shown, pair)
-    return list(findings.values()), found
+        return [finding(None, message)], []
+    messages: dict[str | None, str] = {}
+    for id, message in _messages(quantity, found):
+        messages.setdefault(id, message)  # a mistake that several pairs contain is told once
+    return [finding(id, message) for id, message in messages.items()], found
+
+
+def _messages(quantity: str, found: Sequence[Culprits]) -> Iterator[tuple[str | None, str]]:
+    """What is said of each mistake, after its entry of the catalogue or None."""
+    alone = dict.fromkeys(id for one in found for switch in one.switches for id in switch.ids)
+    for culprits in found:
+        factor, number = culprits.factor, len(culprits.switches)
+        if number == 0 and quantity == "z":
+            yield None, f"The sums are {factor} times the right ones, the bias is right."
+        elif number == 0:
+            yield None, f"{quantity} is {factor} times the right one."
+        named = ["/".join(switch.ids) for switch in culprits.switches if switch.ids]
+        for switch in culprits.switches:
+            for id in switch.ids or (None,):
+                about = _message(switch, id, factor)
+                if number > 1 and named:
+                    both = f": {' and '.join(named)}."
+                    others = both if len(named) == number else ", this and another one."
+                    about += f"\nTwo mistakes together give this result{others}"
+                elif len(alone) > 1:
+                    same = ", ".join(alone)
+                    about += f"\nThese give the same result; one of them was made: {same}."
+                yield id, about
 
 
 def _message(switch: Switch, id: str | None, factor: str) -> str:

@@ -36,10 +36,13 @@ def _shifted(rows: int, columns: int, s: Sum) -> None:
 
 
 def _say(rows: int, columns: int) -> str:
-    parts = [f"{n} row{'s' * (abs(n) > 1)}" for n in [rows] if n]
-    parts += [f"{n} column{'s' * (abs(n) > 1)}" for n in [columns] if n]
-    cells = f", {rows} cell{'s' * (abs(rows) > 1)} along each axis" if rows == columns else ""
+    parts = [_count(n, noun) for n, noun in ((rows, "row"), (columns, "column")) if n]
+    cells = f", {_count(rows, 'cell')} along each axis" if rows == columns else ""
     return f"Input and output are shifted against each other by {' and '.join(parts)}{cells}."
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if abs(number) == 1 else f"{number} {noun}s"
 
 
 GUESSES += [

@@ -13,25 +13,14 @@ from cnnlib.errors import InputError
 from . import mistakes
 from .calling import collect, with_errors
 from .mistakes import choices
-from .mistakes.choices import (
-    HEAD,
-    LOSS,
-    POOL,
-    POOL_FORWARD,
-    STEP,
-    Batches,
-    Params,
-    Places,
-    Setting,
-    Slip,
-)
+from .mistakes.choices import HEAD, LOSS, POOL, POOL_FORWARD, STEP, Batches, Params, Places, Setting
 from .report import Finding, Report, where
 from .search import is_right
 
 
 @dataclass(frozen=True)
 class PartCase:
-    """One configuration: what the function gets, and what comes out with given choices."""
+    """A part of the network in one configuration: what it gets, and what its choices give."""
 
     given: tuple
     words: str
@@ -258,8 +247,12 @@ def _explaining(results: Mapping[str, list[tuple[PartCase, Any]]], places: Place
     every = [(q, case, got) for q, pairs in results.items() for case, got in pairs]
     if any(got is None for *_, got in every):
         return []
-    # The wrong ones first: they refute most settings at once.
-    every.sort(key=lambda one: is_right(one[1].right[one[0]], one[2]))
+
+    def right(one: tuple[str, PartCase, np.ndarray]) -> bool:
+        quantity, case, got = one
+        return is_right(case.right[quantity], got)
+
+    every.sort(key=right)  # the wrong ones first: they refute most settings at once
     found: list[Setting] = []
     for setting in choices.settings(places):
         number = len(choices.mistaken(places, setting))
@@ -285,9 +278,9 @@ def _wrong(
     shown = where(*pair)
     found: dict[str | None, Finding] = {}
     for setting in settings:
-        for wrong in choices.mistaken(places, setting):
-            about = _said(wrong)
-            found.setdefault(wrong.id, Finding(quantity, wrong.id, about, str(case), shown, pair))
+        for slip in choices.mistaken(places, setting):
+            about = mistakes.get(slip.id).cause if slip.id else slip.sentence
+            found.setdefault(slip.id, Finding(quantity, slip.id, about, str(case), shown, pair))
     if found:
         return list(found.values())
     message = _factor(quantity, results) or "No known mistake gives this."
@@ -297,10 +290,6 @@ def _wrong(
 def _gives(case: PartCase, setting: Setting, quantity: str, got: np.ndarray) -> bool:
     predicted = case.predict(setting)[quantity]
     return predicted.shape == got.shape and is_right(predicted, got)
-
-
-def _said(wrong: Slip) -> str:
-    return mistakes.get(wrong.id).cause if wrong.id else wrong.sentence
 
 
 def _factor(quantity: str, results: list[tuple[PartCase, Any]]) -> str:

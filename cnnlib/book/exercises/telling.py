@@ -84,14 +84,17 @@ class Drawn:
     def _grids(self) -> list[tuple[str, list[list[str]], list[list[bool]], str]]:
         """The planes with their numbers as texts, as short as they can be told apart."""
         planes = self._planes()
-        comparable = len({part.shape for _, part, *_ in planes}) == 1 < len(planes)
+        shapes = {part.shape for _, part, *_ in planes}
+        comparable = len(planes) == 2 and len(shapes) == 1
         for digits in (4, 7, 12):
             grids = [
                 (side, [[_number(n, digits) for n in row] for row in part.tolist()], marks, said)
                 for side, part, marks, said in planes
             ]
             texts = [np.array(rows) for _, rows, *_ in grids]
-            if not comparable or (texts[0] != texts[-1])[planes[-1][2]].all():
+            # So many digits are enough with which no wrong entry reads like the expected one.
+            wrong = planes[-1][2]
+            if not comparable or (texts[0] != texts[-1])[wrong].all():
                 break
         return [(side, rows, marks.tolist(), said) for side, rows, marks, said in grids]
 

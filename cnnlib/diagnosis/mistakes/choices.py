@@ -91,15 +91,24 @@ def head(
         "t - p": -d,
         "p": p,
     }[setting["delta"]]
-    divisors = {"over the samples": N, "over samples and classes": N * K, "not taken": 1}
-    dz = dz / divisors.get(setting["mean"], N**2)
-    da = dz @ w.T
-    dx = {
-        "delta * (x > 0)": da * (x > 0),
-        "(x > 0)": (x > 0).astype(float),
-    }.get(setting["relu"], da) if relu else da  # fmt: skip
+    divisors = {
+        "over the samples": N,
+        "over samples and classes": N * K,
+        "not taken": 1,
+        "taken twice": N**2,
+    }
+    dz = dz / divisors[setting["mean"]]
+    dx = da = dz @ w.T
+    if relu:
+        dx = {
+            "delta * (x > 0)": da * (x > 0),
+            "(x > 0)": (x > 0).astype(float),
+            "delta * (a >= 0)": da,  # a is never below 0
+            "delta": da,
+        }[setting["relu"]]
     loss = -np.log(p[np.arange(N), t]).sum()
-    loss /= {"mean over the samples": N, "sum": 1}.get(setting["loss"], N * K)
+    counts = {"mean over the samples": N, "sum": 1, "mean over samples and classes": N * K}
+    loss /= counts[setting["loss"]]
     return {
         "p": p, "loss": np.array(loss), "dz": dz, "dw": a.T @ dz, "db": dz.sum(axis=0), "dx": dx
     }  # fmt: skip
@@ -150,10 +159,14 @@ def steps(
     """The parameters w1, b1, w2, b2 after each batch `(x, t)`."""
     params = {name: a.copy() for name, a in params.items()}
     total = {name: np.zeros_like(a) for name, a in params.items()}
-    up = {"up": "w1 b1 w2 b2", "up in the first layer": "w1 b1"}.get(setting["direction"], "")
-    signs = {name: 1 if name in up.split() else -1 for name in params}
-    updated = {"all parameters": "w1 b1 w2 b2", "nothing": "", "the last layer": "w2 b2"}
-    names = updated.get(setting["updates"], "w1 w2").split()
+    ups = {"down": "", "up": "w1 b1 w2 b2", "up in the first layer": "w1 b1"}
+    up = ups[setting["direction"]].split()
+    signs = {name: 1 if name in up else -1 for name in params}
+    updates = {
+        "all parameters": "w1 b1 w2 b2", "nothing": "", "the last layer": "w2 b2",
+        "the weights": "w1 w2",
+    }  # fmt: skip
+    names = updates[setting["updates"]].split()
     after = []
     for x, t in batches:
         z1 = x @ params["w1"] + params["b1"]

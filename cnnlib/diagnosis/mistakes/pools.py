@@ -80,8 +80,9 @@ def pool(
             continue
         largest, total, mean = (f(patch, axis=(1, 2)) for f in (np.max, np.sum, np.mean))
         own, other = (largest, mean) if kind == "max" else (mean, largest)
-        values = {"of this kind": own, "never below 0": np.maximum(own, 0), "sum": total}
-        a[:, i, j] = values.get(setting["value"], other)
+        values = {"of this kind": own, "never below 0": np.maximum(own, 0),
+                  "of the other kind": other, "sum": total}  # fmt: skip
+        a[:, i, j] = values[setting["value"]]
     return a
 
 
