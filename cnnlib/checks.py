@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 from .arrays import check_deltas, check_images, float_arrays, spatial
 from .convolution import conv, conv_delta, conv_weight_gradient
 from .errors import InputError
-from .geometry import Shape, Window, per_axis
+from .geometry import Padding, PerAxis, Shape, Window, per_axis
 
 
 def numerical_gradient(
@@ -136,10 +136,10 @@ def explain(
     w: ArrayLike | None = None,
     b: ArrayLike | None = None,
     dz: ArrayLike | None = None,
-    stride: int | Sequence[int] = 1,
-    dilation: int | Sequence[int] = 1,
-    padding: str | int | Sequence[int | tuple[int, int]] | None = None,
-    center: int | Sequence[int] | None = None,
+    stride: PerAxis = 1,
+    dilation: PerAxis = 1,
+    padding: Padding = None,
+    center: PerAxis | None = None,
     flip: bool = False,
 ) -> Explanation:
     """Write one entry of z, dx, dw or db as the sum over its rows of the connection table.
