@@ -17,7 +17,7 @@ STAMP := $(VENV)/.cnnlib
 TEST := -m pytest cnnlib tests notebooks -n logical --maxprocesses 4 --dist loadfile --nbval --nbval-current-env \
 	--nbval-sanitize-with tests/sanitize.cfg --nbval-cell-timeout 600
 
-.PHONY: help install book html pdf handout test check test-frameworks mutants kernels ci-long lab notebooks results lint bench bench-compare measure clean
+.PHONY: help install book html pdf handout test check test-frameworks mutants kernels ci-long lab notebooks number results lint bench bench-compare measure clean
 .DEFAULT_GOAL := help
 
 help:
@@ -62,6 +62,9 @@ lab: $(STAMP)  ## open the first chapter in JupyterLab
 
 notebooks: $(STAMP)  ## execute the notebooks in place: only this rewrites committed outputs
 	@$(RUN) -m cnnlib.book.publish notebooks
+
+number: $(STAMP)  ## number sections, equations, exercises anew, and every mention of them
+	@$(RUN) -m cnnlib.book.publish number
 
 results: $(STAMP)  ## train anew what chapter 5 quotes and the explorers show (a quarter hour; real MNIST)
 	@$(RUN) benchmarks/results.py

@@ -11,10 +11,20 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PATHS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 
-# Every tag that a cell may bear. An error that a cell is meant to raise is shown and compared.
-# No tag that skips a cell or its comparison belongs here.
-# A playground needs a kernel: the HTML shows its still and says so.
-TAGS = {"playground", "raises-exception"}
+# Every tag that a cell may bear, and the source of the cells that must. The builder reads the tags,
+# never the source. No tag that skips a cell or its comparison belongs here.
+TAGS = {
+    "setup": None,  # the first cell: imports and seeds
+    "figure": None,  # what shows a picture, also an explorer's still
+    "exercise": r"\b(?:check|hint|solution)\(",
+    "hint": r"\Ahint\([^()]*\)\Z",  # a page shows only what these two give, folded
+    "solution": r"\Asolution\([^()]*\)\Z",  # a handout leaves it out
+    "playground": r"^playground\(",  # needs a kernel: the HTML shows its still and says so
+    "needs-tensorflow": r"^\s*(?:import|from) tensorflow\b|^import keras\b",
+    "needs-torch": r"^\s*(?:import|from) torch\b",
+    "native": r"\b(?:subprocess|ThreadPoolExecutor|multiprocessing|threading\.Thread)\b",
+    "raises-exception": None,  # an error that a cell is meant to raise is shown and compared
+}
 # Every rule of sanitize.cfg, with its reason. Only what a clock says may be ignored.
 RULES = {
     "seconds": "how long a cell took differs from machine to machine",
@@ -74,8 +84,25 @@ def test_cells_are_short_and_not_empty(path):
 @each_notebook
 def test_cells_bear_only_listed_tags_and_no_nbval_comments(path):
     used = {tag for cell in load(path)["cells"] for tag in cell["metadata"].get("tags", [])}
-    assert used <= TAGS
+    assert used <= set(TAGS)
     assert not [number for number, _, source in code_cells(path) if "NBVAL" in source.upper()]
+
+
+@each_notebook
+@pytest.mark.parametrize("tag", [tag for tag, source in TAGS.items() if source])
+def test_the_cells_bear_the_tags_of_what_they_do(path, tag):
+    for number, cell, source in code_cells(path):
+        asked = re.search(TAGS[tag], source, re.MULTILINE) is not None
+        assert (tag in cell["metadata"].get("tags", [])) == asked, f"code cell {number}: {tag}"
+
+
+@each_notebook
+def test_the_first_cell_is_the_setup_and_pictures_are_figures(path):
+    for number, cell, _ in code_cells(path):
+        tags, book = cell["metadata"].get("tags", []), cell["metadata"].get("book", {})
+        shown = any("image/png" in output.get("data", {}) for output in cell["outputs"])
+        assert ("setup" in tags) == (number == 1), f"code cell {number}"
+        assert ("figure" in tags) == ("figure" in book) == shown, f"code cell {number}"
 
 
 def test_sanitising_rules_are_listed():

@@ -29,6 +29,7 @@ def main(arguments: list[str] | None = None) -> int:
     commands.add_parser("notebooks", help="execute in place: rewrites the committed outputs")
     commands.add_parser("pdf", help="print build/html to build/convolution-book.pdf")
     commands.add_parser("handout", help="notebooks and a wheel without solutions: build/handout")
+    commands.add_parser("number", help="number sections, equations, exercises and their mentions")
     chosen = parser.parse_args(arguments)
     try:
         return _run(chosen)
@@ -71,6 +72,10 @@ def _run(chosen: argparse.Namespace) -> int:
         from .pdf import print_book
 
         print_book(BUILD / "html", BUILD / "convolution-book.pdf")
+    elif chosen.command == "number":
+        from .number import renumber
+
+        renumber()
     else:
         from .handout import handout
 

@@ -2,7 +2,6 @@
 
 import copy
 import hashlib
-import re
 import subprocess
 from collections import Counter
 from dataclasses import dataclass, field
@@ -15,6 +14,7 @@ from nbformat import NotebookNode
 from nbformat.v4 import new_markdown_cell, new_notebook
 
 from .execution import INTERRUPTED, Failure, execute, without_path
+from .outline import tagged
 from .reading import COMPANIONS, UnreadableError, chapters, code_cells, read, write
 
 LIBRARY = Path(__file__).parents[2]
@@ -127,10 +127,9 @@ def rewrite(notebooks: Path) -> Book:
 
 
 def missing(notebook: NotebookNode) -> list[str]:
-    """The packages of `OPTIONAL` that its code imports and that are not installed."""
-    code = "\n".join(cell.source for cell in code_cells(notebook))
-    named = [n for n in OPTIONAL if re.search(rf"^\s*(?:import|from) {n}\b", code, re.MULTILINE)]
-    return [name for name in named if find_spec(name) is None]
+    """The packages of `OPTIONAL` that its cells say they need and that are not installed."""
+    wanted = [n for n in OPTIONAL if any(tagged(cell, f"needs-{n}") for cell in notebook.cells)]
+    return [name for name in wanted if find_spec(name) is None]
 
 
 def committed_on(path: Path) -> str:

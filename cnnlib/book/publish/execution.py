@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import re
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, as_completed
@@ -16,7 +15,7 @@ from nbconvert.filters import strip_ansi
 from nbformat import NotebookNode
 from tqdm import tqdm
 
-from .reading import code_cells
+from .reading import code_cells, titles
 
 CELL_TIMEOUT = 600  # seconds; as long as nbval gives a cell in `make test`
 START_TIMEOUT = 300  # seconds until a kernel answers: a machine that does other work needs them
@@ -166,8 +165,7 @@ def _section(notebook: NotebookNode, cell: NotebookNode) -> str:
     for other in notebook.cells:
         if other is cell:
             break
-        if other.cell_type == "markdown":
-            title = [title, *re.findall(r"^#+ +(.+?) *$", other.source, re.MULTILINE)][-1]
+        title = [title, *titles(other)][-1]
     return f" ({title})" if title else ""
 
 

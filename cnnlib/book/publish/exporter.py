@@ -15,11 +15,12 @@ from ..widgets import EXPLORERS, MIME, VIEW, Explorer
 from . import REPOSITORY, BuildError
 from .build import without_progress_bars
 from .checks import Page, check_links
+from .outline import Addresses, cell_address, read_chapter, tagged
 from .pages import Site, page, single
-from .prose import equations_of, highlighted, picture, to_html
+from .prose import highlighted, picture, to_html
 
 NOTEBOOK = re.compile(r'(<a href="\w+)\.ipynb(["#])')  # a link to another chapter
-FOLDED = re.compile(r"(hint|solution)\([^()]*\)")  # a page shows what such a cell gives, folded
+FOLDED = ("hint", "solution")  # of a cell with such a tag, a page shows only what it gives
 
 
 class CourseExporter(TemplateExporter):
@@ -61,16 +62,17 @@ class CourseExporter(TemplateExporter):
         name = resources.get("metadata", {}).get("name", "notebook")
         folder = Path(resources.get("metadata", {}).get("path") or ".")
         site: Site = resources.get("site") or single(name, folder, self.repository)
-        equations = site.equations | equations_of(nb)
+        equations = site.equations | _own(read_chapter(name, nb).equations)
         prepared = without_progress_bars(copy.deepcopy(nb))
         explorers: list[Explorer] = []
         for number, cell in enumerate(prepared.cells, 1):
-            cell.metadata["page"] = {"number": number, "html": ""}
+            cell.metadata["page"] = {"number": number, "html": "", "id": cell_address(cell)}
             try:
                 if cell.cell_type == "markdown":
-                    cell.metadata["page"]["html"] = to_html(cell.source, folder, equations)
+                    html = to_html(cell.source, folder, equations, cell)
+                    cell.metadata["page"]["html"] = html
                 elif cell.cell_type == "code":
-                    if not FOLDED.fullmatch(cell.source):
+                    if not any(tagged(cell, tag) for tag in FOLDED):
                         html = highlighted(cell.source, "ipython3", equations)
                         cell.metadata["page"]["html"] = html
                     _prepare_outputs(cell, explorers, alone=not site.chapters)
@@ -86,13 +88,18 @@ class CourseExporter(TemplateExporter):
         return html, resources
 
 
+def _own(equations: Addresses) -> Addresses:
+    """Addresses as they are seen from the page itself."""
+    return {number: f"#{address.partition('#')[2]}" for number, address in equations.items()}
+
+
 def _prepare_outputs(cell: NotebookNode, explorers: list[Explorer], alone: bool) -> None:
     """Write what the template shows of pictures and explorers; refuse controls without a kernel."""
     for output in cell.outputs:
         data = output.get("data", {})
         if "text/html" in data:  # a report leads to chapters, which are pages here
             data["text/html"] = NOTEBOOK.sub(r"\1.html\2", data["text/html"])
-        if VIEW in data and MIME not in data and "playground" not in cell.metadata.get("tags", []):
+        if VIEW in data and MIME not in data and not tagged(cell, "playground"):
             raise BuildError(
                 "a control cannot work without a kernel: make it an explorer of "
                 "cnnlib.book.widgets, or a playground in a cell with the tag `playground`"

@@ -3,7 +3,6 @@
 import base64
 import hashlib
 import io
-import re
 import zipfile
 from importlib.metadata import Distribution, distribution
 from pathlib import Path
@@ -11,9 +10,9 @@ from pathlib import Path
 import nbformat
 
 from .build import LIBRARY
+from .outline import tagged
 from .reading import chapters, companions, read, write
 
-SOLUTION = re.compile(r"solution\([^()]*\)")
 SOLVED = "exercises/solutions/chapter_*.py"
 
 
@@ -60,7 +59,7 @@ def handout(notebooks: Path, folder: Path) -> None:
     files = {name: content}
     for path in chapters(notebooks):
         notebook = read(path)
-        notebook.cells = [c for c in notebook.cells if not SOLUTION.fullmatch(c.source)]
+        notebook.cells = [c for c in notebook.cells if not tagged(c, "solution")]
         files[path.name] = (nbformat.writes(notebook) + "\n").encode()
     files |= companions(notebooks)
     for old in folder.glob("cnnlib-*.whl"):

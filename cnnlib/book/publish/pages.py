@@ -15,28 +15,17 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from ..widgets import HOST, Explorer
 from .formulas import FONT
-from .prose import Equations, equations_of
+from .outline import Addresses, Chapter, read_chapter
 from .reading import read
 
 TEMPLATES = Path(__file__).parent / "templates"
 
 
 @dataclass(frozen=True)
-class Chapter:
-    """What the other pages say about a chapter; `promise` and `time` are HTML."""
-
-    file: str
-    title: str
-    promise: str = ""
-    time: str = ""
-    note: str = ""  # why it shows older results
-
-
-@dataclass(frozen=True)
 class Site:
     """The pages that belong together. Without chapters, a page stands alone."""
 
-    equations: Equations
+    equations: Addresses
     repository: str = ""
     chapters: tuple[Chapter, ...] = ()
     notebooks: frozenset[str] = frozenset()  # the names of those that can be downloaded
@@ -52,10 +41,10 @@ class Site:
 
 def single(name: str, folder: Path, repository: str) -> Site:
     """The surroundings of a page that stands alone; it may name the equations of the others."""
-    others = [path for path in sorted(folder.glob("*.ipynb")) if path.stem != name]
-    equations: Equations = {}
-    for path in others:
-        equations |= equations_of(read(path), f"{path.stem}.html")
+    equations: Addresses = {}
+    for path in sorted(folder.glob("*.ipynb")):
+        if path.stem != name:
+            equations |= read_chapter(path.stem, read(path)).equations
     return Site(equations, repository)
 
 

@@ -14,41 +14,36 @@ from pygments.lexers import get_lexer_by_name
 
 from . import BuildError
 from .formulas import EQUATION, mathml
+from .outline import Addresses, ids
 
 LONG = 30  # characters of TeX that may not fit the line of a phone
 PLAIN = re.compile(r'<span class="(?:n|p|w|o|nn|mi|mf|nb)">([^<]*)</span>')  # not coloured
 COMMENT = re.compile(r'(?<=<span class="c1">)[^<]*')
 HEADER = re.compile(r"(<th[^>]*>)(<math>.*?</math>)</th>", re.DOTALL)
 REFERENCE = re.compile(r"\((\w?\d+\.\d+)\)")
-Equations = dict[str, str]  # number to address, such as "3.4" to "03_delta_backprop.html#eq-3.4"
 
 
-def to_html(source: str, folder: Path, equations: Equations) -> str:
-    """Convert the Markdown of a cell; its links and images count from `folder`."""
-    html = MarkdownWithMath(renderer=Prose(folder, equations)).render(source)
+def to_html(
+    source: str, folder: Path, equations: Addresses, cell: NotebookNode | None = None
+) -> str:
+    """Convert the Markdown of a cell; its links and images count from `folder`.
+
+    The metadata of the cell name its sections and equations.
+    """
+    html = MarkdownWithMath(renderer=Prose(folder, equations, cell)).render(source)
     # A table gets a box of its own, in which a narrow screen can scroll it.
     html = html.replace("<table", '<div class="scroll"><table')
     html = html.replace("</table>", "</table></div>").replace("<th></th>", "<td></td>")
     return HEADER.sub(_header, html)
 
 
-def equations_of(notebook: NotebookNode, page: str = "") -> Equations:
-    """Find the numbered equations of a notebook; `page` is where they are seen from elsewhere."""
-    formulas = re.findall(r"\$\$(.*?)\$\$", markdown(notebook), re.DOTALL)
-    numbers = [number[1] for number in map(EQUATION.search, formulas) if number]
-    return {number: f"{page}#eq-{number}" for number in numbers}
-
-
-def markdown(notebook: NotebookNode) -> str:
-    """The text of a notebook, as it is written."""
-    return "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
-
-
 class Prose(IPythonRenderer):
     """nbconvert's renderer, with the formulas converted and every address checked."""
 
-    def __init__(self, folder: Path, equations: Equations):
+    def __init__(self, folder: Path, equations: Addresses, cell: NotebookNode | None = None):
         super().__init__(escape=False)
+        self.sections = ids(cell, "sections") if cell else {}
+        self.own_equations = ids(cell, "equations") if cell else {}
         self.folder = folder
         self.equations = equations
 
@@ -60,9 +55,11 @@ class Prose(IPythonRenderer):
         number = EQUATION.search(body)
         if not number:
             return f'<span class="equation">{mathml(body, display=True)}</span>'
-        name = f"eq-{number[1]}"
+        old = f"eq-{number[1]}"
+        name = f"eq-{self.own_equations.get(number[1], number[1])}"
         formula = mathml(body[: number.start()], display=True)
-        label = f'<a href="#{name}" aria-label="Equation {number[1]}">({number[1]})</a>'
+        mark = _forwarding(old, name)
+        label = f'<a href="#{name}" aria-label="Equation {number[1]}">{mark}({number[1]})</a>'
         return f'<span class="equation" id="{name}">{formula}{label}</span>'
 
     def latex_environment(self, name: str, body: str) -> str:
@@ -80,11 +77,12 @@ class Prose(IPythonRenderer):
     def heading(self, text: str, level: int, **attrs) -> str:
         text = _without_links(text)
         # Jupyter's rule, so that the notebooks' own links work: spaces become hyphens.
-        name = escape(unescape(re.sub(r"<[^>]*>", "", text)).strip().replace(" ", "-"))
+        old = escape(unescape(re.sub(r"<[^>]*>", "", text)).strip().replace(" ", "-"))
+        name = self.sections.get(old.partition("-")[0], old)
         anchor = (
             f'<a class="anchor" href="#{quote(unescape(name))}" aria-label="Link to here">#</a>'
         )
-        return f'<h{level} id="{name}">{text} {anchor}</h{level}>\n'
+        return f'<h{level} id="{name}">{_forwarding(old, name)}{text} {anchor}</h{level}>\n'
 
     def link(self, text: str, url: str, title: str | None = None) -> str:
         file, mark, place = url.partition("#")
@@ -121,14 +119,14 @@ def picture(png: str, alt: str) -> str:
     )
 
 
-def highlighted(code: str, language: str, equations: Equations) -> str:
+def highlighted(code: str, language: str, equations: Addresses) -> str:
     """Colour code, and link the numbers of equations in its comments."""
     html = highlight(code, get_lexer_by_name(language), HtmlFormatter(nowrap=True))
     html = PLAIN.sub(r"\1", html).rstrip("\n")
     return COMMENT.sub(lambda found: references(found[0], equations), html)
 
 
-def references(html: str, equations: Equations, strict: bool = False) -> str:
+def references(html: str, equations: Addresses, strict: bool = False) -> str:
     """Link every (3.4) to its equation; if `strict`, one that is nowhere is an error."""
 
     def linked(found: re.Match[str]) -> str:
@@ -147,6 +145,11 @@ def _header(found: re.Match[str]) -> str:
     start, formula = found.groups()
     said = re.sub(r"<[^>]*>", "", formula)
     return f'{start}<span aria-hidden="true">{formula}</span><span class="said">{said}</span></th>'
+
+
+def _forwarding(old: str, name: str) -> str:
+    """The address with the number: links from before the ids, and Jupyter's own, lead here too."""
+    return f'<span id="{old}"></span>' if old != name else ""
 
 
 def _without_links(html: str) -> str:

@@ -12,6 +12,7 @@ from nbformat.validator import iter_validate
 from . import BuildError
 
 COMPANIONS = ("results", "scripts")  # folders beside the notebooks: what these read and run
+HEADING = re.compile(r"^#+ +(.+?) *$", re.MULTILINE)
 CONFLICT = re.compile(r"^(?:<{7}|>{7}) ", re.MULTILINE)
 
 
@@ -40,6 +41,16 @@ def companions(notebooks: Path) -> dict[str, bytes]:
 def code_cells(notebook: NotebookNode) -> list[NotebookNode]:
     """The cells that a kernel runs, in order; the first one is code cell 1."""
     return [cell for cell in notebook.cells if cell.cell_type == "code" and cell.source.strip()]
+
+
+def markdown(notebook: NotebookNode) -> str:
+    """The text of a notebook, as it is written."""
+    return "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
+
+
+def titles(cell: NotebookNode) -> list[str]:
+    """The headings of a cell, with their numbers."""
+    return HEADING.findall(cell.source) if cell.cell_type == "markdown" else []
 
 
 def read(path: Path) -> NotebookNode:

@@ -4,7 +4,8 @@ import base64
 import hashlib
 import inspect
 import re
-from collections.abc import Iterator
+from collections.abc import Sequence
+from dataclasses import replace
 from html import escape
 from pathlib import Path
 
@@ -22,13 +23,12 @@ from .checks import Page, check_links
 from .exporter import CourseExporter, explorer_html, page_name
 from .formulas import FOLDER
 from .handout import wheel
-from .pages import Chapter, Site, environment, in_script, note_on, page, source
-from .prose import REFERENCE, Equations, equations_of, markdown, to_html
-from .reading import chapters, companions, read, write
+from .outline import Addresses, Chapter, read_chapters
+from .pages import Site, environment, in_script, note_on, page, source
+from .prose import REFERENCE, to_html
+from .reading import chapters, companions, markdown, read, write
 
-START = "00_start_here"  # its table says what each chapter promises and how long it takes
 CITATION = "CITATION.cff"
-ROW = re.compile(r"^\|.*?(?:\((\w+)\.ipynb\))?[^()|]*\|(.*)\|(.*)\|$", re.MULTILINE)
 
 
 def render(notebooks: Path, book: Book, html: Path) -> None:
@@ -47,7 +47,9 @@ def render(notebooks: Path, book: Book, html: Path) -> None:
     files = _downloads(notebooks, book)
     site = _site(book, notebooks, files)
     texts = {name: _rendered(book, name, notebooks, site) for name, book in books.items()}
-    texts["instructor"] = _rendered(_instructor(books, notebooks), "instructor", notebooks, site)
+    texts["instructor"] = _rendered(
+        _instructor(site.chapters, notebooks), "instructor", notebooks, site
+    )
     read_pages = {f"{name}.html": Page(f"{name}.ipynb", text) for name, text in texts.items()}
     texts["index"] = _start_page(site)
     texts["search"] = _search_page(site, read_pages)
@@ -92,33 +94,30 @@ def _downloads(notebooks: Path, book: Book) -> dict[str, bytes]:
 
 
 def _site(book: Book, notebooks: Path, files: dict[str, bytes]) -> Site:
-    equations: Equations = {}
-    books = book.notebooks
-    for name in book.unread:  # whatever is cited from there leads to its page
-        cited = {number for one in books.values() for number in REFERENCE.findall(markdown(one))}
-        own = [number for number in cited if number.split(".")[0] == name[:2].lstrip("0")]
-        equations |= dict.fromkeys(own, f"{name}.html")
-    for name, notebook in books.items():
-        equations |= equations_of(notebook, f"{name}.html")
-    cells = books[START].cells if START in books else []
-    rows = ROW.findall("\n".join(cell.source for cell in cells))
-    promises = {name or START: (promise.strip(), time.strip()) for name, promise, time in rows}
-    listed = []
-    for name, notebook in books.items():
-        title = next((title for title, _ in _sections(notebook)), name)
-        promise, time = promises.get(name, ("", ""))
-        promise = re.sub("</?p>", "", to_html(promise, notebooks, equations)).strip()
-        note = escape(note_on(notebook.metadata.get("cnnlib", {})))
-        listed.append(Chapter(f"{name}.html", title, promise, time, note))
+    listed = read_chapters(book.notebooks)
+    equations = _cited_from_unread(book)
+    for chapter in listed.values():
+        equations |= chapter.equations
+    for name, chapter in listed.items():
+        promise = re.sub("</?p>", "", to_html(chapter.promise, notebooks, equations)).strip()
+        note = escape(note_on(book.notebooks[name].metadata.get("cnnlib", {})))
+        listed[name] = replace(chapter, promise=promise, note=note)
     below = [file.partition("/")[2] for file in files if file.startswith("notebooks/")]
     return Site(
         equations,
         REPOSITORY,
-        tuple(listed),
+        tuple(listed.values()),
         frozenset(Path(file).stem for file in below if file.endswith(".ipynb")),
         next(file for file in below if file.endswith(".whl")),
         tuple(file for file in below if file.endswith(".json")),
     )
+
+
+def _cited_from_unread(book: Book) -> Addresses:
+    """What the others cite from a chapter that cannot be read leads to its page."""
+    cited = {n for one in book.notebooks.values() for n in REFERENCE.findall(markdown(one))}
+    places = {name[:2].lstrip("0"): f"{name}.html" for name in book.unread}
+    return {n: places[n.split(".")[0]] for n in cited if n.split(".")[0] in places}
 
 
 def _rendered(notebook: NotebookNode, name: str, folder: Path, site: Site) -> str:
@@ -126,29 +125,10 @@ def _rendered(notebook: NotebookNode, name: str, folder: Path, site: Site) -> st
     return CourseExporter().from_notebook_node(notebook, resources)[0]
 
 
-def _sections(book: NotebookNode) -> Iterator[tuple[str, str]]:
-    """The headings of a notebook, each with the code that follows until the next one."""
-    title, code = "", ""
-    for cell in book.cells:
-        found = re.findall(r"^#+ +(.+?) *$", cell.source, re.MULTILINE)
-        if cell.cell_type == "code" or not found:
-            code += cell.source
-            continue
-        if title:
-            yield title, code
-        yield from [(other, "") for other in found[:-1]]
-        title, code = found[-1], ""
-    if title:
-        yield title, code
-
-
-def _instructor(books: dict[str, NotebookNode], notebooks: Path) -> NotebookNode:
+def _instructor(chapters: Sequence[Chapter], notebooks: Path) -> NotebookNode:
     """The page for instructors is written as a notebook, so that its links are checked likewise."""
-    places = {}
-    for name, book in books.items():
-        for title, code in _sections(book):
-            for id in re.findall(r'\bcheck\("([\d.]+)"', code):
-                places[id] = f"{name}.ipynb#{title.replace(' ', '-')}"
+    places = {id: address for one in chapters for id, address in one.exercises.items()}
+    places = {id: address.replace(".html", ".ipynb") for id, address in places.items()}
     cited = notebooks.parent / CITATION
     lines = cited.read_text(encoding="utf-8") if cited.exists() else ""
     text = (
@@ -157,7 +137,7 @@ def _instructor(books: dict[str, NotebookNode], notebooks: Path) -> NotebookNode
         .render(
             exercises=[exercise for exercise in every() if exercise.id in places],
             places=places,
-            chapters=set(books),
+            chapters={chapter.name for chapter in chapters},
             explorers=[page_name(kind) for kind in EXPLORERS.values()],
             citation=dict(re.findall(r'^[ -]*([a-z-]+): "?(.+?)"?$', lines, re.MULTILINE)),
         )

@@ -1,6 +1,7 @@
 """The catalogue of mistakes in convolution layers: `get`, `every`, `card`.
 
-The entries stand in `catalogue.toml`; their ids are those that the chapters name.
+The entries stand in `catalogue.toml`; their ids are those that the chapters name. An entry names
+its section by the id of the section, of which `sections.toml` has the present heading.
 """
 
 import html
@@ -105,5 +106,14 @@ def card(id: str) -> Card:
 
 @cache
 def _catalogue() -> dict[str, Mistake]:
-    text = (files(__package__) / "catalogue.toml").read_text(encoding="utf-8")
-    return {id: Mistake(id, **entry) for id, entry in tomllib.loads(text).items()}
+    headings = _read("sections.toml")
+    found = {}
+    for id, entry in _read("catalogue.toml").items():
+        section = entry.pop("section")
+        heading = headings[entry["chapter"]][section] if section else ""
+        found[id] = Mistake(id, **entry, heading=heading)
+    return found
+
+
+def _read(name: str) -> dict[str, dict[str, str]]:
+    return tomllib.loads((files(__package__) / name).read_text(encoding="utf-8"))

@@ -42,7 +42,8 @@ def test_a_handout_checks_answers_without_the_solutions(tmp_path):
     notebooks = tmp_path / "notebooks"
     (notebooks / "results").mkdir(parents=True)
     (notebooks / "results" / "numbers.json").write_text("[1]")
-    cells = [new_markdown_cell("# 1"), *map(new_code_cell, ('hint("1.1")', 'solution("1.1")'))]
+    solved = new_code_cell('solution("1.1")', metadata={"tags": ["exercise", "solution"]})
+    cells = [new_markdown_cell("# 1"), new_code_cell('hint("1.1")'), solved]
     nbformat.write(new_notebook(cells=cells), notebooks / "01_a.ipynb")
     folder = tmp_path / "handout"
     handout.handout(notebooks, folder)

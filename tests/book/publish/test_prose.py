@@ -1,5 +1,7 @@
 """Markdown and formulas: what they become, and what is refused with the formula or the address."""
 
+# make number: leave this file, its numbers are examples
+
 import json
 from pathlib import Path
 
@@ -77,12 +79,26 @@ def test_a_character_that_the_font_lacks_is_named():
 def test_the_equations_of_a_notebook():
     from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
+    from cnnlib.book.publish.outline import read_chapter
+
     cells = [
         new_markdown_cell(r"$$ a \qquad (3.1) $$ and $$ b $$ and $$" + "\nc\n\\qquad (3.2)\n$$"),
         new_code_cell(r"'$$ a \qquad (3.9) $$'"),
     ]
-    found = prose.equations_of(new_notebook(cells=cells), "03.html")
-    assert found == {"3.1": "03.html#eq-3.1", "3.2": "03.html#eq-3.2"}
+    cells[0].metadata["book"] = {"equations": {"stride-c": "3.2"}}
+    found = read_chapter("03", new_notebook(cells=cells)).equations
+    assert found == {"3.1": "03.html#eq-3.1", "3.2": "03.html#eq-stride-c"}
+
+
+def test_what_has_an_id_has_that_address_and_forwards_the_old_one():
+    from nbformat.v4 import new_markdown_cell
+
+    cell = new_markdown_cell("## 3.2 Stride\n\n" + r"$$ a \qquad (3.4) $$")
+    cell.metadata["book"] = {"sections": {"stride": "3.2"}, "equations": {"stride-a": "3.4"}}
+    text = prose.to_html(cell.source, Path("."), {}, cell)
+    assert '<h2 id="stride"><span id="3.2-Stride"></span>3.2 Stride' in text
+    assert 'href="#stride"' in text and '<span class="equation" id="eq-stride-a">' in text
+    assert '<a href="#eq-stride-a" aria-label="Equation 3.4"><span id="eq-3.4"></span>(3.4)' in text
 
 
 def test_headings_have_jupyters_addresses():
