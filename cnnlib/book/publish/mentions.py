@@ -23,6 +23,7 @@ LIST = rf"{NUMBER}(?:(?:,\s+|,?\s+(?:and|to|or)\s+){NUMBER})*"
 SECTION = rf"\#(?={NUMBER}-){NUMBER}|\b[Ss]ections?\s+{LIST}"
 EQUATION = rf"\b[Ee]quations?\s+{LIST}"
 IN_BRACKETS = rf"(?<![\w)\]])\({NUMBER}\)"
+LINKED = rf"\({NUMBER}\)"  # the pages link it, whatever stands before it
 CALL = rf"""\b(?:check|hint|solution)\((?:["']|&quot;){NUMBER}(?:["']|&quot;)"""
 EXERCISE = rf"(?:\*\*)?\b[Ee]xercises?\s+{LIST}|{CALL}"
 IN_TEXT = (
@@ -30,7 +31,8 @@ IN_TEXT = (
 )
 NUMBERED = rf"\\qquad\s*\({NUMBER}\)|\\tag\{{{NUMBER}\}}"
 
-CALLS = re.compile(f"(?P<exercises>{CALL})")
+# In the code of a text: comments, and calls.
+SHOWN = re.compile(rf"(?P<comment>(?:^|(?<=\ \ ))\#\ [^\n]*)|(?P<exercises>{CALL})", re.MULTILINE)
 WORDS = re.compile(f"(?P<sections>{SECTION})|(?P<equations>{EQUATION})|(?P<exercises>{EXERCISE})")
 CODE = re.compile(
     f"(?P<sections>{SECTION})|(?P<equations>{EQUATION}|{IN_BRACKETS})|(?P<exercises>{EXERCISE})"
@@ -38,7 +40,7 @@ CODE = re.compile(
 TEXT = re.compile(
     r"(?P<code>```.*?```|`[^`\n]*`)|(?P<formula>\$\$.*?\$\$|\$[^$]*\$)"
     f"|(?P<sections>{IN_TEXT}|{SECTION})"
-    f"|(?P<equations>{EQUATION}|{IN_BRACKETS})|(?P<exercises>{EXERCISE})",
+    f"|(?P<equations>{EQUATION}|{LINKED})|(?P<exercises>{EXERCISE})",
     re.MULTILINE | re.DOTALL,
 )
 FORMULA = re.compile(f"(?P<equations>{NUMBERED})")
@@ -56,11 +58,16 @@ def in_words(text: str, follow: Follow, known: re.Pattern[str] = WORDS) -> str:
 
 
 def in_markdown(text: str, follow: Follow) -> str:
-    """Follow what a text cell mentions: in code only calls, in formulas only their number."""
+    """Follow what a text cell mentions: in code calls and comments, of formulas their number."""
+
+    def in_code(found: re.Match[str]) -> str:
+        if found["comment"]:
+            return in_words(found[0], follow, CODE)
+        return _followed(found, follow)
 
     def change(found: re.Match[str]) -> str:
         if found["code"]:
-            return CALLS.sub(lambda call: _followed(call, follow), found[0])
+            return SHOWN.sub(in_code, found[0])
         if found["formula"]:
             return FORMULA.sub(lambda end: _followed(end, follow), found[0])
         return _followed(found, follow)

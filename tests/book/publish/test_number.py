@@ -260,6 +260,17 @@ def test_what_only_looks_like_a_mention_is_left(text):
     assert mentions.in_markdown(text, follow) == text
 
 
+def test_code_in_a_text_has_its_comments_and_calls_followed():
+    text = (
+        '```python\n# by (3.4)\nx = f(3.4)  # section 3.2, hint("3.1")\n```\n`check("3.1", (3.4))`'
+    )
+    changed = {"3.4": "3.5", "3.2": "3.9", "3.1": "3.2"}
+    after = mentions.in_markdown(text, lambda kind, mention, number: changed[number])
+    assert after == (
+        '```python\n# by (3.5)\nx = f(3.4)  # section 3.9, hint("3.2")\n```\n`check("3.2", (3.4))`'
+    )
+
+
 def test_numbers_of_code_are_left():
     def follow(kind, mention, number):
         return {"(3.4)": "3.5", "section 3.2": "3.9"}[mention]

@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+from html import unescape
 from itertools import pairwise
 from pathlib import Path
 
@@ -85,6 +86,21 @@ def test_the_start_page_says_what_each_chapter_promises_and_how_long_it_takes(si
     for name, card in cards:
         assert "After it you can" in card, name
         assert name == "law_sheet" or re.search(r'class="time">[\d +]+ min<', card), name
+
+
+@pytest.mark.parametrize("name", CHAPTERS)
+def test_what_has_an_id_has_it_as_address_and_keeps_the_old_one(site, name):
+    page = text(site, name)
+    ids = set(map(unescape, re.findall(r'\bid="([^"]*)"', page)))
+    for cell in nbformat.read(ROOT / "notebooks" / f"{name}.ipynb", as_version=4).cells:
+        book = cell.metadata.get("book", {})
+        for id, number in book.get("sections", {}).items():
+            (title,) = re.findall(rf"^## ({re.escape(number)} .+)$", cell.source, re.MULTILINE)
+            assert {id, title.replace(" ", "-")} <= ids
+        for id, number in book.get("equations", {}).items():
+            assert {f"eq-{id}", f"eq-{number}"} <= ids
+        assert {f"exercise-{id}" for id in book.get("exercises", {})} <= ids
+        assert "figure" not in book or f"figure-{book['figure']}" in ids
 
 
 def test_chapters_know_their_neighbours(site):
