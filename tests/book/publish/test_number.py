@@ -206,6 +206,18 @@ def test_what_moves_keeps_its_id(repository):
     )
 
 
+def test_an_equation_that_is_cut_out_and_pasted_keeps_its_id(repository):
+    before = every_id(repository)
+    book = read(repository)
+    cell = next(c for c in book.cells if r"\qquad (3.20)" in c.source)
+    formula = re.search(r"\$\$[^$]*\\qquad \(3\.20\)\s*\$\$", cell.source)[0]
+    cell.source = cell.source.replace(formula, "")
+    book.cells.insert(book.cells.index(cell) + 1, new_markdown_cell(formula))
+    write(repository, book)
+    number.renumber(repository)
+    assert every_id(repository).keys() == before.keys()
+
+
 WRONG = {
     "section": ("See section 3.77.", r"'section 3\.77' mentions 3\.77, but no section"),
     "equation": ("By (3.77).", r"'\(3\.77\)' mentions 3\.77, but no equation"),
@@ -249,6 +261,7 @@ def test_a_copied_cell_is_named(repository):
         "`section 3.11`",
         "$(3.4)$",
         "lecture 6.5 of 3.11",
+        "section 3.11.2 of its manual",
         "version (v3.4)",
         "3.2 to 3.4 seconds",
     ],
