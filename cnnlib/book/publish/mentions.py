@@ -90,7 +90,7 @@ def in_python(code: str, follow: Follow, known: re.Pattern[str], bare: bool = Fa
             continue
         first = starts[token.start[0] - 1] + token.start[1]
         last = starts[token.end[0] - 1] + token.end[1]
-        before, text = code[:first], code[first:last]
+        before, text = code[max(0, first - 80) : first], code[first:last]
         lone = LONE.fullmatch(text)
         if lone and not before.rstrip().endswith("Exercise(") and (bare or ASKED.search(before)):
             text = text.replace(lone[1], follow("exercises", text, lone[1]))

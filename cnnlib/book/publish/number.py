@@ -8,8 +8,10 @@ texts. What is new is written with `3.?`; what moved keeps its old number until 
 
 import json
 import re
+import tokenize
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -34,10 +36,10 @@ EXERCISES = "cnnlib/book/exercises"
 MENTIONING = ("cnnlib/**/*.py", "tests/**/*.py", "README.md", "cnnlib/**/*.md.j2")
 LEFT = "make number: leave this file"
 ARTICLES = {"a", "an", "the"}
-MARKUP = re.compile(
-    r"\\(?:[dt]?frac|partial|mathrm|text|operatorname|left|right|[bB]igg?[lr]?|q?quad|begin\{\w+\}|end\{\w+\}|"
-    r"sum|[lr](?:floor|ceil)|cdot|math\w+|substack)(?![a-z])"
-)  # of a formula, what says nothing in an id
+MARKUP = re.compile(  # what says nothing in the id of a formula
+    r"\\(?:[dt]?frac|partial|text|math\w+|operatorname|left|right|[bB]igg?[lr]?|q?quad|sum|cdot"
+    r"|(?:begin|end)\{\w+\}|[lr](?:floor|ceil)|substack)(?![a-z])"
+)
 BARE = "test_exercises.py"  # asks many exercises by strings that are numbers alone
 
 
@@ -82,6 +84,14 @@ class Numbering:
     def of_cell(self, chapter: str, cell: int) -> list[Numbered]:
         """What is numbered in a cell, in its order."""
         return [one for one in self.placed if (one.chapter, one.cell) == (chapter, cell)]
+
+    @contextmanager
+    def reading(self, where: str) -> Iterator[None]:
+        """Note which code is no Python."""
+        try:
+            yield
+        except (tokenize.TokenError, SyntaxError) as error:
+            self.wrong.append(f"{where}: its code cannot be read ({error}): mend it")
 
     def follower(self, where: str, here: Sequence[Numbered] = (), asked: str = "") -> Follow:
         """What gives the mentions of one place their numbers.
@@ -226,7 +236,8 @@ def _follow(name: str, notebook: NotebookNode, numbering: Numbering) -> None:
         if cell.cell_type == "markdown":
             cell.source = mentions.in_markdown(cell.source, follow)
         elif cell.cell_type == "code":
-            cell.source = mentions.in_python(cell.source, follow, mentions.CODE)
+            with numbering.reading(f"{name}.ipynb, cell {at}"):
+                cell.source = mentions.in_python(cell.source, follow, mentions.CODE)
             known = mentions.CODE if tagged(cell, "exercise") else mentions.WORDS
             for output in cell.outputs:
                 _follow_in_output(output, follow, known)
@@ -272,7 +283,8 @@ def _files(root: Path, numbering: Numbering) -> dict[Path, str]:
             continue
         entries = re.fullmatch(rf"{EXERCISES}/chapter_(\d)\.py", name)
         known = mentions.CODE if name.startswith(EXERCISES) else mentions.WORDS
-        text = mentions.in_python(text, follow, known, bare=path.name == BARE)
+        with numbering.reading(name):
+            text = mentions.in_python(text, follow, known, bare=path.name == BARE)
         if entries:
             text = mentions.in_entries(text, _entry_numbers(numbering, name, entries[1]))
         texts[path] = text

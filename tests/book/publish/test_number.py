@@ -242,6 +242,14 @@ def test_what_cannot_be_resolved_is_named_and_nothing_is_written(repository, nam
     assert texts(repository) == before
 
 
+def test_code_that_is_no_python_is_named(repository):
+    book = read(repository)
+    book.cells.append(new_code_cell("x = ("))
+    write(repository, book)
+    with pytest.raises(BuildError, match=rf"cell {len(book.cells)}: its code cannot be read"):
+        number.renumber(repository)
+
+
 def test_a_copied_cell_is_named(repository):
     book = read(repository)
     copied = book.cells[at(book, "## 3.11 ")].copy()
