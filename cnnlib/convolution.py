@@ -33,7 +33,7 @@ def conv(
 
     Every output collects the inputs its window lies on, each times its weight:
 
-        z[n,i,k] = b[k] + sum_u sum_c w[k,u,c] * x[n,p,c],   p = s*i + o - g*d*(u - u0)
+        z[n,i,k] = b[k] + sum_u sum_c w[k,u,c] * x[n,p,c],   p = s*i + o + g*d*(u - u0)
 
     for samples `n = 0..N-1`, outputs `i = 0..I-1` and filters `k = 0..K-1`, over weights
     `u = 0..U-1` and channels `c = 0..C-1`, leaving out each `p` outside `0..P-1` (one rule per
@@ -54,8 +54,8 @@ def conv(
     center : int or one int per axis, optional
         The weight `u0` on the output's own place. Instead of `padding`.
     flip : bool
-        True for a convolution (`g = +1`), False for a cross-correlation (`g = -1`), which is what
-        the field calls a convolution.
+        False for a cross-correlation (`g = +1`), which is what the field calls a convolution; True
+        for a true convolution (`g = -1`).
     method : {'auto', 'gemm', 'loops', 'fft'}
         'loops' is the specification, 'gemm' the same by matrix products, 'fft' by Fourier
         transforms, up to rounding (see `cnnlib.sums.fourier`). 'auto' is 'gemm' or 'fft', whichever
@@ -109,7 +109,7 @@ def conv_delta(
 
     Every input collects the deltas of the outputs it went into, each times the same weight:
 
-        dx[n,p,c] = sum_i sum_u sum_k w[k,u,c] * dz[n,i,k]   over i, u with s*i + o - g*d*(u-u0) = p
+        dx[n,p,c] = sum_i sum_u sum_k w[k,u,c] * dz[n,i,k]   over i, u with s*i + o + g*d*(u-u0) = p
 
     for samples `n`, inputs `p = 0..P-1` and channels `c = 0..C-1`. An input that no window met
     gets 0.
@@ -169,7 +169,7 @@ def conv_weight_gradient(
 
     Every weight collects the pairs it joined, the input on one side times the delta on the other:
 
-        dw[k,u,c] = sum_n sum_i x[n,p,c] * dz[n,i,k],   p = s*i + o - g*d*(u - u0)
+        dw[k,u,c] = sum_n sum_i x[n,p,c] * dz[n,i,k],   p = s*i + o + g*d*(u - u0)
 
     for filters `k`, weights `u = 0..U-1` and channels `c`, leaving out each `p` outside `0..P-1`.
     The sum runs over all images; the mean over the batch belongs to the loss (chapter 4).

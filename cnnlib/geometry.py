@@ -3,10 +3,10 @@
 An index's range is its capital. Along one axis, output `i = 0..I-1` meets, through weight
 `u = 0..U-1`, the input
 
-    p = s*i + o - g*d*(u - u0)            if 0 <= p < P; otherwise that row does not exist
+    p = s*i + o + g*d*(u - u0)            if 0 <= p < P; otherwise that row does not exist
 
-with stride `s`, dilation `d`, offset `o`, centre `u0`, and the sign `g`: +1 for a true convolution
-(`flip=True`), -1 for cross-correlation. Several axes are one such rule each. The rule stands in
+with stride `s`, dilation `d`, offset `o`, centre `u0`, and the sign `g`: +1 for cross-correlation,
+-1 for a true convolution (`flip=True`). Several axes are one such rule each. The rule stands in
 `Axis.input` and nowhere else; whatever the library computes, it asks there (chapter 2).
 """
 
@@ -50,7 +50,7 @@ class Axis:
         `i` and `u` are integers, or arrays of integers.
         """
         s, o, g, d, u0 = self.stride, self.offset, self.sign, self.dilation, self.center
-        return s * i + o - g * d * (u - u0)
+        return s * i + o + g * d * (u - u0)
 
     @property
     def before(self) -> int:
@@ -69,7 +69,7 @@ class Axis:
         Returns an `Axis` in which these inputs are the outputs, and the weights that reach them; or
         None if no weight does. Input `p = r + s*q` meets, for each `u` that makes it an integer,
 
-            i = q + (r - o)/s + g*(d/s)*(u - u0)
+            i = q + (r - o)/s - g*(d/s)*(u - u0)
 
         So the stride of this rule is 1, and its sign is the other one (chapter 8).
         """
@@ -201,13 +201,13 @@ class Window:
         return _axes(self, tuple(input_shape))
 
     def _axis(self, n: int, P: int) -> Axis:
-        U, s, d, g = self.kernel[n], self.stride[n], self.dilation[n], 1 if self.flip else -1
+        U, s, d, g = self.kernel[n], self.stride[n], self.dilation[n], -1 if self.flip else 1
         span = d * (U - 1) + 1  # cells from the first weight to the last
         if P < 1:
             raise InputError(f"spatial axis {n} of the input has {P} cells; expected at least 1")
         if self.center is not None:
             u0 = self.center[n]
-            lo = -d * (U - 1 - u0) if self.flip else -d * u0  # the smallest -g*d*(u - u0)
+            lo = -d * (U - 1 - u0) if self.flip else -d * u0  # the smallest g*d*(u - u0)
             I = min(P, (P - 1 - lo) // s + 1)
             return Axis(P, I, U, s, d, offset=0, center=u0, sign=g)
         before, after = self._pads(n, P, s, span)
@@ -218,7 +218,7 @@ class Window:
                 "or a center"
             )
         I = (P + before + after - span) // s + 1
-        o = -before + (span - 1 if self.flip else 0)  # with u0 = 0: -before - min(-g*d*u)
+        o = -before + (span - 1 if self.flip else 0)  # with u0 = 0: -before - min(g*d*u)
         return Axis(P, I, U, s, d, offset=o, center=0, sign=g)
 
     def _pads(self, n: int, P: int, s: int, span: int) -> tuple[int, int]:
@@ -267,7 +267,7 @@ def connections(
 
     A row `(i, u, p)` says that output `i` meets input `p` through weight `u`. It exists where
 
-        p = s*i + o - g*d*(u - u0),   i = 0..I-1,  u = 0..U-1,   and  0 <= p < P
+        p = s*i + o + g*d*(u - u0),   i = 0..I-1,  u = 0..U-1,   and  0 <= p < P
 
     on every axis. Three sums over the rows are the whole layer: `z[i] += w[u]*x[p]`,
     `dx[p] += w[u]*dz[i]`, `dw[u] += x[p]*dz[i]`.

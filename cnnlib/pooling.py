@@ -37,7 +37,7 @@ def max_pool(
 ) -> Pooled:
     """Keep the largest input of every window, and remember which it was (chapter 1, "Max-pooling").
 
-        a[n,i,c] = max_u x[n,p,c],   p = s*i + o - g*(u - u0),   p within 0..P-1
+        a[n,i,c] = max_u x[n,p,c],   p = s*i + o + g*(u - u0),   p within 0..P-1
 
     for samples `n`, outputs `i = 0..I-1`, channels `c`, over the cells `u = 0..U-1` of the window.
     Padding never wins: it counts as minus infinity. A tie goes to the smallest flat input position.
@@ -171,7 +171,7 @@ def avg_pool(
 ) -> np.ndarray:
     """Keep the mean of every window (chapter 1, "Average-pooling").
 
-        a[n,i,c] = 1/count[i] * sum_u x[n,p,c],   p = s*i + o - g*(u - u0),   p within 0..P-1
+        a[n,i,c] = 1/count[i] * sum_u x[n,p,c],   p = s*i + o + g*(u - u0),   p within 0..P-1
 
     for samples `n`, outputs `i = 0..I-1`, channels `c`, over the cells `u = 0..U-1` of the window.
     `count[i]` is the number of inputs that the window meets, or with `count_padding` always the
@@ -227,7 +227,7 @@ def avg_pool_delta(
 
     Every input of a window gets an equal share:
 
-        dx[n,p,c] = sum_i sum_u da[n,i,c] / count[i]   over i, u with s*i + o - g*(u - u0) = p
+        dx[n,p,c] = sum_i sum_u da[n,i,c] / count[i]   over i, u with s*i + o + g*(u - u0) = p
 
     Parameters
     ----------

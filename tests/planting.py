@@ -234,7 +234,7 @@ def _bias(switch: Switch) -> Callable:
 def _cells(shape: tuple[int, ...]) -> tuple[tuple[Axis, ...], tuple[tuple[int, int], ...]]:
     """Axes and padding where each cell of `(N, *P, C)` meets one output through one weight."""
     axes = tuple(
-        Axis(inputs=P, outputs=P, kernel=1, stride=1, dilation=1, offset=0, center=0, sign=-1)
+        Axis(inputs=P, outputs=P, kernel=1, stride=1, dilation=1, offset=0, center=0, sign=1)
         for P in spatial(shape)
     )
     return axes, ((0, 0),) * len(axes)

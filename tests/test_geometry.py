@@ -62,10 +62,10 @@ def test_axis_of_length_3_with_centre_1_has_indices_minus_1_0_1():
 
 
 def test_rule_by_hand():
-    # p = s*i + o - g*d*(u - u0)
-    axis = Axis(inputs=99, outputs=9, kernel=4, stride=3, dilation=2, offset=5, center=1, sign=-1)
-    assert axis.input(4, 3) == 3 * 4 + 5 + 2 * (3 - 1)
+    # p = s*i + o + g*d*(u - u0)
     axis = Axis(inputs=99, outputs=9, kernel=4, stride=3, dilation=2, offset=5, center=1, sign=1)
+    assert axis.input(4, 3) == 3 * 4 + 5 + 2 * (3 - 1)
+    axis = Axis(inputs=99, outputs=9, kernel=4, stride=3, dilation=2, offset=5, center=1, sign=-1)
     assert axis.input(4, 3) == 3 * 4 + 5 - 2 * (3 - 1)
 
 

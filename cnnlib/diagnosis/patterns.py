@@ -14,7 +14,7 @@ Index = slice | tuple[slice | EllipsisType, ...]
 _SETTINGS: tuple[tuple[str, Callable[[Case], bool]], ...] = (
     ("stride 1", lambda case: all(axis.stride == 1 for axis in case.axes)),
     ("dilation 1", lambda case: all(axis.dilation == 1 for axis in case.axes)),
-    ("a cross-correlation", lambda case: all(axis.sign == -1 for axis in case.axes)),
+    ("a cross-correlation", lambda case: all(axis.sign == 1 for axis in case.axes)),
     ("padding 0", lambda case: not any(map(any, case.pads))),
     ("a single weight", lambda case: all(axis.kernel == 1 for axis in case.axes)),
     ("one sample", lambda case: len(case.x) == 1),

@@ -28,7 +28,7 @@ Explain = Callable[[Any, Sequence[tuple]], Report]  # of an answer, and its exer
 _WHOLE = ("F10", "F11", "D13", "D15", "D16", "D21", "D25", "W6", "W8", "W9")
 _PLANE = ("F8", "D10", "D18", "W12")
 _PADDED = ("F13",)
-_ROW = Axis(inputs=1, outputs=1, kernel=1, stride=1, dilation=1, offset=0, center=0, sign=-1)
+_ROW = Axis(inputs=1, outputs=1, kernel=1, stride=1, dilation=1, offset=0, center=0, sign=1)
 
 
 @dataclass(frozen=True, eq=False)

@@ -11,7 +11,7 @@ class Axis {
   }
   input(i, u) { // the index rule, here and nowhere else
     const { stride: s, offset: o, sign: g, dilation: d, center: u0 } = this;
-    return s * i + o - g * d * (u - u0);
+    return s * i + o + g * d * (u - u0);
   }
   get before() {
     return -Math.min(this.input(0, 0), this.input(0, this.kernel - 1));
@@ -60,7 +60,7 @@ class Window {
     return P.map((size, n) => this.axis(n, size));
   }
   axis(n, P) {
-    const [U, s, d, g] = [this.kernel[n], this.stride[n], this.dilation[n], this.flip ? 1 : -1];
+    const [U, s, d, g] = [this.kernel[n], this.stride[n], this.dilation[n], this.flip ? -1 : 1];
     const span = d * (U - 1) + 1; // cells from the first weight to the last
     const numbers = { inputs: P, kernel: U, stride: s, dilation: d, sign: g };
     if (P < 1) {
