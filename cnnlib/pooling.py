@@ -73,7 +73,8 @@ def max_pool(
     ([8.0, 5.0], [1, 2])
     """
     (x,) = float_arrays(x=x)
-    return max_over(x, lay_pool(x, window, stride, padding, center, flip))
+    check_images("x", x)
+    return max_over(x, lay_pool(spatial(x.shape), window, stride, padding, center, flip))
 
 
 def max_over(x: np.ndarray, axes: Axes) -> Pooled:
@@ -200,7 +201,9 @@ def avg_pool(
     [5.5, 5.0]
     """
     (x,) = float_arrays(x=x)
-    return mean_over(x, lay_pool(x, window, stride, padding, center, flip), count_padding)
+    check_images("x", x)
+    axes = lay_pool(spatial(x.shape), window, stride, padding, center, flip)
+    return mean_over(x, axes, count_padding)
 
 
 def mean_over(x: np.ndarray, axes: Axes, count_padding: bool) -> np.ndarray:
@@ -257,7 +260,7 @@ def avg_pool_delta(
     (da,) = float_arrays(da=da)
     check_images("da", da)
     input_shape = check_shape(input_shape, da.ndim - 2)
-    axes = _lay(spatial(input_shape), window, stride, padding, center, flip)
+    axes = lay_pool(spatial(input_shape), window, stride, padding, center, flip)
     return mean_delta_over(da, input_shape, axes, count_padding)
 
 
@@ -277,19 +280,6 @@ def mean_delta_over(
 
 
 def lay_pool(
-    x: np.ndarray,
-    window: PerAxis,
-    stride: PerAxis | None = None,
-    padding: Padding = None,
-    center: PerAxis | None = None,
-    flip: bool = False,
-) -> Axes:
-    """Lay the window of a pool on images; refuse a window that meets no input."""
-    check_images("x", x)
-    return _lay(spatial(x.shape), window, stride, padding, center, flip)
-
-
-def _lay(
     P: Shape,
     window: PerAxis,
     stride: PerAxis | None,

@@ -580,9 +580,9 @@ def _updates() -> Iterator[Mutant]:
         with _updated_first(0.01):
             return right(self, y, t)
 
-    def step(right, x, t, kept):
-        with _updated_first(kept.optimizer.lr):
-            return right(x, t, kept)
+    def step(right, network, x, t, optimizer):
+        with _updated_first(optimizer.lr):
+            return right(network, x, t, optimizer)
 
     yield _at("D22", layers.Layer, "backward", "through new weights", "layers", layer)
     yield _at("D22", network.Network, "backward", "through new weights", "network", whole)

@@ -92,7 +92,7 @@ def to_torch(network: Network) -> Any:
 
 def _torch_parts(name: str, layer: Any, shape: Shape) -> Parts:
     """The modules that do the work of one layer."""
-    kind, bias = type(layer).__name__, {"bias": "b" in layer.params}
+    kind, bias, config = type(layer).__name__, {"bias": "b" in layer.params}, layer.config()
     if kind == "Dense":
         yield "Linear", {"in_features": shape[0], "out_features": layer.params["w"].shape[1]} | bias
     elif kind in PLAIN:
@@ -103,8 +103,8 @@ def _torch_parts(name: str, layer: Any, shape: Shape) -> Parts:
         # PyTorch pads both sides alike, and a pool by at most half its window.
         half = all(2 * a.before <= a.kernel for a in axes)
         own = (kind == "Conv" or half) and _gives(axes, [(a.before, a.before) for a in axes])
-        counts = {"count_include_pad": layer.geometry.get("count_padding")}
-        if kind == "AvgPool" and not own and not layer.geometry["count_padding"]:
+        counts = {"count_include_pad": config.get("count_padding")}
+        if kind == "AvgPool" and not own and not config["count_padding"]:
             has = f"has the padding {pads}, which its means leave out"
             why = "PyTorch can do so if both sides are alike and at most half the window"
             refuse(name, has, why, "choose such a padding, or count_padding=True")
@@ -195,7 +195,7 @@ def _keras_parts(name: str, layer: Any, shape: Shape, dtype: str) -> Parts:
             )
         pads = tuple((a.before, a.after) for a in axes)
         rule = [(a.before, a.after) for a in Window(U, s, d, "same").axes(shape[:-1])]
-        counts = layer.geometry.get("count_padding")
+        counts = layer.config().get("count_padding")
         settings: dict[str, Any] = last | {"strides": s, "padding": "valid"}
         if _gives(axes, rule) and not _gives(axes, [(0, 0)] * n) and not counts:
             settings["padding"] = "same"
@@ -220,10 +220,14 @@ def steps(network: Network, framework: str) -> Iterator[tuple[str, Layer, Shape]
     """Each layer with its name and the shape of the samples that come in."""
     shape = network.input_shape
     for name, layer in network.layers.items():
-        if type(layer) not in (Dense, *PLAIN.values(), *LAID.values()) or len(shape) > 4:
-            has = f"is a {type(layer).__name__} for samples of shape {shape}"
-            why = f"{framework} has counterparts for cnnlib's own layers, up to 3 spatial axes"
-            refuse(name, has, why, "keep such a network in cnnlib")
+        has = f"is a {type(layer).__name__}"
+        if type(layer) not in (Dense, *PLAIN.values(), *LAID.values()):
+            why = f"{framework} has counterparts for cnnlib's own layers and does not know this one"
+            cure = "translate a network without it and add a layer of your own there"
+            refuse(name, has, why, f"{cure}, or keep the network in cnnlib")
+        if len(shape) > 4:
+            why = f"{framework} has layers for up to 3 spatial axes"
+            refuse(name, f"{has} for samples of shape {shape}", why, "keep the network in cnnlib")
         yield name, layer, shape
         shape = network.shapes[name]
 
@@ -250,19 +254,18 @@ def orders(network: Network) -> list[Any]:
 def _correlation(layer: Layer) -> dict[str, np.ndarray]:
     """The parameters with which the layer is a cross-correlation: a flipped kernel is reversed."""
     p = dict(layer.params)
-    if isinstance(layer, Conv) and layer.geometry["flip"]:
+    if layer.config().get("flip") and "w" in p:
         p["w"] = np.flip(p["w"], tuple(range(1, p["w"].ndim - 1)))
     return p
 
 
 def _axes(layer: Any, shape: Shape) -> tuple[Axis, ...]:
     """The window of a convolution or a pool on samples of this shape, (*P, C)."""
-    P, geometry = shape[:-1], layer.geometry
-    kernel = layer.kernel if isinstance(layer, Conv) else layer.window
-    U = per_axis("kernel", kernel, len(P), 1)
-    stride = U if geometry["stride"] is None else geometry["stride"]
-    placing = (geometry[name] for name in ("padding", "center", "flip"))
-    return Window(U, stride, geometry.get("dilation", 1), *placing).axes(P)
+    P, config = shape[:-1], layer.config()
+    U = per_axis("kernel", config["kernel" if "kernel" in config else "window"], len(P), 1)
+    stride = U if config["stride"] is None else config["stride"]
+    placing = (config[name] for name in ("padding", "center", "flip"))
+    return Window(U, stride, config.get("dilation", 1), *placing).axes(P)
 
 
 def _gives(axes: Sequence[Axis], pads: Sequence[tuple[int, int]]) -> bool:

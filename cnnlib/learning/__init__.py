@@ -33,9 +33,9 @@ from .losses import (
     SigmoidBinaryCrossEntropy,
     SoftmaxCrossEntropy,
 )
-from .network import Network
+from .network import Network, Trace
 from .optimizers import SGD, Adam, Momentum, Optimizer, RMSprop
-from .training import History, batches, evaluate, fit
+from .training import History, Step, batches, evaluate, fit, steps
 
 __all__ = [
     "SGD",
@@ -60,7 +60,9 @@ __all__ = [
     "SigmoidBinaryCrossEntropy",
     "Softmax",
     "SoftmaxCrossEntropy",
+    "Step",
     "Tanh",
+    "Trace",
     "batches",
     "check_gradients",
     "evaluate",
@@ -73,6 +75,7 @@ __all__ = [
     "softmax",
     "softmax_delta",
     "softmax_jacobian",
+    "steps",
     "tanh",
     "tanh_delta",
 ]

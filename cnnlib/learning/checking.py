@@ -9,7 +9,14 @@ from .network import Network
 
 
 def check_gradients(
-    network: Network, x, t, *, rng: np.random.Generator, entries: int = 20, step: float = 1e-5
+    network: Network,
+    x,
+    t,
+    *,
+    rng: np.random.Generator,
+    entries: int = 20,
+    step: float = 1e-5,
+    training: bool = False,
 ) -> dict[str, float]:
     """Compare a network's gradients with central differences, parameter by parameter.
 
@@ -26,6 +33,9 @@ def check_gradients(
     step : float
         As in `numerical_gradient`. A step that carries a ReLU or a max-pool past its kink gives a
         wrong difference, so a single large error among many small ones is no proof of a mistake.
+    training : bool
+        Whether layers that behave otherwise in a training do so here. What they change of their
+        buffers is put back.
 
     Returns
     -------
@@ -34,7 +44,8 @@ def check_gradients(
     """
     if network.dtype != np.float64:
         raise InputError(f"the network has dtype {network.dtype}; build it with dtype=np.float64")
-    _, grads = network.gradients(x, t)
+    buffers = {name: a.copy() for name, a in network.buffers.items()}
+    _, grads = network.gradients(x, t, training=training)
     errors = {}
     for name, p in network.params.items():
         kept = p.copy()
@@ -42,9 +53,11 @@ def check_gradients(
 
         def loss(values, p=p, chosen=chosen):
             p.flat[chosen] = values
-            return network.loss.value(network.forward(x), t)
+            return network.loss.value(network.forward(x, training=training), t)
 
         numerical = numerical_gradient(loss, p.flat[chosen], step)
         np.copyto(p, kept)
         errors[name] = relative_error(grads[name].flat[chosen], numerical)
+    for name, a in network.buffers.items():
+        np.copyto(a, buffers[name])
     return errors

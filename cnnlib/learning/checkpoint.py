@@ -1,10 +1,10 @@
 """What a training needs to go on: put back after an interrupt, written for the case of a kill.
 
-After step k the whole state is: the parameters, those before step k (they gave the last loss, which
-is where a training that diverges returns to), the optimizer's memory and counts, the number of the
-epoch, the state of the random numbers before that epoch's shuffle, and the history. A training that
-starts from it shuffles the epoch again, passes over the batches that it has seen, and goes on with
-the same numbers in the same order: it ends with the same bits.
+After step k the whole state is: the parameters and buffers, those before step k (they gave the last
+loss, which is where a training that diverges returns to), the optimizer's memory and counts, the
+number of the epoch, the state of the random numbers before its shuffle, and the history. A training
+that starts from it shuffles the epoch again, passes over the batches that it has seen, and goes on
+with the same numbers in the same order: it ends with the same bits.
 """
 
 import math
@@ -22,14 +22,16 @@ from .network import Network
 from .optimizers import Optimizer
 
 EVERY = 10.0  # seconds from one writing to the next
+BUFFERS = {"params": "buffers", "before": "buffers_before"}  # those that belong to parameters
 
 
-class Checkpoint:
-    """The state after the last finished step, in memory and, where there is a path, in a file.
+class TrainingState:
+    """The state after the last finished step: always in memory, so that it can be put back.
 
-    `history` is a `training.History`. For the same training to go on, the arrays `data` must be
-    equal, and so must what `run` names, such as the batch size. As a context it puts a training
-    that is stopped, wherever that is, back to that state, and writes it when it was interrupted.
+    Where there is a path, a file holds it, too: the checkpoint, from which another program goes on.
+    For the same training to go on, the arrays `data` must be equal, and so must what `run` names,
+    such as the batch size. `history` is a `training.History`. As a context it puts a training that
+    is stopped, wherever that is, back to that state, and writes it when it was interrupted.
     """
 
     def __init__(
@@ -44,14 +46,15 @@ class Checkpoint:
     ) -> None:
         self.path, self.network, self.optimizer = path, network, optimizer
         self.rng, self.history, self.written = rng, history, -math.inf
-        self.state: dict[str, Any] = {"params": _copies(network.params)}
+        self.state: dict[str, Any] = {
+            "params": _copies(network.params), "buffers": _copies(network.buffers)
+        }  # fmt: skip
         self.keep()
         self.begin(0)
         if path is not None:
             run["checksum_of_the_data"] = storage.digest({str(n): a for n, a in enumerate(data)})
-            settings = {k: v for k, v in vars(optimizer).items() if k not in ("memory", "steps")}
             run |= {"network": network.architecture(), "optimizer": type(optimizer).__name__}
-            run |= {"settings": settings, "rng": type(rng.bit_generator).__name__}
+            run |= {"settings": _settings(optimizer), "rng": type(rng.bit_generator).__name__}
             self.run = storage.plain(run)
 
     def begin(self, epoch: int) -> None:
@@ -64,7 +67,9 @@ class Checkpoint:
         self.state = {
             **self.state,
             "before": self.state[before],
+            "buffers_before": self.state[BUFFERS[before]],
             "params": _copies(self.network.params),
+            "buffers": _copies(self.network.buffers),
             "memory": {name: _copies(m) for name, m in self.optimizer.memory.items()},
             "steps": dict(self.optimizer.steps),
             "lengths": {k: len(v) for k, v in vars(self.history).items() if isinstance(v, list)},
@@ -79,9 +84,11 @@ class Checkpoint:
             del getattr(self.history, name)[length:]
 
     def put(self, which: str) -> None:
-        """Write remembered parameters, 'params' or 'before', into the network's own arrays."""
+        """Write remembered parameters, 'params' or 'before', and their buffers into the network."""
         for name, p in self.network.params.items():
             np.copyto(p, self.state[which][name])
+        for name, a in self.network.buffers.items():
+            np.copyto(a, self.state[BUFFERS[which]][name])
 
     def write(self, *, now: bool = False) -> None:
         """Write the remembered state, if it is time. `Network.load` reads the file as well."""
@@ -114,7 +121,8 @@ class Checkpoint:
             raise InputError(f"{why}. Give more epochs, {cure}")
         vars(self.history).update(tree["history"])
         self.history.validation = list(map(tuple, self.history.validation))
-        self.state = {name: tree[name] for name in self.state}
+        # A file from before there were buffers has none.
+        self.state = {name: tree.get(name, {}) for name in self.state}
         self.rng.bit_generator.state = self.state["shuffle"]
         self.put_back()
 
@@ -136,3 +144,8 @@ class Checkpoint:
 
 def _copies(arrays) -> dict[str, np.ndarray]:
     return {name: a.copy() for name, a in arrays.items()}
+
+
+def _settings(optimizer: Optimizer) -> dict[str, Any]:
+    """The optimizer's arguments; files have always called the learning rate `_lr`."""
+    return {"_lr" if name == "lr" else name: a for name, a in optimizer.config().items()}

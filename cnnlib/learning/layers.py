@@ -1,36 +1,103 @@
 """The steps of a network: each goes forwards, remembers what it needs, and goes backwards.
 
 `forward(x)` gives the outputs. After it, `backward(dz)` takes the deltas of those outputs, fills
-`grads`, and returns the deltas of the inputs: the book's three sums. `params` and `grads` have the
-same keys. What `forward` remembers are the arrays themselves, so do not change them in between.
+`grads`, and returns the deltas of the inputs: the book's three sums. What `forward` remembers are
+the arrays themselves, so do not change them in between.
+
+A network, its files, its training and its explorers ask a layer for what `Layer` lists, and for
+nothing else. A layer of your own is a subclass of `Layer`; the least that it defines is `forward`
+and `delta`. Beyond that it defines
+
+    __init__        if it takes arguments: calls super().__init__(), and keeps each in an
+                    attribute of its name
+    build           if it has arrays: fills `params` and `buffers`, returns super().build(...)
+    gradients       if it has parameters
+    output_shape    if it is not to be tried on zeros for that
 """
 
 import math
+from typing import Any
 
 import numpy as np
 
 from cnnlib.arrays import check_images, spatial
 from cnnlib.convolution import Laid, conv_bias_gradient, lay
 from cnnlib.errors import InputError
-from cnnlib.geometry import Shape, Window, per_axis
-from cnnlib.pooling import avg_pool, avg_pool_delta, lay_pool, max_over, max_pool_delta
+from cnnlib.geometry import Axis, Padding, PerAxis, Shape, Window, per_axis
+from cnnlib.pooling import lay_pool, max_over, max_pool_delta, mean_delta_over, mean_over
 
 from . import activations
+from .configured import Configured
 
 
-class Layer:
-    """What all layers share. A layer without parameters has no `gradients` of its own."""
+class Arrays(dict[str, np.ndarray]):
+    """The arrays of a layer by name; before the layer is built, one that is asked for says so."""
+
+    def __init__(self, kind: str, what: str) -> None:
+        super().__init__()
+        self.kind, self.what = kind, what
+
+    def __missing__(self, name: str) -> np.ndarray:
+        raise InputError(
+            f"this {self.kind} has no {self.what}[{name!r}], only {list(self)}; a layer gets its "
+            "arrays when it is built: put it into a Network, or call build(shape, rng, dtype) with "
+            "the shape of a sample first"
+        )
+
+
+class Layer(Configured):
+    """What all layers share; the top of this module says what a layer of your own defines.
+
+    Attributes
+    ----------
+    params : dict of arrays
+        What is learned. An optimizer changes the arrays in place.
+    grads : dict of arrays
+        The derivatives of the loss by `params`, under the same names, after `backward`.
+    buffers : dict of arrays
+        What is saved with the layer, but no optimizer steps: say, a running mean, which `forward`
+        itself changes while it trains.
+
+    Examples
+    --------
+    >>> class Scale(Layer):
+    ...     def __init__(self, factor):
+    ...         super().__init__()
+    ...         self.factor = factor
+    ...
+    ...     def forward(self, x, *, training=False):
+    ...         return self.factor * x
+    ...
+    ...     def delta(self, dz):
+    ...         return self.factor * dz
+    >>> layer = Scale(3)
+    >>> layer, layer.forward(np.array([[2.0]])).tolist(), layer.backward(np.array([[5.0]])).tolist()
+    (Scale(3), [[6.0]], [[15.0]])
+    """
 
     def __init__(self) -> None:
-        self.params: dict[str, np.ndarray] = {}
+        kind = type(self).__name__
+        self.params: dict[str, np.ndarray] = Arrays(kind, "params")
         self.grads: dict[str, np.ndarray] = {}
+        self.buffers: dict[str, np.ndarray] = Arrays(kind, "buffers")
 
     def build(self, shape: Shape, rng: np.random.Generator, dtype) -> Shape:
-        """Make the parameters for samples of this shape; return the shape of an output sample."""
-        return self.forward(np.zeros((1, *shape), dtype)).shape[1:]
+        """Make the arrays for samples of this shape; return the shape of an output sample."""
+        return self.output_shape(shape)
 
-    def forward(self, x: np.ndarray) -> np.ndarray:
-        """Outputs for the batch `x`."""
+    def output_shape(self, shape: Shape) -> Shape:
+        """Shape of an output sample, given that of an input sample.
+
+        The library's layers compute it. One that does not define it is tried on a sample of zeros.
+        """
+        return self.forward(np.zeros((1, *shape))).shape[1:]
+
+    def forward(self, x: np.ndarray, *, training: bool = False) -> np.ndarray:
+        """Outputs for the batch `x`.
+
+        `training` is True in the steps of a training alone. A layer that does the same in both
+        cases may leave the keyword out.
+        """
         raise NotImplementedError
 
     def backward(self, dz: np.ndarray) -> np.ndarray:
@@ -66,28 +133,28 @@ class Conv(Layer):
     def __init__(
         self,
         filters: int,
-        kernel,
+        kernel: PerAxis,
         *,
-        stride=1,
-        dilation=1,
-        padding=None,
-        center=None,
-        flip=False,
+        stride: PerAxis = 1,
+        dilation: PerAxis = 1,
+        padding: Padding = None,
+        center: PerAxis | None = None,
+        flip: bool = False,
         method: str = "auto",
         bias: bool = True,
         init: str | float = "he",
     ) -> None:
         super().__init__()
         self.filters, self.kernel, self.bias, self.init = filters, kernel, bias, init
-        self.geometry = dict(
-            stride=stride,
-            dilation=dilation,
-            padding=padding,
-            center=center,
-            flip=flip,
-            method=method,
-        )
+        self.stride, self.dilation, self.padding = stride, dilation, padding
+        self.center, self.flip, self.method = center, flip, method
         self.laid: Laid | None = None
+
+    @property
+    def geometry(self) -> dict[str, Any]:
+        """The keywords of `cnnlib.conv`."""
+        names = ("stride", "dilation", "padding", "center", "flip", "method")
+        return {name: getattr(self, name) for name in names}
 
     def build(self, shape: Shape, rng: np.random.Generator, dtype) -> Shape:
         """Make `w` (K, *U, C) and `b` (K,) for samples of shape (*P, C)."""
@@ -99,26 +166,32 @@ class Conv(Layer):
         self.params["w"] = first_weights((K, *U, shape[-1]), *fans, self.init, rng, dtype)
         if self.bias:
             self.params["b"] = np.zeros(K, dtype)
+        lay(self._window(len(U)), (1, *shape), self.params["w"].shape, self.method)  # or refuse
         return super().build(shape, rng, dtype)
 
-    def forward(self, x: np.ndarray) -> np.ndarray:
+    def output_shape(self, shape: Shape) -> Shape:
+        """(*I, K), by the index rule."""
+        I = self._window(len(shape) - 1).output_shape(shape[:-1])
+        return (*I, *per_axis("filters", self.filters, 1, 1))
+
+    def _window(self, axes: int) -> Window:
+        U = per_axis("kernel", self.kernel, axes, 1)
+        return Window(U, self.stride, self.dilation, self.padding, self.center, self.flip)
+
+    def _lay(self, x: np.ndarray, w_shape: Shape) -> Laid:
+        """The window on these images. It is laid once, and again where the shape is another one."""
+        laid = self.laid
+        if laid is None or (laid.input_shape, laid.kernel_shape) != (x.shape, w_shape):
+            check_images("x", x, len(w_shape) - 2)
+            window = self._window(x.ndim - 2) if laid is None else laid.window
+            self.laid = laid = lay(window, x.shape, w_shape, self.method)
+        return laid
+
+    def forward(self, x: np.ndarray, *, training: bool = False) -> np.ndarray:
         """z[n,i,k] = b[k] + sum_u sum_c w[k,u,c] * x[n,p,c]."""
         w = self.params["w"]
-        self.x, self.sums = x, self._laid(x, w.shape).sharing()
+        self.x, self.sums = x, self._lay(x, w.shape).sharing()
         return self.sums.conv(x, w, self.params.get("b"))
-
-    def _laid(self, x: np.ndarray, w_shape: Shape) -> Laid:
-        """The window on images of this shape; it is laid anew when the shape changes."""
-        if self.laid is None or (x.shape, w_shape) != (
-            self.laid.input_shape,
-            self.laid.kernel_shape,
-        ):
-            geometry = dict(self.geometry)
-            method = geometry.pop("method")
-            window = Window(spatial(w_shape), **geometry)
-            check_images("x", x, len(window.kernel))
-            self.laid = lay(window, x.shape, w_shape, method)
-        return self.laid
 
     def gradients(self, dz: np.ndarray) -> None:
         """dw[k,u,c] = sum_n sum_i x[n,p,c] * dz[n,i,k];  db[k] = sum_n sum_i dz[n,i,k]."""
@@ -149,7 +222,11 @@ class Dense(Layer):
             self.params["b"] = np.zeros(outputs, dtype)
         return super().build(shape, rng, dtype)
 
-    def forward(self, x: np.ndarray) -> np.ndarray:
+    def output_shape(self, shape: Shape) -> Shape:
+        """(outputs,)."""
+        return per_axis("outputs", self.outputs, 1, 1)
+
+    def forward(self, x: np.ndarray, *, training: bool = False) -> np.ndarray:
         """z[n,k] = b[k] + sum_l x[n,l] * w[l,k]."""
         self.x = x
         z = x @ self.params["w"]
@@ -169,7 +246,11 @@ class Dense(Layer):
 class Flatten(Layer):
     """Images `(N, *P, C)` as rows `(N, P*C)`, channels fastest (chapter 1)."""
 
-    def forward(self, x: np.ndarray) -> np.ndarray:
+    def output_shape(self, shape: Shape) -> Shape:
+        """(P*C,)."""
+        return (math.prod(shape),)
+
+    def forward(self, x: np.ndarray, *, training: bool = False) -> np.ndarray:
         """Only the shape changes."""
         self.input_shape = x.shape
         return x.reshape(len(x), -1)
@@ -179,20 +260,50 @@ class Flatten(Layer):
         return dz.reshape(self.input_shape)
 
 
-class MaxPool(Layer):
-    """Largest input of each window (chapters 1 and 3); arguments as in `cnnlib.max_pool`."""
+class Pool(Layer):
+    """What both pools share: a window, which is laid on the images once."""
 
-    def __init__(self, window, *, stride=None, padding=None, center=None, flip=False) -> None:
+    def __init__(
+        self,
+        window: PerAxis,
+        *,
+        stride: PerAxis | None = None,
+        padding: Padding = None,
+        center: PerAxis | None = None,
+        flip: bool = False,
+    ) -> None:
         super().__init__()
-        self.window = window
-        self.geometry = dict(stride=stride, padding=padding, center=center, flip=flip)
+        self.window, self.stride, self.padding = window, stride, padding
+        self.center, self.flip = center, flip
         self.input_shape: Shape = ()  # on which the window is laid
 
-    def forward(self, x: np.ndarray) -> np.ndarray:
-        """a[n,i,c] = max x[n,p,c] over the window."""
+    def output_shape(self, shape: Shape) -> Shape:
+        """(*I, C), by the index rule."""
+        check_images("x", np.broadcast_to(0, (1, *shape)))  # an array of this shape, without memory
+        return (*(axis.outputs for axis in self._axes(shape[:-1])), shape[-1])
+
+    def _axes(self, P: Shape) -> tuple[Axis, ...]:
+        return lay_pool(P, self.window, self.stride, self.padding, self.center, self.flip)
+
+    def _lay(self, x: np.ndarray) -> tuple[Axis, ...]:
+        """The window on these images; it is laid anew only where the shape is another one."""
         if x.shape != self.input_shape:
-            self.input_shape, self.axes = x.shape, lay_pool(x, self.window, **self.geometry)
-        a, self.winners = max_over(x, self.axes)
+            check_images("x", x)
+            self.input_shape, self.axes = x.shape, self._axes(spatial(x.shape))
+        return self.axes
+
+
+class MaxPool(Pool):
+    """Largest input of each window (chapters 1 and 3); arguments as in `cnnlib.max_pool`."""
+
+    @property
+    def geometry(self) -> dict[str, Any]:
+        """The keywords of `cnnlib.max_pool`."""
+        return {name: getattr(self, name) for name in ("stride", "padding", "center", "flip")}
+
+    def forward(self, x: np.ndarray, *, training: bool = False) -> np.ndarray:
+        """a[n,i,c] = max x[n,p,c] over the window."""
+        a, self.winners = max_over(x, self._lay(x))
         return a
 
     def delta(self, dz: np.ndarray) -> np.ndarray:
@@ -200,32 +311,49 @@ class MaxPool(Layer):
         return max_pool_delta(dz, self.winners, self.input_shape)
 
 
-class AvgPool(Layer):
+class AvgPool(Pool):
     """Mean of each window (chapters 1 and 3); arguments as in `cnnlib.avg_pool`."""
 
     def __init__(
-        self, window, *, stride=None, padding=None, center=None, flip=False, count_padding=False
+        self,
+        window: PerAxis,
+        *,
+        stride: PerAxis | None = None,
+        padding: Padding = None,
+        center: PerAxis | None = None,
+        flip: bool = False,
+        count_padding: bool = False,
     ) -> None:
-        super().__init__()
-        self.window = window
-        self.geometry = dict(
-            stride=stride, padding=padding, center=center, flip=flip, count_padding=count_padding
-        )
+        super().__init__(window, stride=stride, padding=padding, center=center, flip=flip)
+        self.count_padding = count_padding
 
-    def forward(self, x: np.ndarray) -> np.ndarray:
+    @property
+    def geometry(self) -> dict[str, Any]:
+        """The keywords of `cnnlib.avg_pool`."""
+        names = ("stride", "padding", "center", "flip", "count_padding")
+        return {name: getattr(self, name) for name in names}
+
+    def forward(self, x: np.ndarray, *, training: bool = False) -> np.ndarray:
         """a[n,i,c] = mean x[n,p,c] over the window."""
-        self.input_shape = x.shape
-        return avg_pool(x, self.window, **self.geometry)
+        return mean_over(x, self._lay(x), self.count_padding)
 
     def delta(self, dz: np.ndarray) -> np.ndarray:
         """Each delta is shared out to its window."""
-        return avg_pool_delta(dz, self.input_shape, self.window, **self.geometry)
+        return mean_delta_over(dz, self.input_shape, self.axes, self.count_padding)
 
 
-class ReLU(Layer):
+class Activation(Layer):
+    """A function of each cell, or of the cells of a place: the shape stays."""
+
+    def output_shape(self, shape: Shape) -> Shape:
+        """That of the inputs."""
+        return shape
+
+
+class ReLU(Activation):
     """a = max(z, 0) (chapter 1). The derivative is read from the input, so `z` is kept."""
 
-    def forward(self, x: np.ndarray) -> np.ndarray:
+    def forward(self, x: np.ndarray, *, training: bool = False) -> np.ndarray:
         """a = max(z, 0)."""
         self.z = x
         return activations.relu(x)
@@ -235,10 +363,10 @@ class ReLU(Layer):
         return activations.relu_delta(dz, self.z)
 
 
-class Sigmoid(Layer):
+class Sigmoid(Activation):
     """a = 1 / (1 + exp(-z)) (chapter 1). The derivative is read from the output `a`."""
 
-    def forward(self, x: np.ndarray) -> np.ndarray:
+    def forward(self, x: np.ndarray, *, training: bool = False) -> np.ndarray:
         """a = 1 / (1 + exp(-z))."""
         self.a = activations.sigmoid(x)
         return self.a
@@ -248,10 +376,10 @@ class Sigmoid(Layer):
         return activations.sigmoid_delta(dz, self.a)
 
 
-class Tanh(Layer):
+class Tanh(Activation):
     """a = tanh z (chapter 1). The derivative is read from the output `a`."""
 
-    def forward(self, x: np.ndarray) -> np.ndarray:
+    def forward(self, x: np.ndarray, *, training: bool = False) -> np.ndarray:
         """a = tanh z."""
         self.a = activations.tanh(x)
         return self.a
@@ -261,10 +389,10 @@ class Tanh(Layer):
         return activations.tanh_delta(dz, self.a)
 
 
-class Softmax(Layer):
+class Softmax(Activation):
     """a_k = exp z_k / sum_l exp z_l (chapter 1). The derivative is read from the output `a`."""
 
-    def forward(self, x: np.ndarray) -> np.ndarray:
+    def forward(self, x: np.ndarray, *, training: bool = False) -> np.ndarray:
         """a_k = exp z_k / sum_l exp z_l over the last axis."""
         self.a = activations.softmax(x)
         return self.a

@@ -17,9 +17,10 @@ from cnnlib.arrays import float_arrays
 from cnnlib.errors import InputError
 
 from .activations import ROUNDING, sigmoid, softmax
+from .configured import Configured
 
 
-class Loss(ABC):
+class Loss(Configured, ABC):
     """The mean over the batch, n = 0..N-1, of a loss per sample. It has no state.
 
     Here t has the shape of y; the losses for a choice among K classes also read labels. A y that

@@ -2,13 +2,14 @@
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from inspect import signature
 from typing import Any
 
 import numpy as np
 
-from cnnlib.errors import InputError
+from cnnlib.errors import DataError, InputError
 from cnnlib.geometry import Shape, per_axis
 
 from . import layers as layers_module
@@ -16,6 +17,36 @@ from . import losses as losses_module
 from . import storage
 from .layers import Layer
 from .losses import Loss
+
+# The classes that a file may name without ado.
+LIBRARY: dict[str, type] = {
+    name: kind
+    for module in (layers_module, losses_module)
+    for name, kind in vars(module).items()
+    if isinstance(kind, type) and issubclass(kind, Layer | Loss)
+}
+
+
+@dataclass(frozen=True)
+class Trace:
+    """What a network did with one batch (see `Network.trace`), by the names of its layers.
+
+    Attributes
+    ----------
+    outputs : dict of arrays
+        What each layer gave. The batch itself, as the network read it, comes first, under 'x'.
+    deltas : dict of arrays
+        The derivatives of the loss by `outputs`, under the same names.
+    loss : float
+        Mean loss of the batch; NaN where there were no targets.
+    grads : dict of arrays
+        The derivatives of the loss by the parameters, named like `Network.params`.
+    """
+
+    outputs: dict[str, np.ndarray]
+    deltas: dict[str, np.ndarray] = field(default_factory=dict)
+    loss: float = math.nan
+    grads: dict[str, np.ndarray] = field(default_factory=dict)
 
 
 class Network:
@@ -54,6 +85,14 @@ class Network:
     flatten1    1152                    0
     dense1      10                  11530
     total                           11738
+    >>> network
+    Network([
+        Conv(8, 5),
+        ReLU(),
+        MaxPool(2),
+        Flatten(),
+        Dense(10),
+    ], SoftmaxCrossEntropy(), input_shape=(28, 28, 1), rng=rng)
     """
 
     def __init__(
@@ -70,7 +109,8 @@ class Network:
         if len(set(map(id, layers))) < len(layers):
             raise InputError("a layer occurs twice in layers; each remembers one pass, so make two")
         self.loss, self.dtype = loss, np.dtype(dtype)
-        self.input_shape = per_axis("input_shape", input_shape, np.size(input_shape), 1)
+        axes = np.size(input_shape)
+        self.input_shape = per_axis("input_shape", input_shape, axes, 1)
         self.layers: dict[str, Layer] = {}
         self.shapes: dict[str, Shape] = {}
         shape, count = self.input_shape, Counter[str]()
@@ -84,34 +124,110 @@ class Network:
                 raise InputError(f"layer {name}, input {shape}: {error}") from None
             self.layers[name], self.shapes[name] = layer, shape
         self.output_shape = shape
+        self._with_mode = {name for name, layer in self.layers.items() if _has_mode(layer)}
 
     @property
     def params(self) -> dict[str, np.ndarray]:
         """All parameters, named like `conv1.w`; the arrays themselves, not copies."""
         return {f"{n}.{p}": a for n, layer in self.layers.items() for p, a in layer.params.items()}
 
-    def forward(self, x: np.ndarray) -> np.ndarray:
-        """Outputs `y` of the last layer for the batch `x`."""
-        y = self.read(x)
-        for layer in self.layers.values():
-            y = layer.forward(y)
+    @property
+    def buffers(self) -> dict[str, np.ndarray]:
+        """All buffers, named like parameters: saved, but never stepped; the arrays themselves."""
+        return {f"{n}.{p}": a for n, layer in self.layers.items() for p, a in layer.buffers.items()}
+
+    @property
+    def grads(self) -> dict[str, np.ndarray]:
+        """What the last backward pass found, named like `params`; the arrays themselves."""
+        return {f"{n}.{p}": a for n, layer in self.layers.items() for p, a in layer.grads.items()}
+
+    def forward(self, x: np.ndarray, *, training: bool = False) -> np.ndarray:
+        """Outputs `y` of the last layer for the batch `x`.
+
+        Layers that behave otherwise in the steps of a training do so where `training` is True.
+        """
+        for _, y in self._forwards(x, training):  # noqa: B007 (the last one is wanted)
+            pass
         return y
 
-    def gradients(self, x: np.ndarray, t: np.ndarray) -> tuple[float, dict[str, np.ndarray]]:
+    def gradients(
+        self, x: np.ndarray, t: np.ndarray, *, training: bool = False
+    ) -> tuple[float, dict[str, np.ndarray]]:
         """Mean loss of a batch, and its derivative by every parameter, named like `params`."""
-        return self.backward(self.forward(x), t)
+        return self.backward(self.forward(x, training=training), t)
 
     def backward(self, y: np.ndarray, t: np.ndarray) -> tuple[float, dict[str, np.ndarray]]:
         """As `gradients`, after `y = forward(x)`: deltas go from the loss through all layers."""
         loss, dz = self.loss.value(y, t), self.loss.delta(y, t)
-        learns = [name for name, layer in self.layers.items() if layer.params]
+        first = next((name for name, layer in self.layers.items() if layer.params), None)
+        for _ in self._backwards(dz, first):
+            pass
+        return loss, self.grads
+
+    def trace(self, x: np.ndarray, t: np.ndarray | None = None, *, training: bool = False) -> Trace:
+        """Go forwards and, given targets, backwards; keep what every layer gives and owes.
+
+        Parameters
+        ----------
+        x : array (N, *P, C)
+            A batch.
+        t : array, optional
+            Its targets, as the loss reads them. Without them there are no deltas and no loss.
+        training : bool
+            As for `forward`.
+
+        Returns
+        -------
+        Trace
+
+        Raises
+        ------
+        InputError
+            `x` or `t` does not fit the network.
+
+        Examples
+        --------
+        >>> from cnnlib.learning.layers import Dense, ReLU
+        >>> from cnnlib.learning.losses import HalfSquaredError
+        >>> rng = np.random.default_rng(0)
+        >>> network = Network([Dense(1), ReLU()], HalfSquaredError(), input_shape=(2,), rng=rng)
+        >>> network.params["dense1.w"][...] = [[2], [3]]
+        >>> seen = network.trace(np.array([[1.0, 1.0]]), np.array([[4.0]]))
+        >>> {name: a.tolist() for name, a in seen.outputs.items()}
+        {'x': [[1.0, 1.0]], 'dense1': [[5.0]], 'relu1': [[5.0]]}
+        >>> {name: a.tolist() for name, a in seen.deltas.items()}, seen.loss
+        ({'x': [[2.0, 3.0]], 'dense1': [[1.0]], 'relu1': [[1.0]]}, 0.5)
+        """
+        outputs = dict(self._forwards(x, training))
+        if t is None:
+            return Trace(outputs)
+        *_, y = outputs.values()
+        deltas = dict(self._backwards(self.loss.delta(y, t)))
+        ordered = {name: deltas[name] for name in outputs}
+        return Trace(outputs, ordered, self.loss.value(y, t), self.grads)
+
+    def _forwards(self, x: np.ndarray, training: bool) -> Iterator[tuple[str, np.ndarray]]:
+        """The walk through all layers: 'x' and the batch, then each layer and its outputs."""
+        y = self.read(x)
+        yield "x", y
+        for name, layer in self.layers.items():
+            mode = {"training": True} if training and name in self._with_mode else {}
+            y = layer.forward(y, **mode)
+            yield name, y
+
+    def _backwards(self, dz: np.ndarray, first: str | None = None):
+        """The walk back: each layer and the deltas of its outputs, then 'x' and those of the batch.
+
+        It fills the layers' `grads`. It ends early at the layer `first`, before which none learns:
+        nobody would read the deltas of its inputs.
+        """
         for name, layer in reversed(self.layers.items()):
-            if name in learns[:1]:  # nothing before it learns: nobody reads the delta of its input
+            yield name, dz
+            if name == first:
                 layer.gradients(dz)
-                break
+                return
             dz = layer.backward(dz)
-        grads = {f"{n}.{p}": a for n, layer in self.layers.items() for p, a in layer.grads.items()}
-        return loss, grads
+        yield "x", dz
 
     def read(self, x: np.ndarray) -> np.ndarray:
         """Check a batch and bring it to the network's type."""
@@ -133,19 +249,17 @@ class Network:
             )
         return x.astype(self.dtype, copy=False)
 
-    def first_broken(self, x: np.ndarray) -> str:
+    def first_broken(self, x: np.ndarray, *, training: bool = False) -> str:
         """Name of the first place in the forward pass with a number that is not finite."""
-        y = self.read(x)
-        if not np.isfinite(y).all():
-            return "the input x"
-        for name, layer in self.layers.items():
-            y = layer.forward(y)
+        with np.errstate(all="ignore"):  # what is behind the place may be anything
+            outputs = self.trace(x, training=training).outputs
+        for name, y in outputs.items():
             if not np.isfinite(y).all():
-                return name
+                return "the input x" if name == "x" else name
         return "the loss"
 
     def save(self, path: storage.Place) -> None:
-        """Write architecture and parameters to a file; `Network.load` makes the network again.
+        """Write architecture, parameters and buffers to a file; `Network.load` makes it again.
 
         The file is an npz archive without pickle, with the versions of the libraries and a
         checksum. It is complete or not there at all, also if the program is killed meanwhile.
@@ -153,7 +267,7 @@ class Network:
         Raises
         ------
         InputError
-            A layer or the loss is of a class of your own, which `load` could not make.
+            A layer or the loss is of a class of your own that does not say what it was made with.
         DataError
             The file cannot be written.
 
@@ -170,43 +284,122 @@ class Network:
         >>> np.array_equal(again.params["dense1.w"], network.params["dense1.w"])
         True
         """
-        storage.write(path, {"network": self.architecture(), "params": self.params})
+        tree = {"network": self.architecture(), "params": self.params, "buffers": self.buffers}
+        storage.write(path, tree)
 
     @classmethod
-    def load(cls, path: storage.Place) -> "Network":
+    def load(cls, path: storage.Place, *, classes: Sequence[type] = ()) -> "Network":
         """Make the network that a file of `save`, or a checkpoint of `training.fit`, holds.
 
         Its outputs are those of the saved network, bit for bit.
 
+        Parameters
+        ----------
+        path : path
+            The file.
+        classes : sequence of classes
+            Those of your own that the network has, layers and the loss.
+
         Raises
         ------
         DataError
-            There is no such file, or it is truncated, damaged, foreign or of a newer version.
+            There is no such file, or it is truncated, damaged, foreign or of a newer version; or
+            a class of your own makes other arrays now.
+        InputError
+            The network has a layer or a loss of a class that is neither cnnlib's nor in `classes`.
         """
-        tree, known = storage.read(path), vars(layers_module) | vars(losses_module)
-        made = tree["network"]
-        *sequence, loss = (known[kind](**given) for kind, given in made["parts"])
+        tree = storage.read(path)
         rng = np.random.default_rng(0)  # draws weights that the saved ones replace at once
-        dtype = np.dtype(made["dtype"])
-        network = cls(sequence, loss, input_shape=made["input_shape"], rng=rng, dtype=dtype)
-        for name, p in network.params.items():
-            p[...] = tree["params"][name]
+        network = cls.from_architecture(tree["network"], rng=rng, classes=classes)
+        for kind, arrays in (("params", network.params), ("buffers", network.buffers)):
+            saved = tree.get(kind, {})  # a file from before there were buffers has none
+            made, found = ({name: a.shape for name, a in set.items()} for set in (arrays, saved))
+            if made != found:
+                raise DataError(
+                    f"{path} holds {kind} of the shapes {found}, its layers make {made}: a class "
+                    "has changed since; load with the class as it was"
+                )
+            for name, a in arrays.items():
+                a[...] = saved[name]
         return network
 
     def architecture(self) -> dict[str, Any]:
-        """All but the parameters, as a file keeps it: layers and loss with their arguments."""
+        """All but the arrays, as a file keeps it: layers and loss with their arguments.
+
+        Two networks of the same architecture compute the same from the same arrays.
+
+        Raises
+        ------
+        InputError
+            A class of your own does not say what it was made with, or has the name of another one.
+        """
         parts = []
         for name, part in [*self.layers.items(), ("the loss", self.loss)]:
             kind = type(part)
-            if kind.__module__ not in (layers_module.__name__, losses_module.__name__):
+            if LIBRARY.get(kind.__name__, kind) is not kind:
                 raise InputError(
-                    f"{name} is a {kind.__name__} of your own, which a file could not bring back; "
-                    "keep its parameters by yourself: np.savez(path, **network.params)"
+                    f"{name} is a {kind.__name__} of your own; a file tells classes by their names "
+                    "and cnnlib has one of that name: rename yours"
                 )
-            kept = vars(part) | getattr(part, "geometry", {})
-            parts.append((kind.__name__, {name: kept[name] for name in signature(kind).parameters}))
+            try:
+                parts.append((kind.__name__, storage.plain(part.config())))
+            except InputError as error:
+                raise InputError(f"{name} cannot be written to a file: {error}") from None
         made = {"parts": parts, "input_shape": self.input_shape, "dtype": self.dtype.name}
         return storage.plain(made)
+
+    @classmethod
+    def from_architecture(
+        cls,
+        architecture: Mapping[str, Any],
+        *,
+        rng: np.random.Generator,
+        classes: Sequence[type] = (),
+    ) -> "Network":
+        """Make a network of this architecture, with first weights.
+
+        Parameters
+        ----------
+        architecture : dict
+            As `network.architecture()` gives it: `parts`, pairs of a class's name and its
+            arguments by name, the loss last; `input_shape`; and `dtype`.
+        rng : numpy.random.Generator
+            Source of the first weights.
+        classes : sequence of classes
+            Those of your own that `parts` name.
+
+        Raises
+        ------
+        InputError
+            A part is of a class that is neither cnnlib's nor in `classes`.
+
+        Examples
+        --------
+        >>> made = {"parts": [["Dense", {"outputs": 2}], ["HalfSquaredError", {}]]}
+        >>> made |= {"input_shape": [3], "dtype": "float64"}
+        >>> Network.from_architecture(made, rng=np.random.default_rng(0)).shapes
+        {'dense1': (2,)}
+        """
+        known = LIBRARY | {kind.__name__: kind for kind in classes}
+        parts = []
+        for name, config in architecture["parts"]:
+            if name not in known:
+                raise InputError(
+                    f"the network has a part of the class {name}, which cnnlib does not have; pass "
+                    f"the class: classes=[{name}]"
+                )
+            parts.append(known[name](**config))
+        *layers, loss = parts
+        shape, dtype = architecture["input_shape"], np.dtype(architecture["dtype"])
+        return cls(layers, loss, input_shape=shape, rng=rng, dtype=dtype)
+
+    def __repr__(self) -> str:
+        """The call that makes it, given a source of first weights."""
+        layers = "".join(f"    {layer!r},\n" for layer in self.layers.values())
+        dtype = "" if self.dtype == np.float32 else f", dtype=np.{self.dtype}"
+        return (
+            f"Network([\n{layers}], {self.loss!r}, input_shape={self.input_shape}, rng=rng{dtype})"
+        )
 
     def summary(self) -> str:
         """A table of layers, shapes and numbers of parameters."""
@@ -214,9 +407,12 @@ class Network:
         for name, layer in self.layers.items():
             count = sum(a.size for a in layer.params.values())
             rows.append((name, " x ".join(map(str, self.shapes[name])), str(count)))
-        total = sum(math.prod(a.shape) for a in self.params.values())
-        rows.append(("total", "", str(total)))
-        widths = [max(len(row[n]) for row in rows) for n in range(3)]
-        return "\n".join(
-            f"{a:<{widths[0] + 4}}{b:<{widths[1] + 3}}{c:>{widths[2]}}" for a, b, c in rows
-        )
+        rows.append(("total", "", str(sum(a.size for a in self.params.values()))))
+        names, shapes, counts = (max(map(len, column)) for column in zip(*rows, strict=True))
+        return "\n".join(f"{a:<{names + 4}}{b:<{shapes + 3}}{c:>{counts}}" for a, b, c in rows)
+
+
+def _has_mode(layer: Layer) -> bool:
+    """Whether the layer's `forward` has the keyword `training`: it may be left out."""
+    parameters = signature(layer.forward).parameters.values()
+    return any(p.name == "training" or p.kind is p.VAR_KEYWORD for p in parameters)

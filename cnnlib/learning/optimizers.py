@@ -14,18 +14,24 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from numbers import Real
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cnnlib.errors import InputError
 
+from .configured import Configured
+
 Form = Literal["torch", "keras"]
 Memory = dict[str, NDArray]  # what a rule carries from step to step for one parameter, by letter
 
+# What None stands for, in either form.
+RHO = {"torch": 0.99, "keras": 0.9}
+EPSILON = {"torch": 1e-8, "keras": 1e-7}
 
-class Optimizer(ABC):
+
+class Optimizer(Configured, ABC):
     """The learning rate, the checks, and for each parameter a memory and a count of its steps.
 
     `lr` may be assigned at any time. `memory[name][letter]` and `steps[name]` are all there is of
@@ -228,9 +234,11 @@ class RMSprop(Optimizer):
     ) -> None:
         super().__init__(lr)
         self.form = _form(form)
-        usual_rho, usual_epsilon = {"torch": (0.99, 1e-8), "keras": (0.9, 1e-7)}[form]
-        self.rho = _fraction("rho", usual_rho if rho is None else rho)
-        self.epsilon = _positive("epsilon", usual_epsilon if epsilon is None else epsilon)
+        self.rho = _fraction("rho", RHO[form] if rho is None else rho)
+        self.epsilon = _positive("epsilon", EPSILON[form] if epsilon is None else epsilon)
+
+    def _defaults(self) -> dict[str, Any]:
+        return super()._defaults() | {"rho": RHO[self.form], "epsilon": EPSILON[self.form]}
 
     def _update(self, p: NDArray, g: NDArray, t: int, memory: Memory) -> None:
         v, ρ, ε = memory["v"], self.rho, self.epsilon
@@ -290,8 +298,10 @@ class Adam(Optimizer):
         self.form = _form(form)
         self.beta1 = _fraction("beta1", beta1)
         self.beta2 = _fraction("beta2", beta2)
-        usual_epsilon = {"torch": 1e-8, "keras": 1e-7}[form]
-        self.epsilon = _positive("epsilon", usual_epsilon if epsilon is None else epsilon)
+        self.epsilon = _positive("epsilon", EPSILON[form] if epsilon is None else epsilon)
+
+    def _defaults(self) -> dict[str, Any]:
+        return super()._defaults() | {"epsilon": EPSILON[self.form]}
 
     def _update(self, p: NDArray, g: NDArray, t: int, memory: Memory) -> None:
         m, v, β1, β2, ε = memory["m"], memory["v"], self.beta1, self.beta2, self.epsilon

@@ -9,13 +9,13 @@ import json
 import os
 from collections.abc import Mapping
 from hashlib import sha256
-from importlib import import_module
+from importlib.metadata import version
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cnnlib.errors import DataError
+from cnnlib.errors import DataError, InputError
 
 FORMAT = 1  # grows when the versions before could not read what this one writes
 
@@ -32,8 +32,7 @@ def write(path: Place, tree: Mapping[str, Any]) -> None:
         was there before is untouched.
     """
     arrays: dict[str, NDArray] = {}
-    own = import_module("cnnlib").__version__  # the package is complete when this runs
-    versions = {"cnnlib": own, "numpy": np.__version__}
+    versions = {"cnnlib": version("cnnlib"), "numpy": np.__version__}
     about = {"format": FORMAT, "versions": versions, "tree": _without_arrays(tree, "", arrays)}
     arrays["about"] = np.array(json.dumps(about))
     try:
@@ -61,15 +60,17 @@ def read(path: Place) -> dict[str, Any]:
             arrays = dict(members)
         if str(arrays.pop("checksum")) != digest(arrays):
             raise ValueError("its contents do not have its checksum")
-        about = json.loads(str(arrays["about"]), object_hook=lambda d: arrays.get(d.get("@"), d))
-        form, version = about["format"], about["versions"]["cnnlib"]
+        about = json.loads(str(arrays["about"]))
+        form, writer = about["format"], about["versions"]["cnnlib"]
     except Exception as error:  # the bytes may be anything, and so is what NumPy says of them
-        why = "it is truncated, damaged, or no file that cnnlib has written; take a whole copy"
-        why = "there is no such file" if isinstance(error, FileNotFoundError) else why
+        if isinstance(error, FileNotFoundError):
+            why = "there is no such file"
+        else:
+            why = "it is truncated, damaged, or no file that cnnlib has written; take a whole copy"
         raise DataError(f"{path} cannot be read: {why} ({error!r})") from error
     if form != FORMAT:
-        raise DataError(f"{path} has format {form}, not {FORMAT}: install cnnlib {version} for it")
-    return about["tree"]
+        raise DataError(f"{path} has format {form}, not {FORMAT}: install cnnlib {writer} for it")
+    return _with_arrays(about["tree"], arrays)
 
 
 def digest(arrays: Mapping[str, NDArray]) -> str:
@@ -84,12 +85,27 @@ def digest(arrays: Mapping[str, NDArray]) -> str:
 def plain(value: Any) -> Any:
     """The same as JSON gives it back: lists for tuples and arrays, Python's numbers for NumPy's.
 
+    Raises
+    ------
+    InputError
+        It holds what JSON has no word for.
+
     Examples
     --------
     >>> plain({"stride": (np.int64(2), 1), "center": np.array([0, 1])})
     {'stride': [2, 1], 'center': [0, 1]}
     """
-    return json.loads(json.dumps(value, default=lambda a: a.tolist()))
+    return json.loads(json.dumps(value, default=_listed))
+
+
+def _listed(value: Any) -> Any:
+    """What JSON writes for a number or an array of NumPy."""
+    if isinstance(value, np.ndarray | np.generic):
+        return value.tolist()
+    raise InputError(
+        f"{value!r} is a {type(value).__name__}; a file holds numbers, words, True, False, None, "
+        "and lists and dicts of them"
+    )
 
 
 def _without_arrays(part: Any, at: str, arrays: dict[str, NDArray]) -> Any:
@@ -100,3 +116,12 @@ def _without_arrays(part: Any, at: str, arrays: dict[str, NDArray]) -> Any:
         arrays[at[1:]] = part
         return {"@": at[1:]}
     return part
+
+
+def _with_arrays(part: Any, arrays: Mapping[str, NDArray]) -> Any:
+    """Put the arrays back into a tree: the inverse of `_without_arrays`."""
+    if not isinstance(part, dict):
+        return part
+    if part.keys() == {"@"}:
+        return arrays[part["@"]]
+    return {name: _with_arrays(a, arrays) for name, a in part.items()}

@@ -1,7 +1,9 @@
 """Training: batches, the loop, evaluation, and the record of what happened."""
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import count
 
 import numpy as np
 
@@ -9,7 +11,7 @@ from cnnlib.errors import DivergenceError, InputError
 from cnnlib.geometry import per_axis
 
 from . import storage
-from .checkpoint import Checkpoint
+from .checkpoint import TrainingState
 from .network import Network
 from .optimizers import Optimizer
 
@@ -27,6 +29,32 @@ class History:
     loss: list[float] = field(default_factory=list)
     accuracy: list[float] = field(default_factory=list)
     validation: list[tuple[float, float]] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step of a training, see `steps`.
+
+    Attributes
+    ----------
+    number : int
+        1, 2, ... over all epochs.
+    epoch : int
+        0, 1, ...
+    index : int array
+        Which samples are in the batch.
+    loss, accuracy : float
+        Of the batch, before the update.
+    grads : dict of arrays
+        The gradients that the optimizer was given, named like `Network.params`.
+    """
+
+    number: int
+    epoch: int
+    index: np.ndarray
+    loss: float
+    accuracy: float
+    grads: dict[str, np.ndarray]
 
 
 def batches(count: int, size: int, rng: np.random.Generator) -> Iterator[np.ndarray]:
@@ -59,6 +87,96 @@ def evaluate(network: Network, x: np.ndarray, t: np.ndarray, *, batch: int = 500
         loss += network.loss.value(y, t[part]) * len(y)
         hits += network.loss.accuracy(y, t[part]) * len(y)
     return loss / len(x), hits / len(x)
+
+
+def steps(
+    network: Network,
+    x: np.ndarray,
+    t: np.ndarray,
+    *,
+    optimizer: Optimizer,
+    rng: np.random.Generator,
+    batch: int = 64,
+    epochs: int | None = None,
+    start: tuple[int, int] = (0, 0),
+) -> Iterator[Step]:
+    """Train a network step by step: the loop of `fit`, to look at or to stop after each step.
+
+    In each epoch the samples are shuffled, and each batch goes forwards, backwards, and into one
+    step of the optimizer. What a step saw is given when it has been taken. One whose loss is not
+    finite is not taken, and is the last one.
+
+    Parameters
+    ----------
+    network : Network
+        Its parameters change in place, and so do the buffers of layers that train.
+    x, t : array
+        Samples (N, *P, C) and their targets, as the network's loss reads them.
+    optimizer : Optimizer
+        Takes the steps.
+    rng : numpy.random.Generator
+        Shuffles.
+    batch : int
+        Samples in a step; the last one of an epoch may have fewer.
+    epochs : int, optional
+        How often every sample is used; None is without end.
+    start : pair of int
+        Where a training that was stopped goes on: the epoch whose shuffle `rng` draws next, and the
+        steps that have been taken, counted from the beginning of all.
+
+    Yields
+    ------
+    Step
+
+    Raises
+    ------
+    InputError
+        `x` and `t` do not fit each other or the network, or a number is too small.
+
+    Examples
+    --------
+    With y = w x the loss (w - 1)**2 / 2 has the slope w - 1 = 2 at first, then 1 and a half.
+
+    >>> from cnnlib.learning import SGD, Dense, HalfSquaredError
+    >>> rng, one = np.random.default_rng(0), np.ones((1, 1))
+    >>> layers = [Dense(1, bias=False)]
+    >>> network = Network(layers, HalfSquaredError(), input_shape=(1,), rng=rng)
+    >>> network.params["dense1.w"][...] = 3
+    >>> for step in steps(network, one, one, optimizer=SGD(0.5), rng=rng, epochs=3):
+    ...     print(step.number, step.loss, step.grads["dense1.w"].item())
+    1 2.0 2.0
+    2 0.5 1.0
+    3 0.125 0.5
+    """
+    x, t = _read_set(network, x, t)
+    (batch,) = per_axis("batch", batch, 1, 1)
+    if epochs is not None:
+        (epochs,) = per_axis("epochs", epochs, 1, 1)
+    return _steps(network, x, t, optimizer, rng, batch, epochs, start)
+
+
+def _steps(network, x, t, optimizer, rng, batch, epochs, start) -> Iterator[Step]:
+    first, taken = start
+    epoch_steps = -(-len(x) // batch)
+    for epoch in count(first) if epochs is None else range(first, epochs):
+        for number, index in enumerate(batches(len(x), batch, rng), epoch * epoch_steps + 1):
+            if number <= taken:
+                continue  # before the training was stopped
+            loss, accuracy, grads = _take_step(network, x[index], t[index], optimizer)
+            yield Step(number, epoch, index, loss, accuracy, grads)
+            if not math.isfinite(loss):
+                return
+
+
+def _take_step(network: Network, x, t, optimizer: Optimizer):
+    """Forwards, backwards, and a step of the optimizer: loss, accuracy and gradients before it."""
+    y = network.forward(x, training=True)
+    loss, grads = network.backward(y, t)
+    if not math.isfinite(loss):
+        return loss, math.nan, grads
+    accuracy = network.loss.accuracy(y, t)
+    optimizer.step(network.params, grads)
+    return loss, accuracy, grads
 
 
 def fit(
@@ -125,10 +243,11 @@ def fit(
         x, t = _read_set(network, x, t)
         if validation is not None:
             validation = _read_set(network, *validation)
-        (epochs,), (batch,) = per_axis("epochs", epochs, 1, 1), per_axis("batch", batch, 1, 1)
+        (epochs,) = per_axis("epochs", epochs, 1, 1)
+        (batch,) = per_axis("batch", batch, 1, 1)
         history.epoch_steps = -(-len(x) // batch)
         data = [x, t, *(validation or ())]
-        kept = Checkpoint(checkpoint, network, optimizer, rng, history, data, batch=batch)
+        kept = TrainingState(checkpoint, network, optimizer, rng, history, data, batch=batch)
         with kept:
             _train(kept, x, t, batch, epochs, validation, progress)
         return history
@@ -137,7 +256,7 @@ def fit(
         raise
 
 
-def _train(kept: Checkpoint, x, t, batch: int, epochs: int, validation, progress: bool) -> None:
+def _train(kept: TrainingState, x, t, batch: int, epochs: int, validation, progress: bool) -> None:
     """Resume the training, and go on to the last step; `kept` knows what happened."""
     from threadpoolctl import threadpool_limits
 
@@ -149,29 +268,41 @@ def _train(kept: Checkpoint, x, t, batch: int, epochs: int, validation, progress
         _bar(total, done, progress) as bar,
         # On a busy machine two threads wait for each other (chapter 8).
         threadpool_limits(1, "blas"),
-        # `_take_step` looks for numbers that are not finite, and says more than a warning.
+        # `_record` looks for numbers that are not finite, and says more than a warning.
         np.errstate(over="ignore", invalid="ignore", divide="ignore"),
     ):
-        for epoch in range(kept.state["epoch"], epochs):
-            kept.begin(epoch)
-            for number, index in enumerate(
-                batches(len(x), batch, kept.rng), epoch * history.epoch_steps
-            ):
-                if number < done:
-                    continue  # taken before the training was resumed
-                _take_step(x[index], t[index], kept)
-                kept.write()
-                bar.update()
-                if len(history.loss) % 10 == 0 or bar.n == bar.total:
-                    bar.set_postfix(
-                        epoch=epoch + 1,
-                        loss=f"{np.mean(history.loss[-50:]):.3f}",
-                        accuracy=f"{np.mean(history.accuracy[-50:]):.3f}",
-                    )
-            if validation is not None and len(history.validation) == epoch:
-                history.validation.append(evaluate(kept.network, *validation))
-                kept.keep("before")
+        _validate(kept, validation)  # the training may have been stopped just before it
+        for step in steps(
+            kept.network, x, t, optimizer=kept.optimizer, rng=kept.rng, batch=batch, epochs=epochs,
+            start=(kept.state["epoch"], done),
+        ):  # fmt: skip
+            _record(step, x[step.index], kept)
+            kept.write()
+            _show(bar, step, history)
+            if step.number % history.epoch_steps == 0:
+                _validate(kept, validation)
+                kept.begin(step.epoch + 1)
     kept.write(now=True)
+
+
+def _validate(kept: TrainingState, validation) -> None:
+    """Evaluate the network, if an epoch has ended for which that has not been done."""
+    history = kept.history
+    if validation is None or len(history.validation) == len(history.loss) // history.epoch_steps:
+        return
+    history.validation.append(evaluate(kept.network, *validation))
+    kept.keep("before")
+
+
+def _show(bar, step: Step, history: History) -> None:
+    """Move the bar on; every ten steps, and at the end, it says the means of the last 50 steps."""
+    bar.update()
+    if step.number % 10 == 0 or bar.n == bar.total:
+        bar.set_postfix(
+            epoch=step.epoch + 1,
+            loss=f"{np.mean(history.loss[-50:]):.3f}",
+            accuracy=f"{np.mean(history.accuracy[-50:]):.3f}",
+        )
 
 
 def _bar(total: int, done: int, shown: bool):
@@ -186,26 +317,22 @@ def _bar(total: int, done: int, shown: bool):
     return Bar(total=total, initial=done, miniters=1, disable=not shown)
 
 
-def _take_step(x, t, kept: Checkpoint) -> None:
-    """One step on one batch; `kept` holds the state before it, and after it the new one."""
-    network, history = kept.network, kept.history
-    y = network.forward(x)
-    loss, grads = network.backward(y, t)
-    step = len(history.loss) + 1
-    if not np.isfinite(loss):
-        _stop(kept, "before", x, f"at step {step}: the loss is {loss}")
-    history.loss.append(loss)
-    history.accuracy.append(network.loss.accuracy(y, t))
-    kept.optimizer.step(network.params, grads)
-    for name, p in network.params.items():
+def _record(step: Step, x, kept: TrainingState) -> None:
+    """Note what a step saw, and keep the state after it; stop where a number is not finite."""
+    history = kept.history
+    if not math.isfinite(step.loss):
+        _stop(kept, "before", x, f"at step {step.number}: the loss is {step.loss}")
+    history.loss.append(step.loss)
+    history.accuracy.append(step.accuracy)
+    for name, p in kept.network.params.items():
         if not np.isfinite(p).all():
-            _stop(kept, "params", x, f"at step {step}: the update of {name} overflows")
+            _stop(kept, "params", x, f"at step {step.number}: the update of {name} overflows")
     kept.keep()
 
 
-def _stop(kept: Checkpoint, good: str, x, what: str) -> None:
+def _stop(kept: TrainingState, good: str, x, what: str) -> None:
     """Say where the numbers broke, put the good parameters back, and raise."""
-    loss, place = kept.history.loss, kept.network.first_broken(x)
+    loss, place = kept.history.loss, kept.network.first_broken(x, training=True)
     kept.put(good)
     last = f"{loss[-1]:.4g}" if loss else "none, it was the first step"
     raise DivergenceError(

@@ -90,11 +90,11 @@ def interrupted(training, stop, path=None, **changes):
     """Interrupt a training in the forward pass of step `stop`; returns the interrupt."""
     true, calls = training.network.forward, []
 
-    def forward(x):
+    def forward(x, **mode):
         calls.append(1)
         if len(calls) == stop:
             raise KeyboardInterrupt
-        return true(x)
+        return true(x, **mode)
 
     training.network.forward = forward
     with pytest.raises(KeyboardInterrupt) as caught:

@@ -479,22 +479,131 @@ def test_every_loss_comes_back(loss, tmp_path):
     assert type(Network.load(tmp_path / "a.npz").loss) is loss
 
 
-def test_a_layer_of_ones_own_cannot_be_saved(tmp_path):
-    class Twice(ReLU):
-        pass
+class Times(ReLU):
+    """A layer of the reader's own, with an argument."""
 
-    class Other(HalfSquaredError):
-        pass
+    def __init__(self, factor):
+        super().__init__()
+        self.factor = factor
 
+    def forward(self, x):
+        return self.factor * super().forward(x)
+
+
+class Other(HalfSquaredError):
+    pass
+
+
+def own(*parts, loss=None):
     rng = np.random.default_rng(0)
-    for parts, loss, name in (
-        ([Dense(2), Twice()], HalfSquaredError(), "twice1 is a Twice"),
-        ([Dense(2)], Other(), "the loss is a Other"),
+    return Network([Dense(2), *parts], loss or Other(), input_shape=(3,), rng=rng)
+
+
+def test_classes_of_ones_own_come_back_where_they_are_named(tmp_path):
+    network, x = own(Times(3)), np.random.default_rng(1).normal(size=(4, 3))
+    network.save(tmp_path / "a.npz")
+    again = Network.load(tmp_path / "a.npz", classes=[Times, Other])
+    assert np.array_equal(again.forward(x), network.forward(x)) and network.forward(x).any()
+    assert type(again.loss) is Other and again.layers["times1"].factor == 3
+    assert again.architecture() == network.architecture() != own(Times(2)).architecture()
+    for known, missing in (([Times], "Other"), ([Other], "Times"), ([], "Times")):
+        with pytest.raises(InputError, match=rf"class {missing}, .*: classes=\[{missing}\]"):
+            Network.load(tmp_path / "a.npz", classes=known)
+
+
+def test_what_a_file_could_not_bring_back_is_refused_when_it_is_written(tmp_path):
+    class Silent(ReLU):
+        def __init__(self, factor):
+            super().__init__()
+
+    class Flatten(ReLU):
+        pass
+
+    for network, message in (
+        (own(Silent(2)), "silent1 cannot be written .* self.factor = factor, or define config"),
+        (own(Times(object())), "times1 cannot be written .*is a object; a file holds numbers"),
+        (own(Flatten()), "flatten1 is a Flatten of your own.*: rename yours"),
     ):
-        network = Network(parts, loss, input_shape=(3,), rng=rng)
-        with pytest.raises(InputError, match=f"{name} of your own.*np.savez"):
+        with pytest.raises(InputError, match=message):
             network.save(tmp_path / "a.npz")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_class_that_has_changed_since_is_refused(tmp_path):
+    class Shift(ReLU):
+        size = 2
+
+        def build(self, shape, rng, dtype):
+            self.buffers["mean"] = np.zeros(self.size, dtype)
+            return super().build(shape, rng, dtype)
+
+    own(Shift()).save(tmp_path / "a.npz")
+    Shift.size = 1  # which the two numbers would fill one after the other
+    with pytest.raises(DataError, match=r"buffers of the shapes .*\(2,\).*\(1,\).*has changed"):
+        Network.load(tmp_path / "a.npz", classes=[Shift, Other])
+
+
+# The walk
+
+
+def test_a_trace_is_what_the_layers_give_and_owe():
+    """Each delta against central differences through the layers behind, called one by one."""
+    network = small()
+    x, t = np.random.default_rng(0).normal(size=(2, 5, 6, 2)), np.array([0, 3])
+    seen, names = network.trace(x, t), ["x", *network.layers]
+    assert list(seen.outputs) == list(seen.deltas) == names
+    assert np.array_equal(seen.outputs["x"], x)
+    loss, grads = network.gradients(x, t)
+    assert seen.loss == loss
+    assert all(np.array_equal(seen.grads[name], g) for name, g in grads.items())
+    for n, name in enumerate(names):
+
+        def behind(y, n=n):
+            for layer in names[n + 1 :]:
+                y = network.layers[layer].forward(y)
+            return network.loss.value(y, t)
+
+        assert behind(seen.outputs[name]) == loss
+        numerical = numerical_gradient(behind, seen.outputs[name])
+        np.testing.assert_allclose(seen.deltas[name], numerical, rtol=0, atol=1e-8, err_msg=name)
+    assert {name: y.shape for name, y in seen.outputs.items()} == {
+        "x": (2, 5, 6, 2), **{name: (2, *shape) for name, shape in network.shapes.items()}
+    }  # fmt: skip
+
+
+def test_a_trace_without_targets_has_no_deltas():
+    seen = small().trace(np.ones((1, 5, 6, 2)))
+    assert (seen.deltas, seen.grads) == ({}, {}) and np.isnan(seen.loss)
+    assert seen.outputs["dense1"].shape == (1, 4)
+
+
+def test_building_runs_no_data_through_the_librarys_layers(monkeypatch):
+    def never(*arguments, **keywords):
+        raise AssertionError("a forward pass was run")
+
+    for kind in (Conv, ReLU, AvgPool, Tanh, MaxPool, Sigmoid, Flatten, Dense, Softmax):
+        monkeypatch.setattr(kind, "forward", never)
+    assert every_layer().output_shape == (5,)
+
+
+def test_repr_is_the_call_that_makes_it():
+    network = small()
+    names = {kind.__name__: kind for kind in (Conv, ReLU, AvgPool, Flatten, Dense, Network)}
+    names |= {"SoftmaxCrossEntropy": SoftmaxCrossEntropy, "np": np}
+    again = eval(repr(network), names | {"rng": np.random.default_rng(0)})
+    assert again.architecture() == network.architecture()
+    assert all(np.array_equal(p, again.params[name]) for name, p in network.params.items())
+    assert repr(network).splitlines()[4] == "    Conv(2, 2, padding=1, bias=False),"
+    assert repr(network).endswith("input_shape=(5, 6, 2), rng=rng, dtype=np.float64)")
+    assert repr(small(np.float32)).endswith("input_shape=(5, 6, 2), rng=rng)")
+
+
+def test_an_architecture_makes_a_network_with_first_weights():
+    made = every_layer().architecture()
+    network = Network.from_architecture(made, rng=np.random.default_rng(0))
+    assert network.architecture() == made
+    expected = every_layer().params
+    assert all(np.array_equal(p, expected[name]) for name, p in network.params.items())
 
 
 def test_a_file_that_is_none_is_refused(tmp_path):

@@ -292,9 +292,12 @@ def test_one_blas_thread_while_training(monkeypatch):
         seen = []
         network, (x, t) = small(), rows(4)
         forward = network.forward
-        monkeypatch.setattr(
-            network, "forward", lambda x: (seen.append(blas_threads()), forward(x))[1]
-        )
+
+        def spy(x, **mode):
+            seen.append(blas_threads())
+            return forward(x, **mode)
+
+        monkeypatch.setattr(network, "forward", spy)
         quiet(network, x, t, validation=(x, t))
         assert seen == [[1] * len(outside)] * 2
         assert blas_threads() == outside

@@ -14,8 +14,6 @@ from traitlets import Any as Anything
 from traitlets import Dict, Enum, Int, List, TraitError, Unicode, validate
 
 from cnnlib.errors import InputError
-from cnnlib.learning import layers as kinds
-from cnnlib.learning.losses import CrossEntropy
 from cnnlib.learning.network import Network
 from cnnlib.learning.training import evaluate
 
@@ -99,20 +97,18 @@ class NetworkExplorer(Explorer):
 
     def passes(self, dtype=np.float32) -> tuple[dict[str, NDArray], dict[str, NDArray], float, int]:
         """Go forwards and backwards: what each layer gives, its deltas, the loss, its target."""
-        network = read_network(dtype=dtype)
-        z = self.image[None].astype(dtype)
-        maps = {"image": z}
-        for name, layer in network.layers.items():
-            maps[name] = z = layer.forward(z)
-        own = z.argmax() if self.drawing else self.data["digits"][self.digit]["label"]
-        target = int(own if self.target is None else self.target)
-        loss, dz = network.loss.value(z, [target]), network.loss.delta(z, [target])
-        deltas = {}
-        for name in reversed(maps):
-            deltas[name] = dz
-            if name in network.layers:
-                dz = network.layers[name].backward(dz)
-        return maps, deltas, loss, target
+        network, x = read_network(dtype=dtype), self.image[None]
+        target = self.target
+        if target is None and self.drawing:
+            target = network.forward(x).argmax()
+        elif target is None:
+            target = self.data["digits"][self.digit]["label"]
+        seen = network.trace(x, np.array([target]))
+        maps, deltas = (
+            {"image" if name == "x" else name: a for name, a in arrays.items()}
+            for arrays in (seen.outputs, seen.deltas)
+        )
+        return maps, deltas, seen.loss, int(target)
 
     @property
     def alt(self) -> str:
@@ -231,9 +227,10 @@ def _shipped() -> dict[str, Any]:
 
 
 def _build(data: dict[str, Any], dtype=np.float32) -> Network:
-    layers = [getattr(kinds, layer["kind"])(**layer["settings"]) for layer in data["layers"]]
-    shape, rng = data["input_shape"], np.random.default_rng(0)  # its weights are replaced at once
-    network = Network(layers, CrossEntropy(), input_shape=shape, rng=rng, dtype=dtype)
+    parts = [(layer["kind"], layer["settings"]) for layer in data["layers"]]
+    made = {"parts": [*parts, ("CrossEntropy", {})], "input_shape": data["input_shape"]}
+    rng = np.random.default_rng(0)  # draws weights that are replaced at once
+    network = Network.from_architecture(made | {"dtype": np.dtype(dtype).name}, rng=rng)
     for name, w in network.params.items():
         w[...] = _read_array(data["params"][name])
     return network

@@ -36,8 +36,8 @@ modulo 256: what does not change is 0, and takes next to no room.
 import base64
 import json
 import zlib
-from collections.abc import Iterable
-from itertools import count
+from collections.abc import Callable, Iterable, Iterator
+from itertools import islice, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -46,10 +46,10 @@ from numpy.typing import ArrayLike, NDArray
 
 from cnnlib.errors import DivergenceError, InputError
 from cnnlib.geometry import per_axis
-from cnnlib.learning.layers import Conv, ReLU, Sigmoid, Softmax, Tanh
+from cnnlib.learning import training
+from cnnlib.learning.layers import Activation, Conv
 from cnnlib.learning.network import Network
 from cnnlib.learning.optimizers import Optimizer
-from cnnlib.learning.training import batches, evaluate
 
 FORMAT = "cnnlib recording 1"
 FOLDER = Path(__file__).parent / "data"
@@ -117,29 +117,14 @@ def record(
     DivergenceError
         Numbers are not finite at step 0. Where they break later, the recording ends before.
     """
-    from threadpoolctl import threadpool_limits
-
-    (steps,), (frames,) = per_axis("steps", steps, 1, 1), per_axis("frames", frames, 1, 2)
+    (steps,) = per_axis("steps", steps, 1, 1)
+    (frames,) = per_axis("frames", frames, 1, 2)
     _check(network, (x, t), probe)
     if image not in range(len(probe[0])):
         raise InputError(f"image is {image!r}, expected a number below {len(probe[0])}")
-    wanted, taken, broken = schedule(steps, frames), [], None
-    samples = (index for _ in count() for index in batches(len(x), batch, rng))
-    with (
-        threadpool_limits(1, "blas"),
-        np.errstate(over="ignore", invalid="ignore", divide="ignore"),  # looked for in each frame
-    ):
-        for step in range(steps + 1):
-            if step > 0:
-                index = next(samples)
-                _, grads = network.gradients(x[index], t[index])
-                optimizer.step(network.params, grads)
-            if step in wanted:
-                frame = _frame(network, *probe, image, filters)
-                if not all(np.isfinite(part).all() for part in frame.values()):
-                    broken = step
-                    break
-                taken.append(frame)
+    wanted = schedule(steps, frames)
+    run = training.steps(network, x, t, optimizer=optimizer, rng=rng, batch=batch)
+    taken, broken = _film(run, wanted, lambda: _frame(network, *probe, image, filters))
     if not taken:
         raise DivergenceError("numbers are not finite at step 0; try smaller first weights")
     film = {name: np.array([frame[name] for frame in taken]) for name in taken[0]}
@@ -238,39 +223,50 @@ def _check(network: Network, *sets: tuple[NDArray, NDArray]) -> None:
                 f"targets of shape {np.shape(t)} and outputs of shape {network.output_shape}; a "
                 "recording counts hits, so expected labels (N,) and one output for each class"
             )
-        evaluate(network, x, t)  # reads every sample and target, and says what is wrong
+        training.evaluate(network, x, t)  # reads every sample and target, and says what is wrong
+
+
+def _film(
+    run: Iterator[training.Step], wanted: list[int], take: Callable[[], dict[str, Any]]
+) -> tuple[list[dict[str, Any]], int | None]:
+    """Take a frame at each wanted step; and the one by which a number was not finite, if any was.
+
+    The frames end before it.
+    """
+    from threadpoolctl import threadpool_limits
+
+    taken: list[dict[str, Any]] = []
+    with (
+        threadpool_limits(1, "blas"),
+        np.errstate(over="ignore", invalid="ignore", divide="ignore"),  # looked for in each frame
+    ):
+        for before, step in pairwise([0, *wanted]):
+            losses = [each.loss for each in islice(run, step - before)]
+            frame = take()
+            if not all(np.isfinite(part).all() for part in (losses, *frame.values())):
+                return taken, step
+            taken.append(frame)
+    return taken, None
 
 
 def _frame(network: Network, x, t, image: int, filters: int) -> dict[str, Any]:
     """What is recorded of one moment, by the names that the arrays have."""
-    a, _ = _passes(network, x, t)
-    *_, y = a.values()
-    frame: dict[str, Any] = {"loss": network.loss.value(y, t)}
-    frame["accuracy"] = network.loss.accuracy(y, t)
-    learning = _learning(network)
+    learning, last = _learning(network), list(network.layers)[-1]
+    probe = network.trace(x, t)
+    frame: dict[str, Any] = {"loss": probe.loss}
+    frame["accuracy"] = network.loss.accuracy(probe.outputs[last], t)
     for name, after in learning.items():
-        for part, values in zip(PARTS, (a[after], network.layers[name].grads["w"]), strict=True):
+        measured = (probe.outputs[after], probe.grads[f"{name}.w"])
+        for part, values in zip(PARTS, measured, strict=True):
             frame[f"{name}.{part}"] = histogram(values)
             frame[f"{name}.{part}.size"] = np.sqrt(np.mean(np.square(values)))
-    a, dz = _passes(network, x[image : image + 1], t[image : image + 1])
-    *_, y = a.values()
-    frame["read"] = y.argmax()
+    one = network.trace(x[image : image + 1], t[image : image + 1])
+    frame["read"] = one.outputs[last].argmax()
     for name in _convolutions(network):
-        frame[f"{name}.w"] = network.layers[name].params["w"][:filters, ..., :filters].copy()
-        frame[f"{name}.a"] = a[learning[name]][0, ..., :filters]
-        frame[f"{name}.dz"] = dz[name][0, ..., :filters]
+        frame[f"{name}.w"] = network.params[f"{name}.w"][:filters, ..., :filters].copy()
+        frame[f"{name}.a"] = one.outputs[learning[name]][0, ..., :filters]
+        frame[f"{name}.dz"] = one.deltas[name][0, ..., :filters]
     return frame
-
-
-def _passes(network: Network, x, t) -> tuple[dict[str, NDArray], dict[str, NDArray]]:
-    """Forwards and backwards: each layer's outputs, and their deltas; fills the layers' `grads`."""
-    a, dz, y = {}, {}, network.read(x)
-    for name, layer in network.layers.items():
-        y = a[name] = layer.forward(y)
-    delta = network.loss.delta(y, t)
-    for name, layer in reversed(network.layers.items()):
-        dz[name], delta = delta, layer.backward(delta)
-    return a, dz
 
 
 def _learning(network: Network) -> dict[str, str]:
@@ -279,7 +275,7 @@ def _learning(network: Network) -> dict[str, str]:
     for name, layer in network.layers.items():
         if "w" in layer.params:
             after[name] = name
-        elif last in after and isinstance(layer, (ReLU, Sigmoid, Softmax, Tanh)):
+        elif last in after and isinstance(layer, Activation):
             after[last] = name
         last = name
     return after

@@ -14,12 +14,12 @@ import numpy as np
 from cnnlib.convolution import conv, conv_bias_gradient, conv_delta, conv_weight_gradient
 from cnnlib.data import digits
 from cnnlib.errors import InputError
-from cnnlib.geometry import Window
+from cnnlib.geometry import Shape, Window
 from cnnlib.learning.layers import AvgPool, Conv, Dense, Flatten, Layer, MaxPool, ReLU
 from cnnlib.learning.losses import SoftmaxCrossEntropy
 from cnnlib.learning.network import Network
 from cnnlib.learning.optimizers import SGD
-from cnnlib.learning.training import batches, evaluate
+from cnnlib.learning.training import evaluate, steps
 
 from . import choices
 from .matrix import RELU, both
@@ -30,7 +30,6 @@ RATE, BATCH, EPOCHS = 0.2, 32, 4
 FILTERS = 6  # of both convolutions
 GOAL = 0.5  # the loss falls if its mean over the last steps is at most this part of the first
 LAST = 20  # steps
-Step = tuple[dict[str, np.ndarray], dict[str, np.ndarray]]  # parameters and their gradients
 
 
 @dataclass(frozen=True)
@@ -40,7 +39,7 @@ class Trained:
     Attributes
     ----------
     losses : list of float
-        Of each batch, up to the end or the first that is not finite.
+        Of each step: up to the end, to the first that is not finite, or until an error.
     accuracy : float
         On held-out digits; 0 where the training broke off.
     error : str
@@ -65,17 +64,16 @@ def train(way: Way | None = None, pool: str = "max", seed: int = 0) -> Trained:
     losses: list[float] = []
     try:
         network = _network(way, pool, seed)
-        kept: Step = ({}, {})
-        rng, optimizer = np.random.default_rng(seed + 1), SGD(RATE)
-        for _ in range(EPOCHS):
-            for index in batches(len(x_train), BATCH, rng):
-                with np.errstate(all="ignore"):  # what explodes is seen by its loss
-                    loss, grads = network.gradients(x_train[index], t_train[index])
-                losses.append(float(loss))
-                if not np.isfinite(loss):
+        optimizer = _Steps(way.made if way and way.part == "step" else {})
+        rng = np.random.default_rng(seed + 1)
+        run = steps(
+            network, x_train, t_train, optimizer=optimizer, rng=rng, batch=BATCH, epochs=EPOCHS
+        )
+        with np.errstate(all="ignore"):  # what explodes is seen by its loss
+            for step in run:
+                losses.append(step.loss)
+                if not np.isfinite(step.loss):
                     return Trained(losses)
-                kept = _stepped(way, network.params, grads, kept)
-                optimizer.step(*kept)
         return Trained(losses, evaluate(network, x_test, t_test)[1])
     except (DoesNotFit, IndexError, InputError, ValueError) as error:
         return Trained(losses, error=f"{type(error).__name__}: {error}")
@@ -123,16 +121,23 @@ def _network(way: Way | None, pool: str, seed: int) -> Network:
     return network
 
 
-def _stepped(way: Way | None, params, grads, last: Step) -> Step:
-    """The parameters that a step moves and the gradients that it uses, after those of `last`."""
-    made = way.made if way and way.part == "step" else {}
-    updated = made.get("updates", "all parameters")
-    names = {"nothing": [], "the last layer": ["dense1.w", "dense1.b"]}.get(updated, list(params))
-    factor = {"not taken": float(BATCH), "twice": 1 / BATCH}.get(made.get("mean", ""), 1.0)
-    used = {name: factor * grads[name] for name in names}
-    if "gradients" in made:  # added to the old ones
-        used = {name: gradient + last[1].get(name, 0) for name, gradient in used.items()}
-    return {name: params[name] for name in names}, used
+class _Steps(SGD):
+    """Gradient descent that moves some parameters alone, or uses other gradients."""
+
+    def __init__(self, made: Mapping[str, str]) -> None:
+        super().__init__(RATE)
+        self.made = made
+        self.used: dict[str, np.ndarray] = {}
+
+    def step(self, params: Mapping[str, np.ndarray], grads: Mapping[str, np.ndarray]) -> None:
+        updated = self.made.get("updates", "all parameters")
+        names = {"nothing": [], "the last layer": ["dense1.w", "dense1.b"]}.get(updated, params)
+        factor = {"not taken": float(BATCH), "twice": 1 / BATCH}.get(self.made.get("mean", ""), 1.0)
+        used = {name: factor * grads[name] for name in names}
+        if "gradients" in self.made:  # added to the old ones
+            used = {name: gradient + self.used.get(name, 0) for name, gradient in used.items()}
+        self.used = used
+        super().step({name: params[name] for name in names}, used)
 
 
 POOLS = {"max": MaxPool, "avg": AvgPool}
@@ -146,6 +151,10 @@ class _Conv(Conv):
         super().__init__(FILTERS, 3, **GEOMETRY)
         self.way = way
 
+    def output_shape(self, shape: Shape) -> Shape:
+        """Tried, since a mistake may change it."""
+        return Layer.output_shape(self, shape)
+
     def _made(self, quantity: str, **arrays) -> np.ndarray | None:
         if self.way is None or self.way.quantity != quantity:
             return None
@@ -153,7 +162,7 @@ class _Conv(Conv):
         axes, pads = window.axes(self.x.shape[1:-1]), ((2, 2), (2, 2))
         return wrong(quantity, [self.way.made], axes, pads, **arrays).result()
 
-    def forward(self, x: np.ndarray) -> np.ndarray:
+    def forward(self, x: np.ndarray, *, training: bool = False) -> np.ndarray:
         self.x, w, b = x, self.params["w"], self.params["b"]
         made = self._made("z", x=x, w=w, b=b)
         return conv(x, w, b, **GEOMETRY) if made is None else made
@@ -189,7 +198,7 @@ class _Pool(Layer):
         right = choices.right({**choices.POOL, **choices.POOL_FORWARD})
         self.kind, self.setting = kind, {**right, **made}
 
-    def forward(self, x: np.ndarray) -> np.ndarray:
+    def forward(self, x: np.ndarray, *, training: bool = False) -> np.ndarray:
         self.x = x
         return choices.pool(x, (2, 2), (1, 1), self.setting, self.kind)
 

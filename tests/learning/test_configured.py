@@ -1,0 +1,128 @@
+"""What layers, losses and optimizers say of themselves: their arguments, and the call."""
+
+import copy
+import pickle
+
+import numpy as np
+import pytest
+
+from cnnlib import learning
+from cnnlib.errors import InputError
+from cnnlib.learning import (
+    SGD,
+    Adam,
+    AvgPool,
+    Conv,
+    CrossEntropy,
+    Dense,
+    Flatten,
+    MaxPool,
+    ReLU,
+    SoftmaxCrossEntropy,
+)
+from cnnlib.learning.layers import Layer
+
+# How it is written, and how it is written shortest.
+WRITTEN = [
+    ("Conv(8, 5)", "Conv(8, 5)"),
+    ("Conv(filters=8, kernel=5, stride=1, init='he')", "Conv(8, 5)"),
+    ("Conv(8, (5, 3), stride=2)", "Conv(8, (5, 3), stride=2)"),
+    ("Conv(np.int64(8), 5, center=np.array([0, 1]))", "Conv(8, 5, center=[0, 1])"),
+    ("Conv(1, 2, bias=False, flip=True)", "Conv(1, 2, flip=True, bias=False)"),
+    ("Conv(1, 2, method='fft', init=0.1)", "Conv(1, 2, method='fft', init=0.1)"),
+    ("Dense(10, init=np.float64(0.5))", "Dense(10, init=0.5)"),
+    ("MaxPool(2, stride=None)", "MaxPool(2)"),
+    ("AvgPool((2, 1), padding=1, count_padding=True)",) * 2,
+    ("Flatten()", "Flatten()"),
+    ("ReLU()", "ReLU()"),
+    ("SoftmaxCrossEntropy()", "SoftmaxCrossEntropy()"),
+    ("CrossEntropy()", "CrossEntropy()"),
+    ("SGD(lr=0.1)", "SGD(0.1)"),
+    ("Momentum(0.1, 0.8)", "Momentum(0.1, momentum=0.8)"),
+    ("Momentum(0.1, form='torch')", "Momentum(0.1)"),
+    ("Adam()", "Adam()"),
+    ("Adam(1e-3, epsilon=1e-8)", "Adam()"),
+    ("Adam(0.01, form='keras')", "Adam(lr=0.01, form='keras')"),
+    ("Adam(epsilon=1e-8, form='keras')", "Adam(epsilon=1e-08, form='keras')"),
+    ("RMSprop(form='keras', rho=0.9)", "RMSprop(form='keras')"),
+    ("RMSprop(rho=0.9)", "RMSprop(rho=0.9)"),
+]
+NAMES = {"np": np, **{name: getattr(learning, name) for name in learning.__all__}}
+
+
+@pytest.mark.parametrize(("written", "shortest"), WRITTEN)
+def test_the_repr_is_the_shortest_call_that_makes_it(written, shortest):
+    part = eval(written, NAMES)
+    assert repr(part) == shortest
+    again = eval(shortest, NAMES)
+    assert repr(again) == shortest and type(again) is type(part)
+    assert type(part)(**part.config()).config().keys() == part.config().keys()
+
+
+def test_config_has_every_argument():
+    assert Conv(8, 5, stride=2).config() == dict(
+        filters=8, kernel=5, stride=2, dilation=1, padding=None, center=None, flip=False,
+        method="auto", bias=True, init="he",
+    )  # fmt: skip
+    assert Adam(form="keras").config() == dict(
+        lr=1e-3, beta1=0.9, beta2=0.999, epsilon=1e-7, form="keras"
+    )
+    optimizer = SGD(0.1)
+    optimizer.lr = 0.2
+    assert optimizer.config() == {"lr": 0.2} and repr(optimizer) == "SGD(0.2)"
+    assert ReLU().config() == Flatten().config() == CrossEntropy().config() == {}
+    assert SoftmaxCrossEntropy().config() == {}
+
+
+class Kept(Conv):
+    """A layer of one's own that fixes some arguments of its base."""
+
+    def __init__(self, filters, kernel):
+        super().__init__(filters, kernel, center=0, flip=True)
+
+
+class Lost(Layer):
+    def __init__(self, size):
+        super().__init__()
+        self.width = size
+
+
+class Mended(Lost):
+    def config(self):
+        return {"size": self.width}
+
+
+def test_classes_of_ones_own():
+    assert repr(Kept(3, 2)) == "Kept(3, 2)" and Kept(3, 2).config() == {"filters": 3, "kernel": 2}
+    assert repr(Mended(7)) == "Mended(7)"
+    assert repr(Lost(7)) == "Lost(...)"
+    with pytest.raises(InputError, match="Lost is made with size.*self.size = size, or define"):
+        Lost(7).config()
+
+
+@pytest.mark.parametrize(("layer", "shape"), [(Conv(2, 3), (4, 5, 1)), (Dense(2), (4,))])
+def test_a_layer_that_is_not_built_says_so(layer, shape):
+    kind = type(layer).__name__
+    with pytest.raises(InputError, match=rf"this {kind} has no params\['w'\].*put it into a Net"):
+        layer.forward(np.ones((1, *shape)))
+    layer.build(shape, np.random.default_rng(0), np.float64)
+    layer.forward(np.ones((1, *shape)))
+    with pytest.raises(InputError, match=rf"this {kind} has no buffers\['mean'\]"):
+        layer.buffers["mean"]
+
+
+@pytest.mark.parametrize("way", [copy.deepcopy, lambda a: pickle.loads(pickle.dumps(a))])
+def test_layers_can_be_copied(way):
+    layer = Dense(2)
+    layer.build((3,), np.random.default_rng(0), np.float64)
+    again, x = way(layer), np.ones((1, 3))
+    assert np.array_equal(again.forward(x), layer.forward(x))
+    assert not np.shares_memory(again.params["w"], layer.params["w"])
+    with pytest.raises(InputError, match="this Dense has no params"):
+        way(Dense(2)).params["w"]
+
+
+def test_pools_need_no_building():
+    x = np.arange(8.0).reshape(1, 4, 2, 1)
+    assert MaxPool(2).forward(x).ravel().tolist() == [3, 7]
+    assert AvgPool(2).forward(x, training=True).ravel().tolist() == [1.5, 5.5]
