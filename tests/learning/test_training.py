@@ -1,7 +1,7 @@
 """Training: the loss falls, batches, fit by hand, evaluation, history, divergence, errors."""
 
 import threading
-from itertools import product
+from itertools import islice, product
 from math import isnan
 
 import numpy as np
@@ -16,7 +16,7 @@ from cnnlib.learning.losses import CrossEntropy, HalfSquaredError, SigmoidBinary
 from cnnlib.learning.losses import SoftmaxCrossEntropy as Fused
 from cnnlib.learning.network import Network
 from cnnlib.learning.optimizers import SGD, Adam
-from cnnlib.learning.training import History, batches, evaluate, fit
+from cnnlib.learning.training import History, batches, evaluate, fit, steps
 
 
 def quiet(network, x, t, **keywords):
@@ -184,6 +184,122 @@ def test_validation_is_measured_after_each_epoch():
 def test_a_batch_of_64_is_the_default():
     x, t = rows(65)
     assert quiet(small(), x, t).epoch_steps == 2
+
+
+# Steps
+
+
+def how(batch=5, epochs=3, seed=7):
+    """Arguments of `steps` and `fit` alike, made anew."""
+    rng = np.random.default_rng(seed)
+    return dict(optimizer=Adam(0.01), rng=rng, batch=batch, epochs=epochs)
+
+
+def test_fit_takes_the_steps_that_steps_gives():
+    x, t = rows(23)
+    fitted, stepped = small(), small()
+    history = quiet(fitted, x, t, **how())
+    taken = list(steps(stepped, x, t, **how()))
+    assert [step.loss for step in taken] == history.loss
+    assert [step.accuracy for step in taken] == history.accuracy
+    assert same(stepped.params, fitted.params)
+    assert [step.number for step in taken] == list(range(1, 16))
+    assert [step.epoch for step in taken] == [0] * 5 + [1] * 5 + [2] * 5
+    for epoch in range(3):
+        seen = np.concatenate([step.index for step in taken if step.epoch == epoch])
+        assert sorted(seen.tolist()) == list(range(23))
+
+
+def test_a_step_is_what_one_does_by_hand_and_is_given_when_it_is_taken():
+    x, t = rows(23)
+    network, expected, optimizer = small(), small(), SGD(0.1)
+    for step in steps(network, x, t, **how() | dict(optimizer=SGD(0.1))):
+        n = step.index
+        loss, grads = expected.gradients(x[n], t[n])
+        assert step.loss == loss and same(step.grads, grads)
+        assert step.accuracy == np.mean(expected.forward(x[n]).argmax(axis=1) == t[n])
+        optimizer.step(expected.params, grads)
+        assert same(network.params, expected.params)
+
+
+def test_steps_have_no_end_unless_told():
+    x, t = rows(6)
+    run = steps(small(), x, t, optimizer=SGD(0.1), rng=np.random.default_rng(0))
+    taken = list(islice(run, 7))  # one batch of 64 holds them all
+    assert [step.epoch for step in taken] == list(range(7))
+    assert [len(step.index) for step in taken] == [6] * 7
+
+
+def test_a_step_that_is_not_finite_is_not_taken_and_is_the_last():
+    x, t = rows(20)
+    x[13, 2] = np.nan
+    network = small()
+    *good, last = steps(network, x, t, **how(batch=4, seed=0))
+    assert 13 in last.index and isnan(last.loss) and isnan(last.accuracy) and len(good) > 0
+    expected = small()
+    for _ in islice(steps(expected, *rows(20), **how(batch=4, seed=0)), len(good)):
+        pass
+    assert same(network.params, expected.params)
+
+
+@pytest.mark.parametrize("taken", [0, 3, 5, 7])
+def test_steps_go_on_where_they_were_stopped(taken):
+    x, t = rows(23)
+    whole, parts, given = small(), small(), how()
+    expected = [step.loss for step in steps(whole, x, t, **how())]
+    states = [given["rng"].bit_generator.state]
+    found = []
+    for step in islice(steps(parts, x, t, **given), taken):
+        found.append(step.loss)
+        states[step.epoch + 1 :] = [given["rng"].bit_generator.state]
+    epoch = max(0, len(states) - 2)  # that of the last step, the end of which is shuffled again
+    given["rng"].bit_generator.state = states[epoch]
+    rest = list(steps(parts, x, t, **given, start=(epoch, taken)))
+    assert found + [step.loss for step in rest] == expected
+    assert [step.number for step in rest] == list(range(taken + 1, 16))
+    assert same(parts.params, whole.params)
+
+
+@pytest.mark.parametrize("bad", [dict(epochs=0), dict(batch=0), dict(batch=2.5)], ids=str)
+def test_steps_refuse_wrong_numbers_at_once(bad):
+    (name,) = bad
+    with pytest.raises(InputError, match=f"{name} is"):
+        steps(small(), *rows(5), **how() | bad)
+    with pytest.raises(InputError, match="x has 5 samples and t 4"):
+        steps(small(), rows(5)[0], rows(5)[1][:4], **how())
+
+
+def test_layers_are_told_when_they_train():
+    seen = []
+
+    class Told(ReLU):
+        def forward(self, x, *, training=False):
+            seen.append(training)
+            return super().forward(x)
+
+    class Anyhow(ReLU):
+        def forward(self, x, **mode):
+            seen.append(mode.get("training", False))
+            return super().forward(x)
+
+    class Untold(ReLU):
+        def forward(self, x):
+            return super().forward(x)
+
+    layers = [Dense(3), Told(), Untold(), Anyhow(), Dense(3)]
+    rng = np.random.default_rng(0)
+    network, (x, t) = Network(layers, Fused(), input_shape=(4,), rng=rng), rows(10)
+    quiet(network, x, t, batch=5, validation=(x, t))
+    assert seen == [True] * 4 + [False] * 2
+    for call in (
+        lambda: network.forward(x),
+        lambda: network.gradients(x, t),
+        lambda: network.trace(x, t),
+        lambda: evaluate(network, x, t),
+    ):
+        seen.clear()
+        call()
+        assert seen == [False] * 2
 
 
 # Evaluation
