@@ -40,7 +40,7 @@ handout: $(STAMP)  ## notebooks and a wheel without the solutions, for a class: 
 test: $(STAMP)  ## run the tests, the doctests and every notebook against its committed outputs
 	@$(RUN) $(TEST)
 
-check: lint  ## for daily work: style, types and the core's tests, in a minute and a half
+check: lint  ## for daily work: style, types and the core's tests, in 70 seconds
 	@$(RUN) -m pytest cnnlib tests -n logical --maxprocesses 4 --dist loadfile -q \
 	    -m "not (notebook or browser or frameworks or slow)"
 

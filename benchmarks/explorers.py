@@ -59,7 +59,7 @@ def convolution(lens: str, rotated: bool = False) -> Steps:
 
 def pooling() -> Steps:
     """The choice moves over all outputs."""
-    explorer = PoolingExplorer(x=SQUARE, window=2, stride=1)
+    explorer = PoolingExplorer(input=SQUARE, window=2, stride=1)
     return explorer, ({"position": list(p)} for p in itertools.cycle(np.ndindex(8, 8)))
 
 

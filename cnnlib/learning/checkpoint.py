@@ -46,9 +46,8 @@ class TrainingState:
     ) -> None:
         self.path, self.network, self.optimizer = path, network, optimizer
         self.rng, self.history, self.written = rng, history, -math.inf
-        self.state: dict[str, Any] = {
-            "params": _copies(network.params), "buffers": _copies(network.buffers)
-        }  # fmt: skip
+        self.state: dict[str, Any] = {"params": _copies(network.params)}
+        self.state["buffers"] = _copies(network.buffers)
         self.keep()
         self.begin(0)
         if path is not None:
@@ -120,7 +119,7 @@ class TrainingState:
             why = f"epochs: they end at step {most}, and checkpoint {self.path} is past that"
             raise InputError(f"{why}. Give more epochs, {cure}")
         vars(self.history).update(tree["history"])
-        self.history.validation = list(map(tuple, self.history.validation))
+        self.history.validation = [tuple(pair) for pair in self.history.validation]
         # A file from before there were buffers has none.
         self.state = {name: tree.get(name, {}) for name in self.state}
         self.rng.bit_generator.state = self.state["shuffle"]

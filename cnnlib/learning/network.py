@@ -65,6 +65,15 @@ class Network:
     dtype : float type
         Type of parameters and activations.
 
+    Attributes
+    ----------
+    layers : dict of Layer
+        By name: `conv1`, `relu1`, `conv2`, ... in the order of the forward pass.
+    shapes : dict of tuple
+        Of an output sample of each layer.
+    output_shape : tuple
+        Of an output sample of the last one.
+
     Raises
     ------
     InputError
@@ -106,7 +115,7 @@ class Network:
     ) -> None:
         if dtype not in (np.float32, np.float64):
             raise InputError(f"dtype is {dtype}; expected np.float32 or np.float64")
-        if len(set(map(id, layers))) < len(layers):
+        if len({id(layer) for layer in layers}) < len(layers):
             raise InputError("a layer occurs twice in layers; each remembers one pass, so make two")
         self.loss, self.dtype = loss, np.dtype(dtype)
         axes = np.size(input_shape)
@@ -215,7 +224,9 @@ class Network:
             y = layer.forward(y, **mode)
             yield name, y
 
-    def _backwards(self, dz: np.ndarray, first: str | None = None):
+    def _backwards(
+        self, dz: np.ndarray, first: str | None = None
+    ) -> Iterator[tuple[str, np.ndarray]]:
         """The walk back: each layer and the deltas of its outputs, then 'x' and those of the batch.
 
         It fills the layers' `grads`. It ends early at the layer `first`, before which none learns:
@@ -313,11 +324,10 @@ class Network:
         network = cls.from_architecture(tree["network"], rng=rng, classes=classes)
         for kind, arrays in (("params", network.params), ("buffers", network.buffers)):
             saved = tree.get(kind, {})  # a file from before there were buffers has none
-            made, found = ({name: a.shape for name, a in set.items()} for set in (arrays, saved))
-            if made != found:
+            if _shapes(saved) != _shapes(arrays):
                 raise DataError(
-                    f"{path} holds {kind} of the shapes {found}, its layers make {made}: a class "
-                    "has changed since; load with the class as it was"
+                    f"{path} holds {kind} of the shapes {_shapes(saved)}, its layers make "
+                    f"{_shapes(arrays)}: a class has changed since; load with the class as it was"
                 )
             for name, a in arrays.items():
                 a[...] = saved[name]
@@ -410,6 +420,10 @@ class Network:
         rows.append(("total", "", str(sum(a.size for a in self.params.values()))))
         names, shapes, counts = (max(map(len, column)) for column in zip(*rows, strict=True))
         return "\n".join(f"{a:<{names + 4}}{b:<{shapes + 3}}{c:>{counts}}" for a, b, c in rows)
+
+
+def _shapes(arrays: Mapping[str, np.ndarray]) -> dict[str, Shape]:
+    return {name: a.shape for name, a in arrays.items()}
 
 
 def _has_mode(layer: Layer) -> bool:

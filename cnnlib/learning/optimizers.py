@@ -1,9 +1,9 @@
 """Optimizers: how gradients g become steps of the parameters p.
 
 PyTorch and Keras mean slightly different rules by the same name: the learning rate or epsilon
-stands in another place. `form='torch'` or `form='keras'` says which rule is meant, and each class
-gives both. In all of them t = 1, 2, ... counts the steps, what the optimizer remembers is 0 before
-the first, and products and roots are taken entry by entry (chapter 5).
+stands in another place. `form='torch'` or `form='keras'` says which rule is meant; plain gradient
+descent is the same in both. In all of them t = 1, 2, ... counts the steps, what the optimizer
+remembers is 0 before the first, and products and roots are taken entry by entry (chapter 5).
 
 In the Keras form some constants pass through float32, as they do in Keras whatever the dtype of
 the parameters. That is why the two agree to rounding in float64 as well. (Keras does the same to

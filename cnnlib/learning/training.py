@@ -46,7 +46,7 @@ class Step:
     loss, accuracy : float
         Of the batch, before the update.
     grads : dict of arrays
-        The gradients that the optimizer was given, named like `Network.params`.
+        The gradients of that loss, named like `Network.params`.
     """
 
     number: int
@@ -98,7 +98,7 @@ def steps(
     rng: np.random.Generator,
     batch: int = 64,
     epochs: int | None = None,
-    start: tuple[int, int] = (0, 0),
+    start: tuple[int, ...] = (0, 0),
 ) -> Iterator[Step]:
     """Train a network step by step: the loop of `fit`, to look at or to stop after each step.
 
@@ -152,6 +152,7 @@ def steps(
     (batch,) = per_axis("batch", batch, 1, 1)
     if epochs is not None:
         (epochs,) = per_axis("epochs", epochs, 1, 1)
+    start = per_axis("start", start, 2, 0)
     return _steps(network, x, t, optimizer, rng, batch, epochs, start)
 
 
@@ -197,7 +198,7 @@ def fit(
     Parameters
     ----------
     network : Network
-        Its parameters change in place.
+        Its parameters change in place, and so do the buffers of layers that train.
     x, t : array
         Samples (N, *P, C) and their targets, as the network's loss reads them.
     optimizer : Optimizer

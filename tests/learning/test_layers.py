@@ -220,6 +220,12 @@ def test_conv_lays_its_window_once_and_passes_every_keyword_on(monkeypatch):
     assert layer.laid == replace(laid, input_shape=(1, *x.shape[1:]))
 
 
+def test_every_layer_has_a_case():
+    kinds = {kind for kind in vars(cnnlib.learning).values() if isinstance(kind, type)}
+    layers_there = {kind for kind in kinds if issubclass(kind, layers.Layer)} - {layers.Layer}
+    assert {type(make()) for make, _ in CASES.values()} == layers_there
+
+
 @pytest.mark.parametrize("geometry", GEOMETRIES, ids=str)
 def test_max_pool_passes_geometry_on(geometry):
     layer, x, _ = built(lambda: MaxPool(2, **geometry), (2, 5, 6, 2))

@@ -6,6 +6,7 @@ force or with a literal, never with the solution, so that everything works witho
 
 import ast
 import html
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib import import_module
@@ -206,8 +207,9 @@ def get(id: str) -> Exercise:
 def all_exercises() -> Iterator[Exercise]:
     """All exercises, chapter by chapter."""
     names = [path.name for path in files(__package__).iterdir()]
-    for name in sorted(name for name in names if name.startswith("chapter_")):
-        yield from _of_chapter(name.removeprefix("chapter_").removesuffix(".py"))
+    chapters = [re.fullmatch(r"chapter_(\d+)\.py", name) for name in names]
+    for number in sorted(int(chapter[1]) for chapter in chapters if chapter):
+        yield from _of_chapter(str(number))
 
 
 def _of_chapter(chapter: str) -> tuple[Exercise, ...]:
