@@ -224,10 +224,11 @@ def steps(network: Network, framework: str) -> Iterator[tuple[str, Layer, Shape]
         if type(layer) not in (Dense, *PLAIN.values(), *LAID.values()):
             why = f"{framework} has counterparts for cnnlib's own layers and does not know this one"
             cure = "translate a network without it and add a layer of your own there"
-            refuse(name, has, why, f"{cure}, or keep the network in cnnlib")
+            refuse(name, has, why, f"{cure}, or keep such a network in cnnlib")
         if len(shape) > 4:
-            why = f"{framework} has layers for up to 3 spatial axes"
-            refuse(name, f"{has} for samples of shape {shape}", why, "keep the network in cnnlib")
+            why = f"{framework} has counterparts for cnnlib's own layers, up to 3 spatial axes"
+            has = f"{has} for samples of shape {shape}"
+            refuse(name, has, why, "keep such a network in cnnlib")
         yield name, layer, shape
         shape = network.shapes[name]
 

@@ -277,7 +277,7 @@ def _train(kept: TrainingState, x, t, batch: int, epochs: int, validation, progr
             kept.network, x, t, optimizer=kept.optimizer, rng=kept.rng, batch=batch, epochs=epochs,
             start=(kept.state["epoch"], done),
         ):  # fmt: skip
-            _record(step, x[step.index], kept)
+            _record(step, x, kept)
             kept.write()
             _show(bar, step, history)
             if step.number % history.epoch_steps == 0:
@@ -320,14 +320,16 @@ def _bar(total: int, done: int, shown: bool):
 
 def _record(step: Step, x, kept: TrainingState) -> None:
     """Note what a step saw, and keep the state after it; stop where a number is not finite."""
-    history = kept.history
+    history, index = kept.history, step.index
     if not math.isfinite(step.loss):
-        _stop(kept, "before", x, f"at step {step.number}: the loss is {step.loss}")
+        _stop(kept, "before", x[index], f"at step {step.number}: the loss is {step.loss}")
     history.loss.append(step.loss)
     history.accuracy.append(step.accuracy)
     for name, p in kept.network.params.items():
         if not np.isfinite(p).all():
-            _stop(kept, "params", x, f"at step {step.number}: the update of {name} overflows")
+            _stop(
+                kept, "params", x[index], f"at step {step.number}: the update of {name} overflows"
+            )
     kept.keep()
 
 

@@ -396,7 +396,7 @@ def test_the_frameworks_do_not_know_it(name, framework):
     pytest.importorskip(framework)
     message = (
         "layer batchnorm1 is a BatchNorm; .* does not know this one: translate a network without "
-        "it .*, or keep the network in cnnlib"
+        "it .*, or keep such a network in cnnlib"
     )
     with pytest.raises(InputError, match=message):
         getattr(interop, name)(make())
