@@ -10,8 +10,8 @@ from .network import Network
 
 def check_gradients(
     network: Network,
-    x,
-    t,
+    x: np.ndarray,
+    t: np.ndarray,
     *,
     rng: np.random.Generator,
     entries: int = 20,
@@ -51,7 +51,7 @@ def check_gradients(
         kept = p.copy()
         chosen = rng.choice(p.size, min(entries, p.size), replace=False)
 
-        def loss(values, p=p, chosen=chosen):
+        def loss(values: np.ndarray, p: np.ndarray = p, chosen: np.ndarray = chosen) -> float:
             p.flat[chosen] = values
             return network.loss.value(network.forward(x, training=training), t)
 

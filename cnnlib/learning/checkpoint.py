@@ -10,7 +10,7 @@ with the same numbers in the same order: it ends with the same bits.
 import math
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -36,13 +36,13 @@ class TrainingState:
 
     def __init__(
         self,
-        path,
+        path: storage.Place | None,
         network: Network,
         optimizer: Optimizer,
         rng: np.random.Generator,
-        history,
+        history: Any,
         data: Sequence[np.ndarray],
-        **run,
+        **run: Any,
     ) -> None:
         self.path, self.network, self.optimizer = path, network, optimizer
         self.rng, self.history, self.written = rng, history, -math.inf
@@ -128,7 +128,7 @@ class TrainingState:
     def __enter__(self) -> None:
         pass
 
-    def __exit__(self, kind, error, trace) -> None:
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         if error is None:
             return
         try:
@@ -141,7 +141,7 @@ class TrainingState:
             raise
 
 
-def _copies(arrays) -> dict[str, np.ndarray]:
+def _copies(arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     return {name: a.copy() for name, a in arrays.items()}
 
 

@@ -19,6 +19,7 @@ import math
 from typing import Any
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 from cnnlib.arrays import check_images, spatial
 from cnnlib.convolution import Laid, conv_bias_gradient, lay
@@ -81,7 +82,7 @@ class Layer(Configured):
         self.grads: dict[str, np.ndarray] = {}
         self.buffers: dict[str, np.ndarray] = Arrays(kind, "buffers")
 
-    def build(self, shape: Shape, rng: np.random.Generator, dtype) -> Shape:
+    def build(self, shape: Shape, rng: np.random.Generator, dtype: DTypeLike) -> Shape:
         """Make the arrays for samples of this shape; return the shape of an output sample."""
         return self.output_shape(shape)
 
@@ -156,7 +157,7 @@ class Conv(Layer):
         names = ("stride", "dilation", "padding", "center", "flip", "method")
         return {name: getattr(self, name) for name in names}
 
-    def build(self, shape: Shape, rng: np.random.Generator, dtype) -> Shape:
+    def build(self, shape: Shape, rng: np.random.Generator, dtype: DTypeLike) -> Shape:
         """Make `w` (K, *U, C) and `b` (K,) for samples of shape (*P, C)."""
         if len(shape) < 2:
             raise InputError(f"samples have shape {shape}; expected images (*P, C)")
@@ -211,7 +212,7 @@ class Dense(Layer):
         super().__init__()
         self.outputs, self.bias, self.init = outputs, bias, init
 
-    def build(self, shape: Shape, rng: np.random.Generator, dtype) -> Shape:
+    def build(self, shape: Shape, rng: np.random.Generator, dtype: DTypeLike) -> Shape:
         """Make `w` and `b` for rows of `inputs` numbers."""
         if len(shape) != 1:
             raise InputError(f"samples have shape {shape}; put a Flatten before Dense")
@@ -403,7 +404,12 @@ class Softmax(Activation):
 
 
 def first_weights(
-    shape: Shape, fan_in: int, fan_out: int, init: str | float, rng: np.random.Generator, dtype
+    shape: Shape,
+    fan_in: int,
+    fan_out: int,
+    init: str | float,
+    rng: np.random.Generator,
+    dtype: DTypeLike,
 ) -> np.ndarray:
     """Normal random weights of mean 0.
 

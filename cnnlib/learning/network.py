@@ -8,6 +8,7 @@ from inspect import signature
 from typing import Any
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 from cnnlib.errors import DataError, InputError
 from cnnlib.geometry import Shape, per_axis
@@ -111,7 +112,7 @@ class Network:
         *,
         input_shape: Shape,
         rng: np.random.Generator,
-        dtype=np.float32,
+        dtype: DTypeLike = np.float32,
     ) -> None:
         if dtype not in (np.float32, np.float64):
             raise InputError(f"dtype is {dtype}; expected np.float32 or np.float64")

@@ -4,8 +4,10 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import count
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from cnnlib.errors import DivergenceError, InputError
 from cnnlib.geometry import per_axis
@@ -14,6 +16,8 @@ from . import storage
 from .checkpoint import TrainingState
 from .network import Network
 from .optimizers import Optimizer
+
+Pair = tuple[np.ndarray, np.ndarray]  # samples and targets
 
 
 @dataclass
@@ -72,7 +76,9 @@ def batches(count: int, size: int, rng: np.random.Generator) -> Iterator[np.ndar
         yield order[start : start + size]
 
 
-def evaluate(network: Network, x: np.ndarray, t: np.ndarray, *, batch: int = 500):
+def evaluate(
+    network: Network, x: np.ndarray, t: np.ndarray, *, batch: int = 500
+) -> tuple[float, float]:
     """Mean loss and accuracy over a whole set, computed in batches: `(loss, accuracy)`.
 
     The mean is over samples, so a short last batch counts by its size. The accuracy is the share
@@ -156,7 +162,16 @@ def steps(
     return _steps(network, x, t, optimizer, rng, batch, epochs, start)
 
 
-def _steps(network, x, t, optimizer, rng, batch, epochs, start) -> Iterator[Step]:
+def _steps(
+    network: Network,
+    x: np.ndarray,
+    t: np.ndarray,
+    optimizer: Optimizer,
+    rng: np.random.Generator,
+    batch: int,
+    epochs: int | None,
+    start: tuple[int, ...],
+) -> Iterator[Step]:
     first, taken = start
     epoch_steps = -(-len(x) // batch)
     for epoch in count(first) if epochs is None else range(first, epochs):
@@ -169,7 +184,9 @@ def _steps(network, x, t, optimizer, rng, batch, epochs, start) -> Iterator[Step
                 return
 
 
-def _take_step(network: Network, x, t, optimizer: Optimizer):
+def _take_step(
+    network: Network, x: np.ndarray, t: np.ndarray, optimizer: Optimizer
+) -> tuple[float, float, dict[str, np.ndarray]]:
     """Forwards, backwards, and a step of the optimizer: loss, accuracy and gradients before it."""
     y = network.forward(x, training=True)
     loss, grads = network.backward(y, t)
@@ -257,7 +274,15 @@ def fit(
         raise
 
 
-def _train(kept: TrainingState, x, t, batch: int, epochs: int, validation, progress: bool) -> None:
+def _train(
+    kept: TrainingState,
+    x: np.ndarray,
+    t: np.ndarray,
+    batch: int,
+    epochs: int,
+    validation: Pair | None,
+    progress: bool,
+) -> None:
     """Resume the training, and go on to the last step; `kept` knows what happened."""
     from threadpoolctl import threadpool_limits
 
@@ -286,7 +311,7 @@ def _train(kept: TrainingState, x, t, batch: int, epochs: int, validation, progr
     kept.write(now=True)
 
 
-def _validate(kept: TrainingState, validation) -> None:
+def _validate(kept: TrainingState, validation: Pair | None) -> None:
     """Evaluate the network, if an epoch has ended for which that has not been done."""
     history = kept.history
     if validation is None or len(history.validation) == len(history.loss) // history.epoch_steps:
@@ -295,7 +320,7 @@ def _validate(kept: TrainingState, validation) -> None:
     kept.keep("before")
 
 
-def _show(bar, step: Step, history: History) -> None:
+def _show(bar: Any, step: Step, history: History) -> None:
     """Move the bar on; every ten steps, and at the end, it says the means of the last 50 steps."""
     bar.update()
     if step.number % 10 == 0 or bar.n == bar.total:
@@ -306,7 +331,7 @@ def _show(bar, step: Step, history: History) -> None:
         )
 
 
-def _bar(total: int, done: int, shown: bool):
+def _bar(total: int, done: int, shown: bool) -> Any:
     """A progress bar that works where no thread can start, say in a browser."""
     from tqdm.auto import tqdm
 
@@ -318,7 +343,7 @@ def _bar(total: int, done: int, shown: bool):
     return Bar(total=total, initial=done, miniters=1, disable=not shown)
 
 
-def _record(step: Step, x, kept: TrainingState) -> None:
+def _record(step: Step, x: np.ndarray, kept: TrainingState) -> None:
     """Note what a step saw, and keep the state after it; stop where a number is not finite."""
     history, index = kept.history, step.index
     if not math.isfinite(step.loss):
@@ -333,7 +358,7 @@ def _record(step: Step, x, kept: TrainingState) -> None:
     kept.keep()
 
 
-def _stop(kept: TrainingState, good: str, x, what: str) -> None:
+def _stop(kept: TrainingState, good: str, x: np.ndarray, what: str) -> None:
     """Say where the numbers broke, put the good parameters back, and raise."""
     loss, place = kept.history.loss, kept.network.first_broken(x, training=True)
     kept.put(good)
@@ -345,7 +370,7 @@ def _stop(kept: TrainingState, good: str, x, what: str) -> None:
     )
 
 
-def _read_set(network: Network, x, t) -> tuple[np.ndarray, np.ndarray]:
+def _read_set(network: Network, x: ArrayLike, t: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
     """Refuse a set that does not fit the network before anything is computed."""
     x, t = np.asarray(x), np.asarray(t)
     samples, targets = len(np.atleast_1d(x)), len(np.atleast_1d(t))

@@ -4,6 +4,7 @@ import base64
 import re
 from html import escape, unescape
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote, unquote
 
 from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
@@ -74,7 +75,7 @@ class Prose(IPythonRenderer):
     def text(self, text: str) -> str:
         return references(super().text(text), self.equations, strict=True)
 
-    def heading(self, text: str, level: int, **attrs) -> str:
+    def heading(self, text: str, level: int, **attrs: Any) -> str:
         text = _without_links(text)
         # Jupyter's rule, so that the notebooks' own links work: spaces become hyphens.
         old = escape(unescape(re.sub(r"<[^>]*>", "", text)).strip().replace(" ", "-"))

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 from matplotlib import style as plot_style
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 from traitlets import Any as Anything
 from traitlets import Dict, Enum, Int, List, TraitError, Unicode, validate
 
@@ -95,7 +95,9 @@ class NetworkExplorer(Explorer):
         """The image that the network sees, (28, 28, 1), from 0 to 1."""
         return read_image(self.drawing or self.data["digits"][self.digit]["pixels"])
 
-    def passes(self, dtype=np.float32) -> tuple[dict[str, NDArray], dict[str, NDArray], float, int]:
+    def passes(
+        self, dtype: DTypeLike = np.float32
+    ) -> tuple[dict[str, NDArray], dict[str, NDArray], float, int]:
         """Go forwards and backwards: what each layer gives, its deltas, the loss, its target."""
         network, x = read_network(dtype=dtype), self.image[None]
         target = self.target
@@ -150,7 +152,7 @@ class NetworkExplorer(Explorer):
         return figure
 
 
-def _draw_maps(axes, name: str, a: NDArray, cell: list) -> None:
+def _draw_maps(axes: Any, name: str, a: NDArray, cell: list) -> None:
     """Draw the maps of a layer side by side, from blue through grey (0) to yellow."""
     maps = a if a.ndim > 1 else a.reshape(1, -1, 1)
     I, J, _ = maps.shape
@@ -168,7 +170,9 @@ def _draw_maps(axes, name: str, a: NDArray, cell: list) -> None:
         axes.plot(k * (J + 1) + j, i, "o", mfc="none", mec=PALETTE["delta"], ms=7, mew=1.5)
 
 
-def write_network(network: Network, x: NDArray, t: NDArray, about: str, path: Path = SHIPPED):
+def write_network(
+    network: Network, x: NDArray, t: NDArray, about: str, path: Path = SHIPPED
+) -> None:
     """Write a trained network for the explorer, with digits of a test set and its accuracy there.
 
     The weights are rounded: to 64 levels where an array has more than 10,000 of them, else to 4096.
@@ -216,7 +220,7 @@ def _first(t: NDArray, read: NDArray, label: int, right: bool) -> int:
     return int(found[0])
 
 
-def read_network(path: Path = SHIPPED, dtype=np.float32) -> Network:
+def read_network(path: Path = SHIPPED, dtype: DTypeLike = np.float32) -> Network:
     """The cnnlib Network of a file that `write_network` wrote: the very numbers of the explorer."""
     return _build(_shipped() if path == SHIPPED else json.loads(path.read_text("utf-8")), dtype)
 
@@ -226,7 +230,7 @@ def _shipped() -> dict[str, Any]:
     return json.loads(SHIPPED.read_text(encoding="utf-8"))
 
 
-def _build(data: dict[str, Any], dtype=np.float32) -> Network:
+def _build(data: dict[str, Any], dtype: DTypeLike = np.float32) -> Network:
     parts = [(layer["kind"], layer["settings"]) for layer in data["layers"]]
     made = {"parts": [*parts, ("CrossEntropy", {})], "input_shape": data["input_shape"]}
     rng = np.random.default_rng(0)  # draws weights that are replaced at once

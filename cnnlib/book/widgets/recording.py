@@ -249,7 +249,9 @@ def _film(
     return taken, None
 
 
-def _frame(network: Network, x, t, image: int, filters: int) -> dict[str, Any]:
+def _frame(
+    network: Network, x: np.ndarray, t: np.ndarray, image: int, filters: int
+) -> dict[str, Any]:
     """What is recorded of one moment, by the names that the arrays have."""
     learning, last = _learning(network), list(network.layers)[-1]
     probe = network.trace(x, t)

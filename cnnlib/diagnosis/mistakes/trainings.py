@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from cnnlib.convolution import conv, conv_bias_gradient, conv_delta, conv_weight_gradient
 from cnnlib.data import digits
@@ -155,7 +156,7 @@ class _Conv(Conv):
         """Tried, since a mistake may change it."""
         return Layer.output_shape(self, shape)
 
-    def _made(self, quantity: str, **arrays) -> np.ndarray | None:
+    def _made(self, quantity: str, **arrays: np.ndarray) -> np.ndarray | None:
         if self.way is None or self.way.quantity != quantity:
             return None
         window = Window((3, 3), 2, 1, 2)
@@ -219,11 +220,12 @@ class _Head(SoftmaxCrossEntropy):
     def __init__(self, made: Mapping[str, str]) -> None:
         self.setting = {**choices.right({**choices.LOSS, **choices.HEAD}), **made}
 
-    def _head(self, y, t) -> dict[str, np.ndarray]:
+    def _head(self, y: ArrayLike, t: ArrayLike) -> dict[str, np.ndarray]:
+        y, t = np.asarray(y), np.asarray(t)
         return choices.head(y, np.eye(y.shape[1]), 0, t, self.setting, relu=False)
 
-    def value(self, y, t) -> float:
+    def value(self, y: ArrayLike, t: ArrayLike) -> float:
         return float(self._head(y, t)["loss"])
 
-    def delta(self, y, t) -> np.ndarray:
+    def delta(self, y: ArrayLike, t: ArrayLike) -> np.ndarray:
         return self._head(y, t)["dz"]
