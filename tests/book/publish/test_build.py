@@ -7,6 +7,7 @@ import errno
 import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 from pathlib import Path
 
@@ -282,7 +283,8 @@ def test_no_cell_begins_once_a_run_is_stopped(book):
     path = save("print(1)", "print(2)", "print(3)")
     notebook = nbformat.read(path, as_version=4)
     run = execution.Run(path, notebook, tick=lambda: run.stopped.set())
-    assert run() == execution.Failure(execution.INTERRUPTED)
+    with ThreadPoolExecutor(1) as pool:  # as the builder does it
+        assert pool.submit(run).result() == execution.Failure(execution.INTERRUPTED)
     assert printed_by(notebook) == ["1\n"]
 
 
