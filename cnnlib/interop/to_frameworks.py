@@ -222,7 +222,7 @@ def steps(network: Network, framework: str) -> Iterator[tuple[str, Layer, Shape]
     for name, layer in network.layers.items():
         has = f"is a {type(layer).__name__}"
         if type(layer) not in (Dense, *PLAIN.values(), *LAID.values()):
-            why = f"{framework} has counterparts for cnnlib's own layers and does not know this one"
+            why = f"cnnlib has no translation of it to {framework}"
             cure = "translate a network without it and add a layer of your own there"
             refuse(name, has, why, f"{cure}, or keep such a network in cnnlib")
         if len(shape) > 4:

@@ -5,14 +5,20 @@
 the arrays themselves, so do not change them in between.
 
 A network, its files, its training and its explorers ask a layer for what `Layer` lists, and for
-nothing else. A layer of your own is a subclass of `Layer`; the least that it defines is `forward`
-and `delta`. Beyond that it defines
+nothing else. A layer of your own is a subclass of `Layer`, or of `Activation`; the least that it
+defines is `forward` and `delta`, whose results have the dtype of what came in. Beyond that it
+defines
 
     __init__        if it takes arguments: calls super().__init__(), and keeps each in an
                     attribute of its name
     build           if it has arrays: fills `params` and `buffers`, returns super().build(...)
     gradients       if it has parameters
     output_shape    if it is not to be tried on zeros for that
+
+If it does something else in training, its `forward` takes the keyword `training`; `backward` then
+belongs to the last `forward`. What shall outlast a save or an interrupted training stands in
+`params` or `buffers`: anything else, say a Generator in an attribute, begins anew. A file with such
+a layer is loaded by `Network.load(path, classes=[YourLayer])`.
 """
 
 import math
@@ -99,7 +105,7 @@ class Layer(Configured):
         `training` is True in the steps of a training alone. A layer that does the same in both
         cases may leave the keyword out.
         """
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} has no forward: define forward(self, x)")
 
     def backward(self, dz: np.ndarray) -> np.ndarray:
         """Fill `grads` from the deltas of the outputs, and return the deltas of the inputs."""
@@ -111,7 +117,7 @@ class Layer(Configured):
 
     def delta(self, dz: np.ndarray) -> np.ndarray:
         """What do the inputs owe?"""
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} has no delta: define delta(self, dz)")
 
 
 class Conv(Layer):

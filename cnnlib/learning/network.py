@@ -128,10 +128,17 @@ class Network:
             kind = type(layer).__name__.lower()
             count[kind] += 1
             name = f"{kind}{count[kind]}"
+            if not hasattr(layer, "params"):
+                cure = "let its __init__ begin with super().__init__()"
+                raise InputError(f"layer {name} has no params: {cure}")
             try:
-                shape = layer.build(shape, rng, self.dtype)
+                built: Any = layer.build(shape, rng, self.dtype)
             except InputError as error:
                 raise InputError(f"layer {name}, input {shape}: {error}") from None
+            if not isinstance(built, tuple):
+                cure = "let it return super().build(shape, rng, dtype)"
+                raise InputError(f"build of layer {name} returned {built!r}, no shape: {cure}")
+            shape = built
             self.layers[name], self.shapes[name] = layer, shape
         self.output_shape = shape
         self._with_mode = {name for name, layer in self.layers.items() if _has_mode(layer)}

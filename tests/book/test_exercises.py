@@ -237,6 +237,20 @@ def test_other_algorithms_are_right(id, answer):
     assert check(id, answer).status == "right", check(id, answer)
 
 
+@pytest.mark.parametrize("exercise", ALL, ids=[e.id for e in ALL])
+def test_every_exercise_stands_in_its_chapter_with_its_hint_and_its_solution(exercise):
+    (path,) = NOTEBOOKS.glob(f"{chapter(exercise):>02}_*.ipynb")
+    book = nbformat.read(path, as_version=4).cells
+    code = [c for c in book if c.cell_type == "code"]
+    for call, tags in (
+        (f'check("{exercise.id}", {exercise.name}', {"exercise"}),
+        (f'hint("{exercise.id}"', {"exercise", "hint"}),
+        (f'solution("{exercise.id}"', {"exercise", "solution"}),
+    ):
+        found = [c for c in code if call in c.source]
+        assert found and tags <= set(found[0].metadata.get("tags", [])), call
+
+
 # Find the mistake
 
 faulty = pytest.mark.parametrize("exercise", FAULTY, ids=[e.id for e in FAULTY])

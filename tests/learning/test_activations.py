@@ -303,5 +303,7 @@ def test_softmax_refuses_a_missing_or_empty_last_axis(z):
 
 def test_empty_arrays_pass_through_the_elementwise_functions():
     empty = np.zeros((0, 3))
-    for function, delta, _ in PAIRS[:3]:
+    for function, delta, _ in PAIRS:
+        if function is activations.softmax:  # needs a row
+            continue
         assert delta(empty, function(empty)).shape == (0, 3)

@@ -16,6 +16,7 @@ from cnnlib.learning import (
     CrossEntropy,
     Dense,
     Flatten,
+    HalfSquaredError,
     MaxPool,
     Network,
     ReLU,
@@ -395,8 +396,47 @@ def test_the_frameworks_do_not_know_it(name, framework):
 
     pytest.importorskip(framework)
     message = (
-        "layer batchnorm1 is a BatchNorm; .* does not know this one: translate a network without "
-        "it .*, or keep such a network in cnnlib"
+        "layer batchnorm1 is a BatchNorm; cnnlib has no translation of it to .*: translate a "
+        "network without it .*, or keep such a network in cnnlib"
     )
     with pytest.raises(InputError, match=message):
         getattr(interop, name)(make())
+
+
+class Forgetful(Layer):
+    """Each of the things that a layer of one's own may forget."""
+
+    def forward(self, x):
+        return x
+
+
+class Unfinished(Forgetful):
+    def __init__(self):
+        pass
+
+
+class Shapeless(Forgetful):
+    def build(self, shape, rng, dtype):
+        super().build(shape, rng, dtype)
+
+
+@pytest.mark.parametrize(
+    ("layer", "message"),
+    [
+        (Unfinished, r"unfinished1 has no params: let its __init__ begin with super"),
+        (Shapeless, r"shapeless1 returned None, no shape: let it return super\(\).build"),
+    ],
+)
+def test_what_a_layer_forgets_is_named_with_its_cure(layer, message):
+    with pytest.raises(InputError, match=message):
+        Network([layer()], HalfSquaredError(), input_shape=(3,), rng=np.random.default_rng(0))
+
+
+def test_a_layer_without_a_delta_says_so():
+    layers = [Dense(2), Forgetful()]
+    rng = np.random.default_rng(0)
+    network = Network(layers, HalfSquaredError(), input_shape=(3,), rng=rng)
+    with pytest.raises(NotImplementedError, match="Forgetful has no delta: define delta"):
+        network.gradients(np.ones((1, 3), "f4"), np.ones((1, 2), "f4"))
+    with pytest.raises(NotImplementedError, match="Layer has no forward: define forward"):
+        Layer().forward(np.ones((1, 3)))
