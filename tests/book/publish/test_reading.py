@@ -11,7 +11,7 @@ import nbformat
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 from cnnlib.book.publish import BuildError
-from cnnlib.book.publish.reading import read
+from cnnlib.book.publish.reading import read, write
 
 CELL = new_code_cell("1", outputs=[new_output("stream", text="é\n")], execution_count=1)
 NOTEBOOK = new_notebook(cells=[new_markdown_cell("# é"), CELL])
@@ -94,3 +94,18 @@ def test_a_file_that_is_not_there_and_a_folder(tmp_path):
 def test_a_notebook_is_read_as_jupyter_reads_it():
     for path in sorted((Path(__file__).parents[3] / "notebooks").glob("*.ipynb")):
         assert read(path) == nbformat.read(path, as_version=4)
+
+
+def test_a_file_is_replaced_in_one_instant(tmp_path, monkeypatch):
+    """A stop just before leaves the old one, whole, and no draft."""
+    path = tmp_path / "page.html"
+    path.write_text("old")
+
+    def stopped(draft, target):
+        assert draft.read_text() == "new" and target == path
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Path, "replace", stopped)
+    with pytest.raises(KeyboardInterrupt):
+        write(path, "new")
+    assert [(file.name, file.read_text()) for file in tmp_path.iterdir()] == [("page.html", "old")]
