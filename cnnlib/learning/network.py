@@ -146,17 +146,25 @@ class Network:
     @property
     def params(self) -> dict[str, np.ndarray]:
         """All parameters, named like `conv1.w`; the arrays themselves, not copies."""
-        return {f"{n}.{p}": a for n, layer in self.layers.items() for p, a in layer.params.items()}
+        return self._named("params")
 
     @property
     def buffers(self) -> dict[str, np.ndarray]:
         """All buffers, named like parameters: saved, but never stepped; the arrays themselves."""
-        return {f"{n}.{p}": a for n, layer in self.layers.items() for p, a in layer.buffers.items()}
+        return self._named("buffers")
 
     @property
     def grads(self) -> dict[str, np.ndarray]:
         """What the last backward pass found, named like `params`; the arrays themselves."""
-        return {f"{n}.{p}": a for n, layer in self.layers.items() for p, a in layer.grads.items()}
+        return self._named("grads")
+
+    def _named(self, kind: str) -> dict[str, np.ndarray]:
+        """The arrays of all layers: that of `conv1` called `w` is `conv1.w`."""
+        return {
+            f"{name}.{key}": array
+            for name, layer in self.layers.items()
+            for key, array in getattr(layer, kind).items()
+        }
 
     def forward(self, x: np.ndarray, *, training: bool = False) -> np.ndarray:
         """Outputs `y` of the last layer for the batch `x`.

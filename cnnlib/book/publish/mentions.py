@@ -18,7 +18,7 @@ import re
 import tokenize
 from collections.abc import Callable
 
-NUMBER = r"\d\.(?:\d+(?!\d|\.\d|\w)|\?[a-z][\w-]*|\?)"
+NUMBER = r"1?\d\.(?:\d+(?!\d|\.\d|\w)|\?[a-z][\w-]*|\?)"
 LIST = rf"{NUMBER}(?:(?:,\s+|,?\s+(?:and|to|or)\s+){NUMBER})*"
 SECTION = rf"\#(?={NUMBER}-){NUMBER}|\b[Ss]ections?\s+{LIST}"
 EQUATION = rf"\b[Ee]quations?\s+{LIST}"

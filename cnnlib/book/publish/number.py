@@ -71,9 +71,10 @@ class Numbering:
 
     def add(self, one: Numbered) -> None:
         """Take in what is numbered; each number and each id stands once."""
-        cures = {f"{one.old[:2]}?{one.id}": "take `book` out of the metadata of the copied cell"}
+        chapter = one.old.partition(".")[0]
+        cures = {f"{chapter}.?{one.id}": "take `book` out of the metadata of the copied cell"}
         if not one.unnumbered:
-            cures[one.old] = f"write {one.old[:2]}? where it is new"
+            cures[one.old] = f"write {chapter}.? where it is new"
         for name, cure in cures.items():
             if (one.kind, name) in self.new:
                 where = f"{one.chapter}.ipynb, cell {one.cell}"
@@ -281,7 +282,7 @@ def _files(root: Path, numbering: Numbering) -> dict[Path, str]:
         if path.suffix != ".py":
             texts[path] = mentions.in_markdown(text, follow)
             continue
-        entries = re.fullmatch(rf"{EXERCISES}/chapter_(\d)\.py", name)
+        entries = re.fullmatch(rf"{EXERCISES}/chapter_(\d+)\.py", name)
         known = mentions.CODE if name.startswith(EXERCISES) else mentions.WORDS
         with numbering.reading(name):
             text = mentions.in_python(text, follow, known, bare=path.name == BARE)
@@ -300,7 +301,7 @@ def _entry_numbers(numbering: Numbering, file: str, chapter: str) -> Callable[[s
         if new is None:
             numbering.wrong.append(
                 f'{file}: Exercise("{old}", "{name}") is in no notebook: write its text there, '
-                f"**Exercise {old[:2]}?**"
+                f"**Exercise {chapter}.?**"
             )
         return new or old
 

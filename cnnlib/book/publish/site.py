@@ -14,7 +14,7 @@ from nbconvert.preprocessors import ClearOutputPreprocessor
 from nbformat import NotebookNode
 from nbformat.v4 import new_markdown_cell, new_notebook
 
-from ..exercises import every
+from ..exercises import all_exercises
 from ..figures import png
 from ..widgets import EXPLORERS, ConvolutionExplorer, Explorer
 from . import REPOSITORY
@@ -135,7 +135,7 @@ def _instructor(chapters: Sequence[Chapter], notebooks: Path) -> NotebookNode:
         environment()
         .get_template("instructor.md.j2")
         .render(
-            exercises=[exercise for exercise in every() if exercise.id in places],
+            exercises=[exercise for exercise in all_exercises() if exercise.id in places],
             places=places,
             chapters={chapter.name for chapter in chapters},
             explorers=[page_name(kind) for kind in EXPLORERS.values()],

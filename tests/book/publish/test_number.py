@@ -83,12 +83,12 @@ def test_the_committed_numbers_are_right(repository, capsys):
 
 
 def test_every_number_has_one_id_and_every_exercise_its_name(original):
-    from cnnlib.book.exercises import every
+    from cnnlib.book.exercises import all_exercises
 
     ids = every_id(original)
     assert len({(chapter, kind, number) for (chapter, kind, _), number in ids.items()}) == len(ids)
     named = {number: id for (_, kind, id), number in ids.items() if kind == "exercises"}
-    assert named == {exercise.id: exercise.name for exercise in every()}
+    assert named == {exercise.id: exercise.name for exercise in all_exercises()}
     text = (ROOT / number.SECTIONS).read_text(encoding="utf-8")
     listed = {(chapter, id) for chapter, ids in tomllib.loads(text).items() for id in ids}
     assert listed == {(chapter, id) for chapter, kind, id in ids if kind == "sections"}
@@ -299,3 +299,17 @@ def test_numbers_of_code_are_left():
     code = 'x = f(3.4) + a[0](3.4)  # (3.4), f(3.4)\ny = "section 3.2; 3.4"\nz = (3.4)'
     after = mentions.in_python(code, follow, mentions.CODE)
     assert after == 'x = f(3.4) + a[0](3.4)  # (3.5), f(3.4)\ny = "section 3.9; 3.4"\nz = (3.4)'
+
+
+def test_a_chapter_may_have_two_digits():
+    seen = []
+
+    def follow(kind, mention, number):
+        seen.append((kind, number))
+        return number
+
+    text = "See section 10.3, (10.4), exercise 10.2, version 110.5.\n\n$$ a = b \\qquad (10.4) $$"
+    mentions.in_markdown(text, follow)
+    assert seen == [
+        ("sections", "10.3"), ("equations", "10.4"), ("exercises", "10.2"), ("equations", "10.4"),
+    ]  # fmt: skip
