@@ -131,9 +131,17 @@ def test_the_start_page_answers_the_questions_that_readers_ask():
     block = prose("00_start_here").split("## Readers' questions")[1].split("\n## ")[0]
     rows = re.findall(r"^(\d+)\. .+", block, re.MULTILINE)
     assert [int(row) for row in rows] == list(range(1, QUESTIONS + 1))
-    for line in block.splitlines():
-        if re.match(r"\d+\. ", line):
-            assert re.search(r"\]\(\d\d_", line), line
+    for answer in re.split(r"^(?=\d+\. )", block, flags=re.MULTILINE)[1:]:
+        assert re.search(r"\]\(\d\d_", answer), answer
+
+
+@each_book
+def test_the_source_has_one_sentence_a_line(name):
+    """So that a change of a word is a change of its sentence in every comparison."""
+    second = re.compile(r"\w[`$]?[.?] (?:The|A|An|It|This|That|If|So|But|You) ")
+    for line in prose(name).splitlines():
+        if not line.startswith(("|", "#", "<", "$$")) and "(" not in line:
+            assert not second.search(re.sub(r"^\d+\. ", "", line)), line
 
 
 def code_of(mistake):

@@ -3,6 +3,7 @@
 # make number: leave this file, its numbers are examples
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -150,6 +151,20 @@ def test_a_fold_may_begin_inside_a_paragraph():
     assert text == "<p>Why? </p><details><summary>Answer</summary>So.</details>"
 
 
+def test_no_page_shows_markdown_as_it_is_written():
+    """A line that begins with <details> hides its formulas and code from Markdown."""
+    raw = html("Why?\n<details><summary>Answer</summary>`0` and $x$.</details>")
+    assert _shown(raw) == ["`0` and $x$."]
+    for text in drawn():
+        assert not _shown(text), _shown(text)
+
+
+def _shown(text):
+    """The pieces of a page's text with a sign of Markdown in them."""
+    plain = re.sub(r"<(code|math|pre)\b.*?</\1>", "", text, flags=re.DOTALL)
+    return [piece for piece in re.findall(r"[^<>]+(?=<)", plain) if re.search(r"[`$]|\*\*", piece)]
+
+
 # ---- The font
 
 
@@ -170,7 +185,6 @@ class _Any(dict):
 
 def test_every_character_of_every_formula_is_in_the_font(brotli):
     import html as entities
-    import re
 
     from fontTools import ttLib as ttlib
 
