@@ -37,7 +37,7 @@ import summary
 from convolution import WORKLOADS, Workload
 
 import cnnlib
-from cnnlib.convolution import faster
+from cnnlib.sums.choice import faster
 
 ROOT = Path(__file__).parents[1]
 CHAPTER, README = ROOT / "notebooks" / "results" / "speed.json", ROOT / "README.md"
