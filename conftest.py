@@ -36,6 +36,7 @@ SLOW = tuple(f"tests/{name}" for name in (
     "book/", "diagnosis/", "test_chapters", "test_clocks", "test_data", "test_notebooks",
     "test_readme"))  # fmt: skip
 # Doctests and cells have no fixtures.
+collect_ignore = ["cnnlib/book/earlier/chapter_6.py"]  # it has none, and imports both
 WITH_FRAMEWORKS = ("cnnlib/interop/", "notebooks/06_frameworks.ipynb")
 MNIST = [f"{part}-idx{n}-ubyte.gz" for part, n in (
     ("train-images", 3), ("train-labels", 1), ("t10k-images", 3), ("t10k-labels", 1))]  # fmt: skip

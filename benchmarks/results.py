@@ -26,9 +26,8 @@ import numpy as np
 from measure import blas
 
 import cnnlib
+from cnnlib.book.earlier.chapter_5 import classical, modern
 from cnnlib.data import _FILES, mnist
-from cnnlib.learning.layers import Conv, Dense, Flatten, MaxPool, ReLU, Sigmoid, Softmax
-from cnnlib.learning.losses import CrossEntropy, SoftmaxCrossEntropy
 from cnnlib.learning.network import Network
 from cnnlib.learning.optimizers import Adam
 from cnnlib.learning.training import evaluate, fit
@@ -38,21 +37,6 @@ RATE, BATCH, EPOCHS = 1e-3, 64, (5, 10)
 SEEDS = range(5)
 CHOICE_SEEDS = range(100, 103)  # others, so that no run is used twice
 RULES = {"constant": 1.0, "last fifth of the epochs at a tenth of the rate": 0.1}
-
-
-def modern(rng: np.random.Generator) -> Network:
-    """Chapter 5's modern model, which chapter 6 trains as well."""
-    layers = [Conv(8, 5), ReLU(), MaxPool(2), Conv(16, 5), ReLU(), MaxPool(2)]
-    layers += [Flatten(), Dense(128), ReLU(), Dense(10)]
-    return Network(layers, SoftmaxCrossEntropy(), input_shape=(28, 28, 1), rng=rng)
-
-
-def classical(rng: np.random.Generator) -> Network:
-    """Chapter 5's classical model."""
-    layers = [Conv(5, 2, stride=2, center=(0, 0)), ReLU(), MaxPool(2)]
-    layers += [Conv(20, 3, center=(1, 1), init="glorot"), Sigmoid(), Flatten()]
-    layers += [Dense(60, init="glorot"), Sigmoid(), Dense(10, init="glorot"), Softmax()]
-    return Network(layers, CrossEntropy(), input_shape=(28, 28, 1), rng=rng)
 
 
 def trained(x, t, seed: int, epochs: int, last: float) -> Network:

@@ -15,6 +15,7 @@ from nbconvert.filters import strip_ansi
 from nbformat import NotebookNode
 from tqdm import tqdm
 
+from .outline import tagged
 from .reading import code_cells, titles
 
 CELL_TIMEOUT = 600  # seconds; as long as nbval gives a cell in `make test`
@@ -86,7 +87,7 @@ def execute(
 
 
 class Run:
-    """One execution, from top to bottom, in a fresh kernel; it says why it failed, or None."""
+    """One execution, from top to bottom, each part alone; it says why it failed, or None."""
 
     def __init__(self, path: Path, notebook: NotebookNode, tick: Callable[[], object]):
         self.notebook = notebook
@@ -101,6 +102,7 @@ class Run:
             coalesce_streams=True,  # otherwise the kernel's timing decides where a stream is cut
             resources={"metadata": {"path": str(path.parent)}},
             on_cell_start=self._begin,
+            on_cell_execute=self._alone,
             on_cell_executed=lambda **_: tick(),
         )
 
@@ -133,6 +135,12 @@ class Run:
         self.stopped.set()
         if self.loop and self.client.km is not None and self.client.km.has_kernel:
             asyncio.run_coroutine_threadsafe(self._interrupt(), self.loop)
+
+    def _alone(self, cell: NotebookNode, **_: object) -> None:
+        """A part runs alone: where its setup begins, no name of an earlier part is left."""
+        if tagged(cell, "setup") and self.client.kc is not None:
+            # The kernel does this first, then the cell; nobody needs the answer.
+            self.client.kc.execute("get_ipython().reset(new_session=False)", silent=True)
 
     async def _interrupt(self) -> None:
         if self.client.km is not None:

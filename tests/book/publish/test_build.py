@@ -166,6 +166,18 @@ def test_a_chapter_that_fails_keeps_its_committed_outputs_and_the_others_go_on(
     assert committed_file_is_untouched(path)
 
 
+def test_a_part_runs_alone(book, rendered, capsys):
+    """Names of an earlier part are gone where a setup begins; what it imports itself is there."""
+    path = save(*["import math\nprint(math.floor(2.5))"] * 2, name="01_next", tags=["setup"])
+    assert main(["book"]) == 0
+    assert printed_by(rendered[-1].notebooks["01_next"]) == ["2\n", "2\n"]
+    notebook = nbformat.read(path, as_version=4)
+    notebook.cells[2].source = "print(math.floor(2.5))"
+    nbformat.write(notebook, path)
+    assert main(["book"]) == 1
+    assert "code cell 2 (Start) stops with NameError: name 'math'" in capsys.readouterr().err
+
+
 def printed_by(notebook):
     return [output.text for cell in notebook.cells for output in cell.get("outputs", [])]
 
