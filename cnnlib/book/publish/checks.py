@@ -1,4 +1,4 @@
-"""What must hold of every page, read from its finished HTML; a violation stops the build."""
+"""What must hold of every page, read once from its HTML; a violation stops the build."""
 
 import re
 from collections import defaultdict
@@ -11,26 +11,64 @@ from . import BuildError
 REQUESTS = {"src", "srcset", "poster", "data", "background"}  # attributes that load something
 DEAD = {"script", "button", "input", "select", "textarea", "form", "iframe", "object", "embed"}
 LOADS = re.compile(r"@import|url\((?!['\"]?(?:data:|#))")
+# What a cell may have. All else would be dropped by a browser, or swallow what follows.
+TEXT = set(
+    "a abbr article aside b bdi bdo blockquote br caption center cite code col colgroup dd del "
+    "details dfn div dl dt em figcaption figure font h1 h2 h3 h4 h5 h6 hr i img ins kbd li mark "
+    "math nav ol p pre q rp rt ruby s samp section small span strong style sub summary sup table "
+    "tbody td tfoot th thead time tr tt u ul var wbr".split()
+)
+MATH = set(
+    "menclose merror mfrac mi mmultiscripts mn mo mover mpadded mphantom mprescripts mroot mrow ms "
+    "mspace msqrt mstyle msub msubsup msup mtable mtd mtext mtr munder munderover".split()
+)
+VOID = {"br", "col", "hr", "img", "input", "link", "meta", "wbr"}  # elements without an end
+# A whole tag, a comment, or the start of a page. Any other < is read in one way here and in
+# another by a browser.
+MARKUP = re.compile(
+    r"""<script>.*?</script>|<!DOCTYPE\ html>|<!--(?!-?>)(?:(?!--).)*-->|</[a-z][a-z\d]*\s*>
+    |<[a-z][a-z\d]*(?:\s+[^\s"'<>/=]+(?:\s*=\s*(?:"[^"]*"|'[^']*'|[^\s"'<>=`]+))?)*\s*/?>""",
+    re.DOTALL | re.IGNORECASE | re.VERBOSE,
+)
 
 
 class Page(HTMLParser):
-    """One page: its ids, links, headings and the text below each heading, for the search."""
+    """A page, or its text: its ids, links, headings and the words below each, for the search.
 
-    def __init__(self, file: str, html: str):
+    Every element is closed in the cell that opens it, so that no cell changes those around it.
+    `taken` are the ids of what stands around a text.
+    """
+
+    def __init__(self, file: str, html: str, taken: Collection[str] = ()):
         super().__init__()
         self.file = file
         self.cell = ""
-        self.ids: set[str] = set()
+        self.ids = set(taken)
         self.links: list[tuple[str, str]] = []  # where, target
         self.headings: list[tuple[int, str, str]] = []  # level, id, text
         self.texts: dict[str, list[str]] = defaultdict(list)  # id of a heading: what follows it
+        self._open: list[str] = []
         self._silent = ""
         self._in_heading = False
-        self.feed(html)
+        end = 0
+        for found in MARKUP.finditer(html):
+            self._feed_text(html[end : found.start()])
+            self.feed(found[0])
+            end = found.end()
+        self._feed_text(html[end:])
+        self.close()
+        if self._open:
+            self._fail(f"<{self._open[-1]}> is not closed: write its </{self._open[-1]}>")
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         values = {name: value or "" for name, value in attrs}
-        self.cell = values.get("data-cell", self.cell)
+        between = self._open[-1:] in ([], ["main"])
+        if "data-cell" in values:
+            if not between:
+                self._fail(f"<{self._open[-1]}> is not closed: write its </{self._open[-1]}>")
+            self.cell = values["data-cell"]
+        elif self.cell and between and tag == "div":
+            self._fail("</div> ends the cell itself: close each element in its cell, and only once")
         if "id" in values:
             if values["id"] in self.ids:
                 self._fail(f"#{values['id']} stands here a second time: name one heading otherwise")
@@ -48,6 +86,12 @@ class Page(HTMLParser):
             self._fail("an image has no alternative text: figures.show(figure, alt) gives it one")
         if tag in DEAD and self.cell:
             self._fail(f"<{tag}> cannot work without a kernel: tag the cell `playground`")
+        if self.cell and tag not in (MATH if "math" in self._open else TEXT):
+            self._fail(
+                f"<{tag}> cannot stand in a page: write &lt;{tag}> or `<{tag}>` for the word"
+            )
+        if tag not in VOID:
+            self._open.append(tag)
         if tag == "a" and "href" in values:
             self.links.append((self._where(), values["href"]))
         if tag == "form":
@@ -58,7 +102,16 @@ class Page(HTMLParser):
         if tag in ("script", "style", "math") or values.get("class") == "anchor":
             self._silent = self._silent or tag
 
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.handle_starttag(tag, attrs)
+        if "math" in self._open:  # only there it also ends
+            self.handle_endtag(tag)
+
     def handle_endtag(self, tag: str) -> None:
+        if self._open[-1:] != [tag]:
+            last = f", but <{self._open[-1]}> is" if self._open else ""
+            self._fail(f"</{tag}> ends what is not open{last}: close each element in its cell")
+        self._open.pop()
         if tag == self._silent:
             self._silent = ""
         if tag == "main":
@@ -71,11 +124,20 @@ class Page(HTMLParser):
     def handle_data(self, data: str) -> None:
         if self._silent == "style" and LOADS.search(data):
             self._fail("a style sheet loads something: a page is complete in itself")
+        if self._silent == "style" and "<" in data:
+            self._fail("a style sheet has a tag in it: write its </style> before")
         if self._in_heading and self._silent != "a":
             level, id, text = self.headings[-1]
             self.headings[-1] = (level, id, text + data)
         elif self.cell and not self._silent and data.strip() and self.headings:
             self.texts[self.headings[-1][1]].append(data.strip())
+
+    def _feed_text(self, text: str) -> None:
+        """Read what has no tags; a style sheet's text may come in parts."""
+        if "<" in text:
+            start = text[text.index("<") :].split("\n")[0]
+            self._fail(f"{start!r:.40} is no whole tag or comment: write &lt; for the character")
+        self.feed(text)
 
     def _where(self) -> str:
         return f"{self.file}, cell {self.cell}" if self.cell else self.file

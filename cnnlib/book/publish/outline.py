@@ -50,6 +50,11 @@ def read_chapters(notebooks: Mapping[str, NotebookNode]) -> dict[str, Chapter]:
     return chapters
 
 
+def numbered(chapters: Mapping[str, Chapter]) -> Addresses:
+    """The addresses of all equations."""
+    return {n: at for chapter in chapters.values() for n, at in chapter.equations.items()}
+
+
 def read_chapter(name: str, notebook: NotebookNode) -> Chapter:
     """Read one notebook; without the table of the first one it promises nothing."""
     title = next((title for cell in notebook.cells for title in titles(cell)), name)

@@ -2,23 +2,23 @@
 
 import base64
 import gzip
-import hashlib
-import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from html import escape
 from pathlib import Path
-from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from nbformat import NotebookNode
 
-from ..widgets import HOST, Explorer
+from ..widgets import HOST, Explorer, in_script, policy
+from .checks import Page
 from .formulas import FONT
-from .outline import Addresses, Chapter, read_chapter
+from .outline import Addresses, Chapter, numbered, read_chapters
 from .reading import read
 
 TEMPLATES = Path(__file__).parent / "templates"
+TAKEN = ("content", "contents", "explorer-data")  # the ids that stand around a text
 
 
 @dataclass(frozen=True)
@@ -39,25 +39,46 @@ class Site:
         return self.repository.removeprefix(address) if address in self.repository else ""
 
 
-def single(name: str, folder: Path, repository: str) -> Site:
+def single(name: str, notebook: NotebookNode, folder: Path, repository: str) -> Site:
     """The surroundings of a page that stands alone; it may name the equations of the others."""
-    equations: Addresses = {}
-    for path in sorted(folder.glob("*.ipynb")):
-        if path.stem != name:
-            equations |= read_chapter(path.stem, read(path)).equations
-    return Site(equations, repository)
+    books = {path.stem: read(path) for path in sorted(folder.glob("*.ipynb")) if path.stem != name}
+    return Site(numbered(read_chapters(books | {name: notebook})), repository)
 
 
 def page(
     site: Site,
     name: str,
     body: str,
-    headings: Sequence[tuple[int, str, str]],
+    origin: str,
     explorers: Sequence[Explorer] = (),
-    outputs: dict[str, str] | None = None,
+    older: Mapping[str, str] | None = None,
     scripts: Sequence[str] = (),
-) -> str:
-    """Put the page around a body. `outputs` says when and why older outputs are shown."""
+) -> tuple[str, Page]:
+    """Put the page around a body; the second result is what was read from the body.
+
+    Parameters
+    ----------
+    site : Site
+        The pages that it belongs to.
+    name : str
+        That of its file, without `.html`.
+    body : str
+        Its text, in HTML.
+    origin : str
+        The file that an error names.
+    explorers : sequence of Explorer
+        What `mount.js` puts into the text.
+    older : mapping, optional
+        When and why it shows older outputs.
+    scripts : sequence of str
+        What it has besides those of every page.
+
+    Raises
+    ------
+    BuildError
+        See `checks`: the body would not be a page that works.
+    """
+    text = Page(origin, body, TAKEN)
     files = [chapter.file for chapter in site.chapters]
     file = f"{name}.html"
     at = files.index(file) if file in files else None
@@ -69,17 +90,17 @@ def page(
         data = in_script({"modules": modules, "shown": shown})
         scripts += [HOST + source("mount.js")]
     styles = dict.fromkeys(explorer.style for explorer in explorers)
-    return (
+    html = (
         environment()
         .get_template("page.html.j2")
         .render(
             site=site,
             file=file,
             notebook=f"{name}.ipynb" if name in site.notebooks or not site.chapters else "",
-            title=headings[0][2] if headings else name,
-            headings=headings,
+            title=text.headings[0][2] if text.headings else name,
+            headings=text.headings,
             body=body,
-            note=escape(note_on(outputs or {})),
+            note=escape(note_on(older or {})),
             before=site.chapters[at - 1] if at else None,
             after=site.chapters[at + 1] if at is not None and at + 1 < len(files) else None,
             style="\n".join([style(), *styles]),
@@ -89,21 +110,7 @@ def page(
             policy=policy(source("theme.js"), *scripts),
         )
     )
-
-
-def policy(*scripts: str) -> str:
-    """A content security policy: these scripts, the explorers' modules, and no request."""
-    hashes = [hashlib.sha256(script.encode()).digest() for script in scripts]
-    allowed = " ".join(f"'sha256-{base64.b64encode(digest).decode()}'" for digest in hashes)
-    return (
-        f"default-src 'none'; script-src {allowed} blob:; style-src 'unsafe-inline'; "
-        "img-src data:; font-src data:; base-uri 'none'; form-action 'self'"
-    )
-
-
-def in_script(value: Any) -> str:
-    """JSON that may stand in a script element: no tag can end it."""
-    return json.dumps(value, sort_keys=True, ensure_ascii=False).replace("<", "\\u003c")
+    return html, text
 
 
 def packed(text: str) -> str:
@@ -130,12 +137,12 @@ def environment() -> Environment:
     return Environment(loader=FileSystemLoader(TEMPLATES), undefined=StrictUndefined)
 
 
-def note_on(outputs: dict[str, str]) -> str:
+def note_on(older: Mapping[str, str]) -> str:
     """Say of older outputs when they were computed, and why not on the day of the others."""
-    if not outputs:
+    if not older:
         return ""
-    tried, reason = outputs["tried"], outputs["reason"].rstrip(".?!")
-    if "date" not in outputs:
+    tried, reason = older["tried"], older["reason"].rstrip(".?!")
+    if "date" not in older:
         return f"On {tried} this chapter could not be made: {reason}."
-    shown = f"This page shows the results that were committed on {outputs['date']}."
+    shown = f"This page shows the results that were committed on {older['date']}."
     return f"{shown} On {tried} they could not be computed anew: {reason}."

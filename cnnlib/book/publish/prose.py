@@ -11,11 +11,13 @@ from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
 from nbformat import NotebookNode
 from pygments import highlight
 from pygments.formatters import HtmlFormatter
-from pygments.lexers import get_lexer_by_name
+from pygments.lexers import TextLexer, get_lexer_by_name
+from pygments.util import ClassNotFound
 
 from . import BuildError
 from .formulas import EQUATION, mathml
 from .outline import Addresses, ids
+from .pictures import SUFFIXES, SVG, picture
 
 LONG = 30  # characters of TeX that may not fit the line of a phone
 PLAIN = re.compile(r'<span class="(?:n|p|w|o|nn|mi|mf|nb)">([^<]*)</span>')  # not coloured
@@ -102,27 +104,30 @@ class Prose(IPythonRenderer):
         file = self.folder / unquote(url)
         if not file.is_file():
             raise BuildError(f"the image {url}: there is no such file")
-        if file.suffix != ".png":
-            raise BuildError(f"the image {url}: expected a PNG")
-        return picture(base64.b64encode(file.read_bytes()).decode(), unescape(text))
+        kind = SUFFIXES.get(file.suffix.lower())
+        if not kind:
+            raise BuildError(f"the image {url}: expected one of {', '.join(SUFFIXES)}")
+        content = file.read_bytes()
+        try:
+            data = content.decode() if kind == SVG else base64.b64encode(content).decode()
+            return picture(kind, data, unescape(text))
+        except UnicodeDecodeError:
+            raise BuildError(f"the image {url}: it is not in UTF-8") from None
+        except BuildError as error:
+            raise BuildError(f"the image {url}: {error}") from None
 
     def block_code(self, code: str, info: str | None = None) -> str:
-        return f"<pre><code>{highlighted(code, info or 'text', self.equations)}</code></pre>\n"
-
-
-def picture(png: str, alt: str) -> str:
-    """An image in base64, with its size, so that nothing moves when it appears."""
-    header = base64.b64decode(png[:32])
-    width, height = (int.from_bytes(header[at : at + 4], "big") for at in (16, 20))
-    return (
-        f'<img src="data:image/png;base64,{png.strip()}" alt="{escape(alt)}" '
-        f'width="{width}" height="{height}">'
-    )
+        language = (info or "").split()[:1] or ["text"]
+        return f"<pre><code>{highlighted(code, language[0], self.equations)}</code></pre>\n"
 
 
 def highlighted(code: str, language: str, equations: Addresses) -> str:
-    """Colour code, and link the numbers of equations in its comments."""
-    html = highlight(code, get_lexer_by_name(language), HtmlFormatter(nowrap=True))
+    """Colour code, unless its language is unknown, and link the equations in its comments."""
+    try:
+        lexer = get_lexer_by_name(language)
+    except ClassNotFound:
+        lexer = TextLexer()
+    html = highlight(code, lexer, HtmlFormatter(nowrap=True))
     html = PLAIN.sub(r"\1", html).rstrip("\n")
     return COMMENT.sub(lambda found: references(found[0], equations), html)
 

@@ -2,7 +2,6 @@
 
 import base64
 import hashlib
-import inspect
 import re
 from collections.abc import Sequence
 from dataclasses import replace
@@ -16,15 +15,16 @@ from nbformat.v4 import new_markdown_cell, new_notebook
 
 from ..exercises import all_exercises
 from ..figures import png
-from ..widgets import EXPLORERS, ConvolutionExplorer, Explorer
+from ..widgets import EXPLORERS, ConvolutionExplorer, Explorer, in_script
 from . import REPOSITORY
 from .build import LIBRARY, Book
 from .checks import Page, check_links
-from .exporter import CourseExporter, explorer_html, page_name
+from .exporter import CourseExporter
 from .formulas import FOLDER
 from .handout import wheel
-from .outline import Addresses, Chapter, read_chapters
-from .pages import Site, environment, in_script, note_on, page, source
+from .outline import Addresses, Chapter, numbered, read_chapters
+from .outputs import explorer_html, page_name
+from .pages import Site, environment, note_on, page, source
 from .prose import REFERENCE, to_html
 from .reading import chapters, companions, markdown, read, write
 
@@ -46,29 +46,22 @@ def render(notebooks: Path, book: Book, html: Path) -> None:
         return
     files = _downloads(notebooks, book)
     site = _site(book, notebooks, files)
-    texts = {name: _rendered(book, name, notebooks, site) for name, book in books.items()}
-    texts["instructor"] = _rendered(
-        _instructor(site.chapters, notebooks), "instructor", notebooks, site
-    )
-    read_pages = {f"{name}.html": Page(f"{name}.ipynb", text) for name, text in texts.items()}
-    texts["index"] = _start_page(site)
-    texts["search"] = _search_page(site, read_pages)
-    for name in ("index", "search"):
-        read_pages[f"{name}.html"] = Page(f"{name}.html", texts[name])
+    rendered = books | {"instructor": _instructor(site.chapters, notebooks)}
+    pages = {f"{n}.html": _rendered(book, n, notebooks, site) for n, book in rendered.items()}
+    pages["search.html"] = _search_page(site, {file: text for file, (_, text) in pages.items()})
+    pages["index.html"] = _start_page(site)
     for kind in EXPLORERS.values():  # what follows # in their addresses is a state, not a place
-        file = f"explorers/{page_name(kind)}"
-        text = kind().page()
-        Page(file, text)
-        files[file] = text.encode()
-    check_links(read_pages, set(files), {f"{name}.html" for name in book.unread})
-    files |= {f"{name}.html": text.encode() for name, text in texts.items()}
+        files[f"explorers/{page_name(kind)}"] = kind().page().encode()
+    texts = {file: text for file, (_, text) in pages.items()}
+    check_links(texts, set(files), {f"{name}.html" for name in book.unread})
+    files |= {file: html.encode() for file, (html, _) in pages.items()}
     for old in [path for path in html.rglob("*") if path.is_file()]:
         if old.relative_to(html).as_posix() not in files:
             old.unlink()
     for name, content in files.items():
         write(html / name, content)
     write(record, f"{inputs} {_digest(_below(html))}")
-    print(f"{len(texts)} pages rendered: open {html / 'index.html'}")
+    print(f"{len(pages)} pages rendered: open {html / 'index.html'}")
 
 
 def _below(folder: Path) -> list[Path]:
@@ -95,9 +88,7 @@ def _downloads(notebooks: Path, book: Book) -> dict[str, bytes]:
 
 def _site(book: Book, notebooks: Path, files: dict[str, bytes]) -> Site:
     listed = read_chapters(book.notebooks)
-    equations = _cited_from_unread(book)
-    for chapter in listed.values():
-        equations |= chapter.equations
+    equations = _cited_from_unread(book) | numbered(listed)
     for name, chapter in listed.items():
         promise = re.sub("</?p>", "", to_html(chapter.promise, notebooks, equations)).strip()
         note = escape(note_on(book.notebooks[name].metadata.get("cnnlib", {})))
@@ -120,9 +111,10 @@ def _cited_from_unread(book: Book) -> Addresses:
     return {n: places[n.split(".")[0]] for n in cited if n.split(".")[0] in places}
 
 
-def _rendered(notebook: NotebookNode, name: str, folder: Path, site: Site) -> str:
-    resources = {"metadata": {"name": name, "path": str(folder)}, "site": site}
-    return CourseExporter().from_notebook_node(notebook, resources)[0]
+def _rendered(notebook: NotebookNode, name: str, folder: Path, site: Site) -> tuple[str, Page]:
+    surroundings = {"metadata": {"name": name, "path": str(folder)}, "site": site}
+    html, resources = CourseExporter().from_notebook_node(notebook, surroundings)
+    return html, resources["page"]
 
 
 def _instructor(chapters: Sequence[Chapter], notebooks: Path) -> NotebookNode:
@@ -145,25 +137,22 @@ def _instructor(chapters: Sequence[Chapter], notebooks: Path) -> NotebookNode:
     return new_notebook(cells=[new_markdown_cell(text)])
 
 
-def _start_page(site: Site) -> str:
-    listed = [
-        (page_name(kind), (inspect.getdoc(kind) or "").split("\n")[0])
-        for kind in EXPLORERS.values()
-    ]
+def _start_page(site: Site) -> tuple[str, Page]:
     shown: list[Explorer] = []
     explorer = ConvolutionExplorer()
     html = explorer_html(explorer, base64.b64encode(png(explorer.draw())).decode(), shown)
+    listed = [(page_name(kind), kind.about) for kind in EXPLORERS.values()]
     template = environment().get_template("index_page.html.j2")
     body = template.render(site=site, explorers=listed, explorer=html)
-    return page(site, "index", body, Page("index.html", body).headings, shown)
+    return page(site, "index", body, "index.html", shown)
 
 
-def _search_page(site: Site, pages: dict[str, Page]) -> str:
+def _search_page(site: Site, pages: dict[str, Page]) -> tuple[str, Page]:
     """The index stands in the page itself, as a script: that works without a server, too."""
     index = []
-    for file, read_page in pages.items():
-        for _, place, title in read_page.headings:
-            index.append([f"{file}#{place}", title, " ".join(read_page.texts[place])])
+    for file, text in pages.items():
+        for _, place, title in text.headings:
+            index.append([f"{file}#{place}", title, " ".join(text.texts[place])])
     body = environment().get_template("search.html.j2").render()
     scripts = [f"window.BOOK_INDEX = {in_script(index)};", source("search.js")]
-    return page(site, "search", body, Page("search.html", body).headings, scripts=scripts)
+    return page(site, "search", body, "search.html", scripts=scripts)

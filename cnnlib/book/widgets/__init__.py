@@ -1,7 +1,7 @@
 """The explorers: every connection of a layer to see and to move, live and in plain HTML."""
 
 from .convolution import ConvolutionExplorer
-from .explorer import HOST, MIME, PAGE_STYLE, POLICY, VIEW, Explorer
+from .explorer import HOST, MIME, VIEW, Explorer, in_script, policy
 from .network import NetworkExplorer
 from .playground import playground
 from .pooling import PoolingExplorer
@@ -16,12 +16,12 @@ __all__ = [
     "EXPLORERS",
     "HOST",
     "MIME",
-    "PAGE_STYLE",
-    "POLICY",
     "VIEW",
     "ConvolutionExplorer",
     "NetworkExplorer",
     "PoolingExplorer",
     "TrainingExplorer",
+    "in_script",
     "playground",
+    "policy",
 ]

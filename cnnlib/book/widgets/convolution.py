@@ -73,6 +73,7 @@ class ConvolutionExplorer(Explorer):
     traitlets.traitlets.TraitError: stride is 0; expected at least 1
     """
 
+    about = "A convolution to move: input, kernel, output, and what flows back through them."
     _esm = module("convolution")
     _css = style("convolution")
 

@@ -1,7 +1,9 @@
 """What all explorers share: how one gets its front end, and what a cell's output carries."""
 
 import base64
+import hashlib
 import json
+from collections.abc import Sequence
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -18,11 +20,6 @@ STATE = dict(sync=True, state=True)  # the tags of a trait that is part of an ex
 MIME = "application/vnd.cnnlib.explorer+json"
 VIEW = "application/vnd.jupyter.widget-view+json"
 HOST = (FOLDER / "host.js").read_text(encoding="utf-8")
-# Nothing from outside, and no connection at all; the module comes from a blob of the page itself.
-POLICY = (
-    "default-src 'none'; script-src 'unsafe-inline' blob:; style-src 'unsafe-inline'; "
-    "img-src data:; font-src data:"
-)
 
 
 def module(name: str) -> str:
@@ -37,6 +34,29 @@ def style(name: str) -> str:
     return "\n".join((FOLDER / file).read_text(encoding="utf-8") for file in files)
 
 
+def policy(*scripts: str, styles: Sequence[str] = ()) -> str:
+    """A content security policy of a page: these scripts and style sheets, and no request.
+
+    The explorers' modules come from a blob of the page itself. Without `styles` any style is
+    allowed: formulas and tables have theirs in attributes, which a policy cannot name.
+    """
+    style = _hashes(styles) if styles else "'unsafe-inline'"
+    return (
+        f"default-src 'none'; script-src {_hashes(scripts)} blob:; style-src {style}; "
+        "img-src data:; font-src data:; base-uri 'none'; form-action 'self'"
+    )
+
+
+def _hashes(texts: Sequence[str]) -> str:
+    digests = [hashlib.sha256(text.encode()).digest() for text in texts]
+    return " ".join(f"'sha256-{base64.b64encode(digest).decode()}'" for digest in digests)
+
+
+def in_script(value: Any) -> str:
+    """JSON that may stand in a script element: no tag can end it."""
+    return json.dumps(value, sort_keys=True, ensure_ascii=False).replace("<", "\\u003c")
+
+
 def output(model_id: str, still: bytes, alt: str, text: str) -> tuple[dict, dict]:
     """What a cell shows: the live view, and for those who have no kernel a still. Its metadata."""
     view = {"version_major": 2, "version_minor": 0, "model_id": model_id}
@@ -47,9 +67,11 @@ def output(model_id: str, still: bytes, alt: str, text: str) -> tuple[dict, dict
 class Explorer(anywidget.AnyWidget):
     """A widget whose cell output also works without a kernel.
 
-    A subclass sets `_esm = module(name)` and `_css = style(name)`, tags the traits that make up its
-    state with `sync=True, state=True`, and defines `alt` and `draw`.
+    A subclass sets `_esm = module(name)` and `_css = style(name)`, says `about`, tags the traits
+    that make up its state with `sync=True, state=True`, and defines `alt` and `draw`.
     """
+
+    about: str  # what one moves and sees: on the start page, and in the head of its own page
 
     def __init__(self, **traits: Any) -> None:
         unknown = sorted(set(traits) - set(self.class_trait_names()))
@@ -96,28 +118,24 @@ class Explorer(anywidget.AnyWidget):
         """A page of its own, for an iframe; its address is the state."""
         name = type(self).__name__
         data = [self.module, self.state(), {"address": True}]
-        arguments = ", ".join(json.dumps(item, sort_keys=True) for item in data)
-        arguments = arguments.replace("<", "\\u003c")  # no tag may end the script
+        arguments = ", ".join(map(in_script, data))
+        mount = f'mountExplorer(document.getElementById("explorer"), {arguments});'
+        script, style = f"\n{HOST}\n{mount}\n", f"\n{PAGE_STYLE}{self.style}"
         still = base64.b64encode(png(self.draw())).decode()
         return f"""<!DOCTYPE html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="{POLICY}">
+<meta http-equiv="Content-Security-Policy" content="{policy(script, styles=[style])}">
 <meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="description" content="{escape(self.about)}">
 <title>{name}</title>
-<style>
-:root {{ color-scheme: light dark; }}
-body {{ margin: 0.5rem; }}
-{PAGE_STYLE}{self.style}</style>
+<style>{style}</style>
 </head>
 <body>
 <main id="explorer"><h1>{name}</h1><img class="still" src="data:image/png;base64,{still}"
  alt="{escape(self.alt)}"></main>
-<script>
-{HOST}
-mountExplorer(document.getElementById("explorer"), {arguments});
-</script>
+<script>{script}</script>
 </body>
 </html>
 """
@@ -138,6 +156,8 @@ mountExplorer(document.getElementById("explorer"), {arguments});
 
 # On the screen the widget replaces its still, on paper the still replaces the widget.
 PAGE_STYLE = """\
+:root { color-scheme: light dark; }
+body { margin: 0.5rem; }
 h1 { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
 .still { max-width: 100%; height: auto; }
 @media screen { .mounted > .still { display: none; } }

@@ -53,6 +53,7 @@ class NetworkExplorer(Explorer):
     The classical network reads a 7 as 7
     """
 
+    about = "A trained network on one digit: all maps, all deltas, and the connections of any cell."
     _esm = module("network")
     _css = style("network")
 

@@ -53,6 +53,7 @@ class PoolingExplorer(Explorer):
     'Max-pooling, window 2, stride 1. Input (1,) lies in 2 windows: dx[1] = 10 + 20 = 30.'
     """
 
+    about = "Max- and average-pooling to move: input, window, outputs and their deltas."
     _esm = module("pooling")
     _css = style("pooling")
 

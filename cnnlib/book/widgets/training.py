@@ -42,6 +42,9 @@ class TrainingExplorer(Explorer):
     Training 'weights zero' after 1250 of 1250 steps: loss 2.3026, accuracy 10.0%
     """
 
+    about = (
+        "Kernels, maps, deltas, curves and histograms of one training, step by step (chapter 5)."
+    )
     _esm = module("training")
     _css = style("training")
 

@@ -21,6 +21,8 @@ from cnnlib.book.publish import BuildError
 from cnnlib.book.publish.build import VIEW, without_volatile_parts
 from cnnlib.book.publish.checks import Page, check_links
 from cnnlib.book.publish.exporter import CourseExporter
+from cnnlib.book.publish.outline import read_chapters
+from cnnlib.book.publish.pages import Site
 from cnnlib.book.widgets import MIME, PoolingExplorer
 
 PIXEL = (  # a PNG of one pixel
@@ -209,6 +211,50 @@ def test_old_outputs_are_dated(tmp_path):
     assert page.index('class="note"') < page.index("<h1")
 
 
+def test_a_cell_that_failed_says_so_above_its_older_output(tmp_path):
+    cells = [code(new_output("stream", text="1")), code(new_output("stream", text="2"))]
+    notebook = nbformat.read(save(tmp_path, *cells), as_version=4)
+    dates = {"date": "2020-02-03", "tried": "2020-04-05"}
+    notebook.metadata["cnnlib"] = dates | {"reason": "code cell 2 stops with E: <i>."}
+    notebook.cells[2].metadata["failed"] = "stops with E: <i>."
+    page = CourseExporter().from_notebook_node(notebook)[0]
+    note = (
+        '<p class="note">On 2020-04-05 this cell failed: it stops with E: &lt;i&gt;. '
+        "What stands below was committed on 2020-02-03.</p>"
+    )
+    before, after = page.split(note)
+    assert ">1</pre>" in before and ">2</pre>" in after
+    assert before.count('<div class="source">') == 2
+    notebook.cells[2].outputs = []
+    assert "What stands below" not in CourseExporter().from_notebook_node(notebook)[0]
+
+
+@pytest.mark.parametrize("title", ["`</title>` & more", "a <!-- b", '"<', "`<plaintext>`"])
+def test_a_title_is_text_wherever_it_stands(tmp_path, title):
+    html5lib = pytest.importorskip("html5lib")
+    path = save(tmp_path, new_markdown_cell("## words"))
+    notebook = nbformat.read(path, as_version=4)
+    notebook.cells[0].source = f"# {title}"
+    both = read_chapters({"03_chapter": notebook, "04": notebook}).values()
+    site = Site({}, chapters=tuple(both), wheel="w")
+    for resources in ({}, {"site": site, "metadata": {"name": "03_chapter"}}):
+        page = CourseExporter().from_notebook_node(notebook, resources)[0]
+        tree = html5lib.parse(page, namespaceHTMLElements=False)
+        assert tree.find("head/title").text == title.replace("`", "")
+        contents = "".join(tree.find("body/div/nav").itertext())
+        assert "words" in contents and contents.count(title) == 2 * bool(resources)
+        assert tree.find("body/footer") is not None
+
+
+def test_a_file_that_is_no_notebook_is_named_by_jupyter_as_well(tmp_path):
+    (tmp_path / "03_chapter.ipynb").write_text('{"cells": [')
+    command = [sys.executable, "-m", "nbconvert", "--to", "cnn-course", "03_chapter.ipynb"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode != 0
+    last = done.stderr.strip().splitlines()[-1]
+    assert "03_chapter.ipynb cannot be read: line 1 is no JSON, as where a file was cut" in last
+
+
 def test_jupyter_finds_the_exporter(tmp_path):
     path = save(tmp_path, explorer_cell())
     command = [sys.executable, "-m", "nbconvert", "--to", "cnn-course", str(path)]
@@ -218,7 +264,7 @@ def test_jupyter_finds_the_exporter(tmp_path):
 
 
 def test_links_between_pages_are_checked():
-    pages = {"a.html": Page("a", '<p id="x">'), "b.html": Page("b", '<a href="a.html#x">a</a>')}
+    pages = {"a.html": Page("a", '<p id="x"></p>'), "b.html": Page("b", '<a href="a.html#x">a</a>')}
     check_links(pages, set())
     pages["b.html"] = Page("b", '<a href="a.html#y">a</a>')
     with pytest.raises(BuildError, match="b: the link to a.html#y: there is no such place"):

@@ -2,6 +2,7 @@
 
 # make number: leave this file, its numbers are examples
 
+import base64
 import json
 import re
 from pathlib import Path
@@ -48,6 +49,18 @@ def test_references_are_linked_in_text_and_comments_and_nowhere_else():
     assert link in html("```python\nx = 1  # (3.4)\n```", **known)
     assert link not in html("```python\nx = f(3.4)\n```", **known)
     assert link not in html("### By (3.4)", **known)
+
+
+@pytest.mark.parametrize("info", ["nosuch", "", " ", "é", "{r, echo=FALSE}", "c++17", "-", "\\"])
+def test_code_of_an_unknown_language_is_plain_text(info):
+    assert html(f"```{info}\na < 1  # (3.5)\n```") == (
+        "<pre><code>a &lt; 1  # (3.5)</code></pre>\n"
+    )
+
+
+@pytest.mark.parametrize("info", ["python", "Python", "python title=x", " py "])
+def test_code_of_a_known_language_is_coloured(info):
+    assert '<span class="k">if</span>' in html(f"```{info}\nif x: y\n```")
 
 
 def test_an_equation_that_is_nowhere_is_refused_in_text_only():
@@ -123,12 +136,14 @@ def test_links_lead_to_pages(tmp_path):
         ("[a](data.csv)", "only notebooks"),
         ("![what](none.png)", "no such file"),
         ("![](dot.png)", "no alternative text"),
-        ("![what](dot.jpg)", "expected a PNG"),
+        ("![what](dot.jpg)", r"image dot\.jpg: a picture is no image/jpeg"),
+        ("![what](dot.svg)", r"image dot\.svg: it is not in UTF-8"),
+        ("![what](data.csv)", r"image data\.csv: expected one of \.png, "),
         ("![what](https://example.org/a.png)", "no such file"),
     ],
 )
 def test_what_is_not_there_is_refused(tmp_path, source, reason):
-    for name in ("data.csv", "dot.jpg", "dot.png"):
+    for name in ("data.csv", "dot.jpg", "dot.png", "dot.svg"):
         (tmp_path / name).write_bytes(PIXEL)
     with pytest.raises(BuildError, match=reason):
         html(source, tmp_path)
@@ -139,6 +154,14 @@ def test_an_image_is_embedded_with_its_size(tmp_path):
     text = html('![a "dot"](dot.png)', tmp_path)
     assert 'src="data:image/png;base64,iVBOR' in text
     assert 'alt="a &quot;dot&quot;" width="1" height="1"' in text
+
+
+def test_a_drawing_is_embedded(tmp_path):
+    drawing = '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 4 3"><!-- é --></svg>'
+    (tmp_path / "dot.svg").write_text(drawing, encoding="utf-8")
+    text = html("![a dot](dot.svg)", tmp_path)
+    found = re.search(r'svg\+xml;base64,(.*?)" alt="a dot" width="4" height="3"', text)
+    assert base64.b64decode(found[1]).decode() == drawing
 
 
 def test_tables_get_a_box_to_scroll_in():

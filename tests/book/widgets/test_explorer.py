@@ -79,9 +79,47 @@ def test_a_page_of_its_own_needs_nothing_else(name):
     explorer = EXPLORERS[name]()
     page = explorer.page()
     assert explorer.page() == page
-    assert "default-src 'none'" in page
-    assert page.count("</script>") == 1
+    assert "default-src 'none'" in page and "unsafe-inline" not in page
+    assert page.count("</script>") == page.count("</style>") == 1
+    assert f'<meta name="description" content="{explorer.about}">' in page
     assert not re.search(r'(?:src|href)="(?!data:)', page)
+
+
+SLIPPED_IN = """
+<script>document.body.dataset.slipped = "script";</script>
+<img src="data:," alt="" onerror="document.body.dataset.slipped = 'handler'">
+<style>main { opacity: 0.5; }</style>
+<p id="slipped" style="opacity: 0.5">p</p>
+"""
+
+
+@each_explorer
+@pytest.mark.parametrize("allowed", [False, True], ids=["as it is", "without the policy"])
+def test_nothing_slipped_into_a_page_runs_and_the_explorer_does(name, allowed, browser, tmp_path):
+    page, file = browser.new_page(), tmp_path / "page.html"
+    text = EXPLORERS[name]().page().replace("<main", f"{SLIPPED_IN}<main")
+    if allowed:  # as a proof that the rest of the test would see it
+        text = re.sub(r"<meta http-equiv=.*?>", "", text)
+    file.write_text(text, encoding="utf-8")
+    page.goto(file.as_uri())
+    page.wait_for_selector(".mounted")
+    found = page.evaluate(
+        """() => {
+            const opacity = (e) => getComputedStyle(document.querySelector(e)).opacity;
+            const said = document.body.dataset.slipped ?? "nothing";
+            return [said, opacity("main"), opacity("#slipped")];
+        }"""
+    )
+    assert found == (["handler", "0.5", "0.5"] if allowed else ["nothing", "1", "1"])
+    page.close()
+
+
+@each_explorer
+def test_a_page_of_its_own_has_all_its_styles(name, open_page):
+    """`open_page` fails where the policy refuses anything: that is an error in the console."""
+    page = open_page(EXPLORERS[name]())
+    assert page.locator(".still").filter(visible=True).count() == 0
+    assert page.evaluate("getComputedStyle(document.querySelector('h1')).position") == "absolute"
 
 
 @each_explorer
