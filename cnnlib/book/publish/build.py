@@ -4,6 +4,7 @@ import copy
 import hashlib
 import subprocess
 from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import date
 from importlib.util import find_spec
@@ -51,46 +52,50 @@ class Book:
 
 
 def make(notebooks: Path, build: Path, jobs: int = 0) -> Book:
-    """Execute into `build` every notebook whose content or library changed since it was last done.
+    """Execute into `build` every notebook whose code or library changed since it was last done.
 
-    Beside each result stands the fingerprint of what it was made from. A chapter that fails does
-    not stop the others: the book has its committed outputs, with a dated note, and the next run
-    begins with it. Where a package of `OPTIONAL` is missing, that is no failure.
+    Beside each result stands the fingerprint of what it was made from. Where only the text changed,
+    it has the outputs of the last execution. A chapter that fails does not stop the others: the
+    book has its committed outputs, with a dated note, and the next run begins with it. Where a
+    package of `OPTIONAL` is missing, that is no failure.
     """
     folders = (LIBRARY, *(notebooks / name for name in COMPANIONS))
     book, due, marks, fresh = Book({}), {}, {}, 0
     for path in chapters(notebooks):
         result = build / path.name
         try:
-            notebook = read(path)
+            notebook = book.notebooks[path.stem] = read(path)
         except UnreadableError as error:
             book.notebooks[path.stem] = _placeholder(path, error.reason)
             book.failures[path.stem] = Failure(error.reason)
             print(f"{path.name}: FAILED, {error.reason}")
             continue
         absent = missing(notebook)
-        mark = marks[path] = " ".join([fingerprint(notebook, *folders), *absent])
-        if _is_fresh(result, mark):
-            notebook = read(result)
-            fresh += 1
-        elif absent:
+        mark = marks[path] = fingerprint(notebook, *folders)
+        if absent:
             reason = f"{' and '.join(absent)} {'is' if len(absent) == 1 else 'are'} not installed"
             print(f"{path.name} keeps its committed outputs: {reason}.")
-            _keep(result, _explained(notebook, path, reason), mark)
+            _explained(notebook, path, Failure(reason))
+            _keep(result, notebook, f"without {' '.join(absent)}")
+        elif before := _result(result, mark, notebook):
+            book.notebooks[path.stem] = _with_outputs(notebook, before)
+            if book.notebooks[path.stem] != before:
+                _keep(result, book.notebooks[path.stem], mark)
+            fresh += 1
         else:
             due[path] = copy.deepcopy(notebook)
-        book.notebooks[path.stem] = notebook
 
     def done(path: Path, failure: Failure | None) -> None:
         try:
             if failure is None:
-                _keep(build / path.name, due[path], marks[path])
-                book.notebooks[path.stem] = due[path]
+                executed = _with_outputs(book.notebooks[path.stem], due[path])
+                _keep(build / path.name, executed, marks[path])
+                book.notebooks[path.stem] = executed
         except OSError as error:
             failure = Failure(f"its result could not be written: {without_path(error)}")
         if failure:
             _mark_file(build / path.name).unlink(missing_ok=True)
-            _explained(book.notebooks[path.stem], path, failure.reason)
+            _explained(book.notebooks[path.stem], path, failure)
             book.failures[path.stem] = failure
 
     # What is missing comes first; then the last chapters, which take longest: at the end, no core
@@ -146,10 +151,8 @@ def committed_on(path: Path) -> str:
 
 
 def fingerprint(notebook: NotebookNode, *folders: Path) -> str:
-    """Hash what an executed notebook depends on: its cells without outputs, and these folders."""
-    digest = hashlib.sha256()
-    for cell in notebook.cells:
-        digest.update(repr((cell.cell_type, cell.source, cell.metadata.get("tags"))).encode())
+    """Hash what the outputs of a notebook depend on: its code cells, and these folders."""
+    digest = hashlib.sha256(repr(_code(notebook)).encode())
     for folder in folders:
         for file in sorted(path for path in folder.rglob("*") if path.is_file()):
             name = file.relative_to(folder)
@@ -185,22 +188,25 @@ def without_volatile_parts(notebook: NotebookNode) -> NotebookNode:
     return notebook
 
 
-def without_progress_bars(notebook: NotebookNode) -> NotebookNode:
-    """Remove the bars of finished loops: without a kernel they would stand at 0 % for ever."""
-    for cell in code_cells(notebook):
-        cell.outputs = [
-            output
-            for output in cell.outputs
-            if not (VIEW in output.get("data", {}) and "%|" in output.data.get("text/plain", ""))
-        ]
-    return notebook
+def _with_outputs(notebook: NotebookNode, executed: NotebookNode) -> NotebookNode:
+    """A copy of the notebook with the outputs of one that has the same code cells."""
+    made = copy.deepcopy(notebook)
+    for cell, done in zip(code_cells(made), code_cells(executed), strict=True):
+        cell.outputs, cell.execution_count = done.outputs, done.execution_count
+    return made
 
 
-def _explained(notebook: NotebookNode, path: Path, reason: str) -> NotebookNode:
-    """Leave in the notebook what its page says about its older outputs."""
+def _code(notebook: NotebookNode) -> list[tuple[str, list[str]]]:
+    """What is executed, and the tags that say how."""
+    return [(cell.source, cell.metadata.get("tags", [])) for cell in code_cells(notebook)]
+
+
+def _explained(notebook: NotebookNode, path: Path, failure: Failure) -> None:
+    """Leave in the notebook what its page says about its older outputs, and at which cell."""
     dates = {"date": committed_on(path), "tried": date.today().isoformat()}
-    notebook.metadata["cnnlib"] = dates | {"reason": reason}
-    return notebook
+    notebook.metadata["cnnlib"] = dates | {"reason": failure.reason}
+    if failure.cell:
+        code_cells(notebook)[failure.cell - 1].metadata["failed"] = failure.what
 
 
 def _placeholder(path: Path, reason: str) -> NotebookNode:
@@ -211,9 +217,14 @@ def _placeholder(path: Path, reason: str) -> NotebookNode:
     return notebook
 
 
-def _is_fresh(result: Path, mark: str) -> bool:
-    file = _mark_file(result)
-    return result.exists() and file.exists() and file.read_text() == mark
+def _result(path: Path, mark: str, notebook: NotebookNode) -> NotebookNode | None:
+    """What was executed last, if it is whole and was made from the same code."""
+    file = _mark_file(path)
+    if path.exists() and file.exists() and file.read_text() == mark:
+        with suppress(UnreadableError):
+            before = read(path)
+            return before if _code(before) == _code(notebook) else None
+    return None
 
 
 def _keep(result: Path, notebook: NotebookNode, mark: str) -> None:

@@ -28,10 +28,15 @@ INTERRUPTED = "the build was interrupted"
 
 @dataclass(frozen=True)
 class Failure:
-    """Why a notebook could not be executed: in one line, and in more, which help to mend it."""
+    """Why a notebook could not be executed: in one line, and in more, which help to mend it.
+
+    Where it was a cell, also the number of that code cell and what became of it.
+    """
 
     reason: str
     details: tuple[str, ...] = ()
+    cell: int = 0
+    what: str = ""
 
 
 def cores() -> int:
@@ -159,7 +164,7 @@ class Run:
             last = strip_ansi(traceback).splitlines()[-4:]
             lines += ["The last lines of the error:", *_indented(last)]
         section = _section(self.notebook, cell)
-        return Failure(f"code cell {number}{section} {what}", tuple(lines))
+        return Failure(f"code cell {number}{section} {what}", tuple(lines), number, what)
 
 
 def without_path(error: OSError) -> str:

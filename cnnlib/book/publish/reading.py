@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 
 import nbformat
+from jsonschema import Draft7Validator
 from nbformat import NotebookNode
 from nbformat.v4.rwbase import rejoin_lines
 from nbformat.validator import iter_validate
@@ -13,6 +14,15 @@ from . import BuildError
 
 COMPANIONS = ("results", "scripts")  # folders beside the notebooks: what these read and run
 HEADING = re.compile(r"^#+ +(.+?) *$", re.MULTILINE)
+# Of the metadata, Jupyter's format says little more than that they are there.
+IDS = {"type": "object", "additionalProperties": {"type": "string"}}
+BOOK = {"type": "object", "properties": {"figure": {"type": "string"}}, "additionalProperties": IDS}
+WORDS = {"type": "object", "properties": {"alt": {"type": "string"}}}
+OUTPUT = {"properties": {"metadata": {"patternProperties": {"^image/": WORDS}}}}
+NEVER: dict = {"not": {}}  # only the builder's own copies have it
+CELL = {"metadata": {"properties": {"book": BOOK, "failed": NEVER}}, "outputs": {"items": OUTPUT}}
+NOTEBOOK = {"cells": {"items": {"properties": CELL}}, "metadata": {"properties": {"cnnlib": NEVER}}}
+OURS = Draft7Validator({"properties": NOTEBOOK}).iter_errors
 CONFLICT = re.compile(r"^(?:<{7}|>{7}) ", re.MULTILINE)
 
 
@@ -34,7 +44,8 @@ def chapters(notebooks: Path) -> list[Path]:
 
 def companions(notebooks: Path) -> dict[str, bytes]:
     """The files that notebooks read and run, by their paths beside the notebooks."""
-    files = [file for name in COMPANIONS for file in sorted((notebooks / name).glob("*.*"))]
+    found = [file for name in COMPANIONS for file in sorted((notebooks / name).glob("*.*"))]
+    files = [file for file in found if file.is_file()]
     return {file.relative_to(notebooks).as_posix(): file.read_bytes() for file in files}
 
 
@@ -56,6 +67,8 @@ def titles(cell: NotebookNode) -> list[str]:
 def read(path: Path) -> NotebookNode:
     """Read a notebook of format 4; a file that is none is named, with the reason."""
     try:
+        if path.exists() and not path.is_file():
+            raise BuildError("it is no file")  # a pipe would be waited for
         return _parsed(path.read_bytes())
     except FileNotFoundError:
         reason = "there is no such file"
@@ -90,11 +103,17 @@ def _parsed(content: bytes) -> NotebookNode:
     form = (found.get("nbformat"), found.get("nbformat_minor")) if isinstance(found, dict) else ()
     if not form or form[0] != 4 or not isinstance(form[1], int):
         raise BuildError("it is no notebook of format 4; save it anew in Jupyter")
+    try:
+        json.dumps(found, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        raise BuildError("it has half a character, a lone surrogate such as \\ud83d") from None
     notebook = nbformat.from_dict(found)
-    wrong = next(iter_validate(notebook), None)
-    if wrong:
-        place = "/".join(str(part) for part in wrong.absolute_path)
-        raise BuildError(f"its {place or 'top'} is not as in Jupyter's format")
+    rules = {"in Jupyter's format": iter_validate, "the book's tools write it": OURS}
+    for whose, errors in rules.items():
+        wrong = next(errors(notebook), None)
+        if wrong:
+            at = "/".join(str(part) for part in wrong.absolute_path)
+            raise BuildError(f"its {at or 'top'} is not as {whose}")
     return rejoin_lines(notebook)
 
 

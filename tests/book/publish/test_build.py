@@ -5,6 +5,7 @@
 import asyncio
 import errno
 import os
+import re
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -103,7 +104,7 @@ def test_execute_sees_new_results_that_the_chapters_quote(book, monkeypatch):
     assert names == ["00_start_here", "00_start_here"]
 
 
-def test_fingerprint_sees_cells_tags_and_library_but_no_outputs(tmp_path):
+def test_fingerprint_sees_code_tags_and_library_but_no_text_and_no_outputs(tmp_path):
     library = tmp_path / "cnnlib"
     (library / "publish").mkdir(parents=True)
     (library / "loops.py").write_text("a = 1")
@@ -112,17 +113,80 @@ def test_fingerprint_sees_cells_tags_and_library_but_no_outputs(tmp_path):
         cell = new_code_cell(source, outputs=list(outputs), execution_count=7)
         if tags:
             cell.metadata["tags"] = tags
-        return build.fingerprint(new_notebook(cells=[new_markdown_cell(text), cell]), library)
+        texts = [new_markdown_cell(text) for _ in text]
+        return build.fingerprint(new_notebook(cells=[*texts, cell]), library)
 
     first = mark()
     assert mark(outputs=[new_output("stream", text="x")]) == first
-    assert len({first, mark(text="u"), mark(source="u"), mark(tags=["raises-exception"])}) == 4
+    assert mark(text="uv") == first
+    assert len({first, mark(source="u"), mark(tags=["raises-exception"])}) == 3
     (library / "publish" / "build.py").write_text("b = 1")
     assert mark() == first
     (library / "loops.py").write_text("a = 2")
     second = mark()
     (library / "loops.py").rename(library / "gemm.py")
     assert len({first, second, mark()}) == 3
+
+
+def cells(*sources):
+    """Fingerprints of notebooks whose code cells have the same text, cut differently."""
+    return build.fingerprint(new_notebook(cells=[new_code_cell(source) for source in sources]))
+
+
+def test_fingerprint_sees_where_a_cell_ends_and_in_which_order_they_stand():
+    assert (
+        len({cells("a", "b"), cells("b", "a"), cells("a\nb"), cells("a"), cells("a", "b", "b")})
+        == 5
+    )
+
+
+def test_new_text_has_the_outputs_that_were_executed(book, rendered, monkeypatch):
+    """Text was changed, moved, added and taken away; nothing is executed again."""
+    sources = ("x = 6\nprint(x * 7)", "x")
+    save(*sources)
+    assert main(["book"]) == 0
+    names = executed_names(monkeypatch)
+    path = save(*sources, text="# Start\n\nanew")
+    notebook = nbformat.read(path, as_version=4)
+    notebook.cells.insert(2, new_markdown_cell("between"))
+    notebook.cells[1].metadata["book"] = {"figure": "f"}
+    nbformat.write(notebook, path)
+    assert main(["book"]) == 0
+    assert names == []
+    made = nbformat.read("build/00_start_here.ipynb", as_version=4)
+    for one in (made, rendered[-1].notebooks["00_start_here"]):
+        assert [cell.source for cell in one.cells] == [
+            "# Start\n\nanew",
+            sources[0],
+            "between",
+            "x",
+        ]
+        assert one.cells[1].outputs[0].text == "42\n" and one.cells[1].metadata.book.figure == "f"
+        assert one.cells[3].outputs[0].data == {"text/plain": "6"}
+        assert [one.cells[at].execution_count for at in (1, 3)] == [1, 2]
+    save("x = 6\nprint(x * 7)", "x + 1", text="# Start\n\nanew")
+    main(["book"])
+    assert names == ["00_start_here"]
+
+
+def test_a_repeated_build_gives_the_same_notebooks(book, rendered):
+    assert main(["book"]) == 0
+    first = Path("build/00_start_here.ipynb").read_bytes()
+    assert main(["book"]) == 0
+    assert Path("build/00_start_here.ipynb").read_bytes() == first
+    assert rendered[0].notebooks == rendered[1].notebooks
+
+
+@pytest.mark.parametrize("damage", ["{", "code"])
+def test_a_result_that_is_damaged_is_made_anew(book, monkeypatch, damage):
+    assert main(["book"]) == 0
+    path = Path("build/00_start_here.ipynb")
+    if damage == "code":  # somebody worked in it
+        damage = path.read_text().replace("6 * 7", "6 * 8")
+    path.write_text(damage)
+    names = executed_names(monkeypatch)
+    assert main(["book"]) == 0
+    assert names == ["00_start_here"]
 
 
 # ---- A chapter that fails is not the end of the book
@@ -161,6 +225,8 @@ def test_a_chapter_that_fails_keeps_its_committed_outputs_and_the_others_go_on(
     told = notes(rendered)
     tried = told["01_next"].pop("tried")
     assert (date.today() - date.fromisoformat(tried)).days in (0, 1)  # midnight may have passed
+    failed = [cell.metadata.get("failed") for cell in rendered[-1].notebooks["01_next"].cells]
+    assert failed == [None, None, "stops with ZeroDivisionError: division by zero", None]
     note = {"date": date.fromtimestamp(LONG_AGO).isoformat(), "reason": reason}
     assert told == {"00_start_here": None, "01_next": note, "02_last": None}
     assert committed_file_is_untouched(path)
@@ -183,7 +249,8 @@ def printed_by(notebook):
 
 
 def committed_file_is_untouched(path):
-    return "cnnlib" not in nbformat.read(path, as_version=4).metadata
+    text = path.read_text(encoding="utf-8")
+    return not re.search('"(cnnlib|failed)"', text)
 
 
 def test_the_next_run_begins_with_what_failed_and_runs_nothing_else(book, monkeypatch, capsys):
@@ -419,6 +486,16 @@ def test_a_chapter_without_its_packages_keeps_its_committed_outputs(book, monkey
     assert "cnnlib" not in nbformat.read("build/00_start_here.ipynb", as_version=4).metadata
 
 
+def test_a_chapter_without_its_packages_has_what_is_committed_now(book, rendered, monkeypatch):
+    monkeypatch.setattr(build, "OPTIONAL", ("no_such_package",))
+    for text in ("one\n", "two\n"):
+        path = save("print(1)", name="06_frameworks", tags=["needs-no_such_package"])
+        committed_output(path, text)
+        assert main(["book"]) == 0
+        assert printed_by(rendered[-1].notebooks["06_frameworks"]) == [text]
+        assert printed("build/06_frameworks.ipynb") == [text]
+
+
 def test_a_package_that_came_makes_the_chapter_due(book, monkeypatch):
     save("1", name="06_frameworks", tags=["needs-no_such_package"])
     names = executed_names(monkeypatch)
@@ -438,14 +515,6 @@ def test_the_day_of_a_file_is_that_of_its_last_commit(tmp_path):
         day = os.environ | {"GIT_COMMITTER_DATE": "2020-02-03T12:00:00Z"}
         subprocess.run(["git", *command], cwd=tmp_path, check=True, env=day)
     assert build.committed_on(path) == "2020-02-03"
-
-
-def test_progress_bars_go_and_nothing_else():
-    bar = new_output("display_data", {build.VIEW: {"model_id": ""}, "text/plain": "  0%|   | 0/9"})
-    widget = new_output("display_data", {build.VIEW: {"model_id": ""}, "text/plain": "Explorer"})
-    text = new_output("stream", text="50%| is said in words")
-    notebook = new_notebook(cells=[new_code_cell("fit()", outputs=[bar, widget, text])])
-    assert build.without_progress_bars(notebook).cells[0].outputs == [widget, text]
 
 
 def test_a_full_disk_leaves_the_committed_file(book, monkeypatch, capsys):

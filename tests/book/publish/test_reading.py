@@ -1,6 +1,7 @@
 """What is no notebook names itself and the reason; no traceback, and no half-read chapter."""
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ import nbformat
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 from cnnlib.book.publish import BuildError
+from cnnlib.book.publish.__main__ import main
 from cnnlib.book.publish.reading import read, write
 
 CELL = new_code_cell("1", outputs=[new_output("stream", text="é\n")], execution_count=1)
@@ -35,6 +37,7 @@ def without(*names):
     return json.dumps(whole)
 
 
+SHOWN = {"output_type": "display_data", "data": {}}
 CONFLICT = TEXT.replace('"1"', '<<<<<<< HEAD\n"1"\n=======\n"2"\n>>>>>>> other')
 ODD = {
     "empty": ("", "it is empty"),
@@ -68,6 +71,19 @@ ODD = {
     "no outputs": (without("outputs"), "its cells/1"),
     "a strange cell": (with_cell(cell_type="sheet"), "its cells/1"),
     "no source": (without("source"), "its cells/1"),
+    "half a character": (with_cell(source="\ud83d"), "it has half a character"),
+    "tags in words": (with_cell(metadata={"tags": "setup"}), "its cells/1"),
+    "a list as its ids": (with_cell(metadata={"book": []}), "cells/1/metadata/book is not as"),
+    "ids in a list": (with_cell(metadata={"book": {"sections": ["a"]}}), "metadata/book"),
+    "a number as a number": (
+        with_cell(metadata={"book": {"sections": {"a": 3.1}}}),
+        "its cells/1/metadata/book",
+    ),
+    "words as a list": (
+        with_cell(outputs=[{**SHOWN, "metadata": {"image/png": {"alt": []}}}]),
+        "its cells/1/outputs/0",
+    ),
+    "a note of the builder": (changed(metadata={"cnnlib": 3}), "its metadata/cnnlib is not as the"),
 }
 
 
@@ -87,8 +103,37 @@ def test_a_file_that_is_not_there_and_a_folder(tmp_path):
     with pytest.raises(BuildError, match="there is no such file"):
         read(tmp_path / "a.ipynb")
     (tmp_path / "b.ipynb").mkdir()
-    with pytest.raises(BuildError, match="b.ipynb cannot be read: "):
+    with pytest.raises(BuildError, match=r"b\.ipynb cannot be read: it is no file\."):
         read(tmp_path / "b.ipynb")
+    (tmp_path / "c.ipynb").symlink_to("nowhere")
+    with pytest.raises(BuildError, match=r"c\.ipynb cannot be read: there is no such file\."):
+        read(tmp_path / "c.ipynb")
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="Windows has no named pipes")
+def test_a_pipe_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "a.ipynb")
+    with pytest.raises(BuildError, match=r"a\.ipynb cannot be read: it is no file\."):
+        read(tmp_path / "a.ipynb")
+
+
+def test_a_file_that_may_not_be_read(tmp_path, monkeypatch):
+    def refused(path):
+        raise PermissionError(13, "Permission denied", "/home/someone")
+
+    (tmp_path / "a.ipynb").write_text(TEXT)
+    monkeypatch.setattr(Path, "read_bytes", refused)
+    with pytest.raises(BuildError, match=r"a\.ipynb cannot be read: Permission denied\.$"):
+        read(tmp_path / "a.ipynb")
+
+
+@pytest.mark.parametrize("command", ["html", "notebooks", "handout", "number"])
+def test_each_command_names_the_file_in_one_line(tmp_path, monkeypatch, capsys, command):
+    (tmp_path / "notebooks" / "00_start_here.ipynb").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path)
+    assert main([command]) == 1
+    said = capsys.readouterr().err
+    assert said == "notebooks/00_start_here.ipynb cannot be read: it is no file.\n"
 
 
 def test_a_notebook_is_read_as_jupyter_reads_it():
