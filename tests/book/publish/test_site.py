@@ -14,10 +14,12 @@ pytest.importorskip("anywidget")
 import nbformat
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
-from cnnlib.book.publish import BuildError
+from cnnlib.book.publish import BuildError, pages
+from cnnlib.book.publish import outline as outlines
 from cnnlib.book.publish import site as builder
 from cnnlib.book.publish.__main__ import main
 from cnnlib.book.publish.build import committed, make
+from cnnlib.book.publish.checks import Page, check_links
 from cnnlib.book.widgets import EXPLORERS, MIME, ConvolutionExplorer
 
 ROOT = Path(__file__).parents[3]
@@ -76,6 +78,33 @@ def test_a_page_is_valid_html(site, name):
     parser = html5lib.HTMLParser()
     parser.parse(text(site, name))
     assert [(place, code, data) for place, code, data in parser.errors] == []
+
+
+def test_every_link_of_the_finished_pages_leads_somewhere(site):
+    """The builder reads the text of a page; here, what stands around it as well."""
+    whole = {f"{name}.html": Page(name, text(site, name)) for name in PAGES}
+    check_links(whole, set(tree(site)) - set(whole))
+    own = {file: [target for _, target in page.links] for file, page in whole.items()}
+    for name in CHAPTERS:
+        assert {"index.html", "search.html", "#content", "#contents"} <= set(own[f"{name}.html"])
+        assert f"notebooks/{name}.ipynb" in own[f"{name}.html"]
+
+
+def test_a_page_is_read_once(monkeypatch, book):
+    """One reading gives its headings, its links and its words; the outline is read once, too."""
+    read, outlined = [], []
+    feed, outline = Page.__init__, outlines.read_chapters
+    monkeypatch.setattr(
+        Page, "__init__", lambda page, file, *rest: read.append(file) or feed(page, file, *rest)
+    )
+    for module in (pages, builder):
+        monkeypatch.setattr(
+            module, "read_chapters", lambda books: outlined.append(set(books)) or outline(books)
+        )
+    assert main(["html"]) == 0
+    chapters = ["00_start_here.ipynb", "01_next.ipynb", "instructor.ipynb"]
+    assert sorted(read) == sorted([*chapters, "index.html", "search.html"])
+    assert outlined == [{"00_start_here", "01_next"}]
 
 
 def test_the_start_page_says_what_each_chapter_promises_and_how_long_it_takes(site):

@@ -1,20 +1,28 @@
-"""An explorer live in JupyterLab: a click arrives in the kernel, Python's answer in the page."""
+"""In JupyterLab an explorer is live: a click arrives in the kernel, Python's answer in the page.
+
+It also draws the README's picture of the imports, as code hosts do: by mermaid.
+"""
 
 import json
 import os
+import re
+import shutil
 import socket
 import subprocess
 import sys
 import time
 import urllib.request
 from pathlib import Path
+from urllib.parse import unquote
 
 import nbformat
 import pytest
 
 pytest.importorskip("jupyterlab")
 
-CHAPTER = Path(__file__).parents[3] / "notebooks" / "02_kernel_centre.ipynb"
+ROOT = Path(__file__).parents[3]
+CHAPTER = ROOT / "notebooks" / "02_kernel_centre.ipynb"
+README = (ROOT / "README.md").read_text(encoding="utf-8")
 TOKEN = "explorers"
 PATIENCE = 120  # seconds: ends a wait that would never end; how long one takes decides nothing
 FIND = """
@@ -28,26 +36,27 @@ READY = """() => {
 }"""
 
 
-@pytest.fixture
-def notebook(tmp_path):
-    """Chapter 2 up to its first explorer, without outputs."""
+def first_explorer(path):
+    """Write chapter 2 up to its first explorer, without outputs."""
     chapter = nbformat.read(CHAPTER, as_version=4)
     places = [m for m, cell in enumerate(chapter.cells) if "ConvolutionExplorer(" in cell.source]
     chapter.cells = chapter.cells[: places[0] + 1]
     for cell in chapter.cells:
         if cell.cell_type == "code":
             cell.outputs = []
-    nbformat.write(chapter, tmp_path / "chapter.ipynb")
-    return tmp_path / "chapter.ipynb"
+    nbformat.write(chapter, path)
 
 
-@pytest.fixture
-def lab(notebook):
+@pytest.fixture(scope="module")
+def lab(chromium, tmp_path_factory):
     """A running JupyterLab: its address, and the folder of its connection files."""
+    folder = tmp_path_factory.mktemp("lab")
+    first_explorer(folder / "chapter.ipynb")
+    shutil.copy(ROOT / "README.md", folder)
+    (folder / "wrong.md").write_text("```mermaid\nflowchart BT\n    a --> --> b\n```\n")
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    folder = notebook.parent
     own = {f"JUPYTER_{kind}_DIR": str(folder / kind) for kind in ("RUNTIME", "CONFIG", "DATA")}
     command = [
         sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", f"--port={port}",
@@ -58,7 +67,9 @@ def lab(notebook):
     with (folder / "lab.log").open("w") as log:
         server = subprocess.Popen(command, env=os.environ | own, stdout=log, stderr=log)
     try:
-        yield f"http://127.0.0.1:{port}", folder / "RUNTIME"
+        address = f"http://127.0.0.1:{port}"
+        answer(f"{address}/api/status")
+        yield address, folder / "RUNTIME"
     finally:
         server.terminate()  # it ends its kernels
         server.wait(PATIENCE)
@@ -102,16 +113,28 @@ class Kernel:
         return "".join(content.get("text", "") for content in said)
 
 
-def test_a_click_arrives_in_the_kernel_and_its_answer_in_the_page(browser, lab):
-    address, runtime = lab
-    answer(f"{address}/api/status")
+@pytest.fixture
+def visit(browser, lab):
+    """Opens a page of the lab, which asks nothing of any other server."""
+    address, _ = lab
     context = browser.new_context(viewport={"width": 1200, "height": 900})
     context.route(
         "**/*", lambda r: r.continue_() if r.request.url.startswith(address) else r.abort()
     )
-    page = context.new_page()
-    page.set_default_timeout(1000 * PATIENCE)
-    page.goto(f"{address}/lab/tree/chapter.ipynb?token={TOKEN}")
+    context.set_default_timeout(1000 * PATIENCE)
+
+    def visit(path):
+        page = context.new_page()
+        page.goto(f"{address}/lab{path}?token={TOKEN}")
+        return page
+
+    yield visit
+    context.close()
+
+
+def test_a_click_arrives_in_the_kernel_and_its_answer_in_the_page(lab, visit):
+    address, runtime = lab
+    page = visit("/tree/chapter.ipynb")
     page.wait_for_function(READY)
     page.evaluate("() => { window.jupyterapp.commands.execute('notebook:run-all-cells'); }")
     explorer = page.locator(".cnn-explorer")
@@ -139,4 +162,22 @@ def test_a_click_arrives_in_the_kernel_and_its_answer_in_the_page(browser, lab):
     text = explorer.locator(".cnn-sum").text_content()
     assert text == kernel.tell("print(explorer.explain(), end='')")
     kernel.client.stop_channels()
-    context.close()
+
+
+def test_the_picture_of_the_imports_is_drawn(visit):
+    """Every room is a box, every arrow a line; what is no picture is told as an error."""
+    page = visit("")
+    page.wait_for_function("() => window.jupyterapp")
+    preview = """async (path) => {
+      await window.jupyterapp.restored;
+      const how = { path, factory: "Markdown Preview" };
+      await window.jupyterapp.commands.execute("docmanager:open", how);
+    }"""
+    page.evaluate(preview, "README.md")
+    drawn = unquote(page.locator(".jp-RenderedMermaid img").get_attribute("src"))
+    arrows = re.findall(r"^    ([\w.]+) --> ([\w.]+)$", README, re.MULTILINE)
+    assert len(re.findall("<path[^>]*flowchart-link", drawn)) == len(arrows) > 20
+    boxes = re.findall(r"nodeLabel[^>]*>\s*(?:<p>)?([\w.]+)", drawn)
+    assert sorted(boxes) == sorted({room for arrow in arrows for room in arrow})
+    page.evaluate(preview, "wrong.md")
+    assert "Parse error" in page.locator(".jp-RenderedMermaid.jp-mod-warning").inner_text()
