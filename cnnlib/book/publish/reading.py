@@ -110,7 +110,10 @@ def _parsed(content: bytes) -> NotebookNode:
     notebook = nbformat.from_dict(found)
     rules = {"in Jupyter's format": iter_validate, "the book's tools write it": OURS}
     for whose, errors in rules.items():
-        wrong = next(errors(notebook), None)
+        try:
+            wrong = next(errors(notebook), None)
+        except (TypeError, ValueError):  # nbformat looks for its definition
+            raise BuildError("the type of a cell or of an output is no word") from None
         if wrong:
             at = "/".join(str(part) for part in wrong.absolute_path)
             raise BuildError(f"its {at or 'top'} is not as {whose}")

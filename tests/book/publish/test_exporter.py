@@ -8,6 +8,7 @@ import json
 import re
 import subprocess
 import sys
+from functools import cache
 
 import pytest
 
@@ -15,6 +16,8 @@ pytest.importorskip("nbconvert")
 pytest.importorskip("anywidget")
 
 import nbformat
+from hypothesis import given
+from hypothesis import strategies as st
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 from cnnlib.book.publish import BuildError
@@ -56,6 +59,7 @@ def export(folder, *cells):
     return CourseExporter().from_filename(str(save(folder, *cells)))[0]
 
 
+@cache
 def explorer_cell():
     data, metadata = PoolingExplorer(input=[3, 8, 5], stride=1)._repr_mimebundle_()
     return code(new_output("display_data", data, metadata=metadata))
@@ -261,6 +265,68 @@ def test_jupyter_finds_the_exporter(tmp_path):
     subprocess.run(command, check=True, capture_output=True)
     page = (tmp_path / "03_chapter.html").read_text(encoding="utf-8")
     assert page == CourseExporter().from_filename(str(path))[0]
+
+
+ODD = [None, 0, -1, 1.5, True, "", "x", [], {}, [None], {"a": 1}, "\ud800", "\0", "<plaintext>"]
+ODD += [{"image/png": 3}, {"alt": 3}, [["x"]], {"text/plain": []}, {"sections": "x"}]
+NAMES = [
+    "book",
+    "tags",
+    "image/png",
+    "text/html",
+    "cnnlib",
+    "failed",
+    "page",
+    "alt",
+    "outputs",
+    MIME,
+]
+
+
+def places(value):
+    """Every object and list in a notebook, with each of its keys."""
+    if isinstance(value, dict | list):
+        for key in list(value) if isinstance(value, dict) else range(len(value)):
+            yield value, key
+            yield from places(value[key])
+
+
+def damage(data, whole):
+    """Another value, a value gone, or one more in one or two places."""
+    for _ in range(data.draw(st.integers(1, 2))):
+        every = list(places(whole))
+        holder, key = every[data.draw(st.integers(0, len(every) - 1))]
+        odd = data.draw(st.sampled_from(ODD))
+        if isinstance(holder, dict) and data.draw(st.booleans()):
+            holder[data.draw(st.sampled_from(NAMES))] = odd
+        elif odd is None and isinstance(holder, dict):
+            del holder[key]
+        else:
+            holder[key] = odd
+
+
+@given(data=st.data())
+def test_whatever_stands_in_a_notebook_it_is_shown_or_refused(tmp_path_factory, data):
+    """In one line, with its file; as an object that is no longer what it was, or as bytes."""
+    folder = tmp_path_factory.getbasetemp() / "odd"
+    folder.mkdir(exist_ok=True)
+    cells = [explorer_cell(), code(picture()), code(new_output("stream", text="1"), tags=["hint"])]
+    path = save(folder, new_markdown_cell("## 3.1 Words"), *cells)
+    if data.draw(st.booleans()):
+        whole = json.loads(path.read_text(encoding="utf-8"))
+        damage(data, whole)
+        content = json.dumps(whole).encode()
+    else:
+        content = bytearray(path.read_bytes())
+        at = data.draw(st.integers(0, len(content) - 1))
+        content[at] ^= 1 << data.draw(st.integers(0, 7))
+        content = content[: data.draw(st.sampled_from([at + 1, len(content)]))]
+    path.write_bytes(content)
+    try:
+        CourseExporter().from_filename(str(path))[0].encode()
+    except BuildError as error:
+        assert "03_chapter.ipynb" in str(error) and "\n" not in str(error)
+        assert len(str(error)) < 400
 
 
 def test_links_between_pages_are_checked():

@@ -71,6 +71,7 @@ ODD = {
     "no outputs": (without("outputs"), "its cells/1"),
     "a strange cell": (with_cell(cell_type="sheet"), "its cells/1"),
     "no source": (without("source"), "its cells/1"),
+    "a number as a type": (with_cell(cell_type=3), "type of a cell or of an output is no word"),
     "half a character": (with_cell(source="\ud83d"), "it has half a character"),
     "tags in words": (with_cell(metadata={"tags": "setup"}), "its cells/1"),
     "a list as its ids": (with_cell(metadata={"book": []}), "cells/1/metadata/book is not as"),

@@ -180,4 +180,4 @@ def test_the_picture_of_the_imports_is_drawn(visit):
     boxes = re.findall(r"nodeLabel[^>]*>\s*(?:<p>)?([\w.]+)", drawn)
     assert sorted(boxes) == sorted({room for arrow in arrows for room in arrow})
     page.evaluate(preview, "wrong.md")
-    assert "Parse error" in page.locator(".jp-RenderedMermaid.jp-mod-warning").inner_text()
+    assert "Parse error" in page.locator(".jp-RenderedMermaid.jp-mod-warning").text_content()
