@@ -7,7 +7,7 @@ import re
 from html import escape
 from xml.etree import ElementTree
 
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from . import BuildError
 
@@ -59,9 +59,12 @@ def picture(kind: str, data: str, alt: str) -> str:
 
 def _size(kind: str, data: str) -> tuple[int, int]:
     """Width and height in pixels."""
-    with Image.open(io.BytesIO(base64.b64decode(data)), formats=[FORMATS[kind]]) as image:
-        image.verify()
-        return image.size
+    try:
+        with Image.open(io.BytesIO(base64.b64decode(data)), formats=[FORMATS[kind]]) as image:
+            image.verify()
+            return image.size
+    except UnidentifiedImageError:  # it would name an object of Python
+        raise ValueError("it is of another kind") from None
 
 
 def _size_of_svg(text: str) -> tuple[int, int]:

@@ -137,7 +137,7 @@ ODD = {
     "png that is none": ({"image/png": "bm9uZQ=="}, "a picture is no image/png"),
     "png not in base64": ({"image/png": "n"}, "a picture is no image/png"),
     "png cut off": ({"image/png": drawn("PNG", (90, 90))[:80]}, "a picture is no image/png"),
-    "a jpeg called png": ({"image/png": drawn("JPEG")}, "a picture is no image/png"),
+    "a jpeg called png": ({"image/png": drawn("JPEG")}, r"no image/png \(it is of another kind\)"),
     "svg that is none": ({"image/svg+xml": "<p>x</p>"}, "a picture is no image/svg"),
     "svg cut off": ({"image/svg+xml": SVG[:-9]}, "a picture is no image/svg"),
     "svg without its namespace": (
