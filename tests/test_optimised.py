@@ -83,7 +83,8 @@ def test_the_builder_says_what_it_does():
 def test_nothing_depends_on_a_docstring_or_an_assert(module):
     text = rooms.MODULES[module].read_text(encoding="utf-8")
     nodes = list(ast.walk(ast.parse(text)))
-    assert not any(isinstance(node, ast.Assert) for node in nodes)
+    if ".earlier." not in module:  # the chapters' own words, whose cells assert as well
+        assert not any(isinstance(node, ast.Assert) for node in nodes)
     names = {getattr(node, "attr", getattr(node, "id", None)) for node in nodes}
     names |= {node.name for node in nodes if isinstance(node, ast.alias)}
     assert not names & {"__doc__", "getdoc"}
