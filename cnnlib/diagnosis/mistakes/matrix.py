@@ -15,6 +15,7 @@ from cnnlib.checks import numerical_gradient
 from cnnlib.geometry import Window
 
 from . import choices
+from .pools import Pair
 from .sums import DoesNotFit, Sum, Switch, wrong
 from .ways import Way, ways
 
@@ -89,17 +90,24 @@ _FREE = (*_DENSE, "ones")
 
 
 @cache
+def by_way() -> tuple[tuple[Way, dict[str, bool | None]], ...]:
+    """Whether a check notices a way of making a mistake: for each way, by the check's name.
+
+    None: the check does not concern this part of a network.
+    """
+    return tuple((way, {check.name: notices(check, way) for check in CHECKS}) for way in ways())
+
+
 def matrix() -> dict[str, dict[str, bool | None]]:
     """Whether a check notices a mistake: by id, then by the check's name.
 
-    A mistake that is made in several ways is noticed only if each of them is. None: the check does
-    not concern this part of a network.
+    A mistake that is made in several ways is noticed only if each of them is.
     """
     table: dict[str, dict[str, bool | None]] = {}
-    for way in ways():
-        row = table.setdefault(way.id, {})
-        for check in CHECKS:
-            row[check.name] = both(row.get(check.name), notices(check, way))
+    for way, row in by_way():
+        known = table.setdefault(way.id, dict.fromkeys(row))
+        for name, seen in row.items():
+            known[name] = both(known[name], seen)
     return table
 
 
@@ -197,29 +205,48 @@ def _numerical(check: Check, forward: Switch | None) -> dict[str, np.ndarray]:
 def _pool(check: Check, way: Way) -> bool | None:
     if check.symmetric:
         return None
+    x, da, window, stride = _pooling(check, way.part)
+    right = choices.right({**choices.POOL, **choices.POOL_FORWARD})
+    made = {**right, **way.made}
+    delta = choices.pool_delta(x, da, window, stride, made, way.part)
+    if check.compare == "numerical":
+        forward = {place: made[place] for place in choices.POOL_FORWARD}
+        return _differ(check, {"dx": _pool_slope(check, way.part, **forward)}, {"dx": delta})
+    expected, got = (
+        {
+            "a": choices.pool(x, window, stride, setting, way.part),
+            "dx": choices.pool_delta(x, da, window, stride, setting, way.part),
+        }
+        for setting in (right, made)
+    )
+    return _differ(check, expected, got)
+
+
+def _pooling(check: Check, kind: str) -> tuple[np.ndarray, np.ndarray, Pair, Pair]:
+    """The images, deltas, window and stride of a check."""
     window, stride = (check.kernel[0],) * 2, (check.stride,) * 2
     if check.name == "classroom":  # side by side, as in most lessons
         window, stride = (2, 2), (2, 2)
     rng = np.random.default_rng(0)
     shape = (check.samples, *check.image, check.channels)
-    numerical = check.compare == "numerical"
     # Few values, so that windows have ties; a tie has no slope, so a numerical check avoids them.
+    numerical = check.compare == "numerical"
     values = rng.permutation(int(np.prod(shape))) if numerical else rng.integers(0, 4, shape)
     x = values.reshape(shape) / 2
-    right = choices.right({**choices.POOL, **choices.POOL_FORWARD})
-    made = {**right, **way.made}
-    a = choices.pool(x, window, stride, right, way.part)
-    da = np.ones_like(a) if check.ones else rng.normal(size=a.shape)
+    right = choices.right(choices.POOL_FORWARD)
+    a = choices.pool(x, window, stride, right, kind)
+    return x, np.ones_like(a) if check.ones else rng.normal(size=a.shape), window, stride
 
-    def pooled(setting: choices.Setting, x: np.ndarray = x) -> np.ndarray:
-        return choices.pool(x, window, stride, setting, way.part)
 
-    delta = choices.pool_delta(x, da, window, stride, made, way.part)
-    if numerical:
-        slope = numerical_gradient(lambda x: float((pooled(made, x) * da).sum()), x)
-        return _differ(check, {"dx": slope}, {"dx": delta})
-    expected = {"a": a, "dx": choices.pool_delta(x, da, window, stride, right, way.part)}
-    return _differ(check, expected, {"a": pooled(made), "dx": delta})
+@cache
+def _pool_slope(check: Check, kind: str, **forward: str) -> np.ndarray:
+    """Central differences of sum(a*da) through the code's own forward pass."""
+    x, da, window, stride = _pooling(check, kind)
+
+    def loss(x: np.ndarray) -> float:
+        return float((choices.pool(x, window, stride, forward, kind) * da).sum())
+
+    return numerical_gradient(loss, x)
 
 
 RELU: dict[str, Callable[[np.ndarray, np.ndarray], np.ndarray]] = {
