@@ -5,7 +5,7 @@ convolution has the shapes of the awkward configuration of `matrix`: images of 7
 and filters, stride 2, padding 2.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,14 +23,13 @@ from cnnlib.learning.optimizers import SGD
 from cnnlib.learning.training import evaluate, steps
 
 from . import choices
-from .matrix import RELU, both
+from .matrix import RELU
 from .sums import DoesNotFit, wrong
 from .ways import Way, ways
 
 RATE, BATCH, EPOCHS = 0.2, 32, 4
 FILTERS = 6  # of both convolutions
-GOAL = 0.5  # the loss falls if its mean over the last steps is at most this part of the first
-LAST = 20  # steps
+GOAL, LAST = 0.5, 20  # the loss falls to this part of the first, as a mean over the last steps
 
 
 @dataclass(frozen=True)
@@ -52,11 +51,16 @@ class Trained:
     error: str = ""
 
     @property
-    def falls(self) -> bool:
-        """Nothing stopped it, and the mean loss of the last 20 steps is at most half the first."""
-        if self.error or not np.isfinite(self.losses).all():
-            return False
-        return float(np.mean(self.losses[-LAST:])) <= GOAL * self.losses[0]
+    def outcome(self) -> str:
+        """What became of the loss: "falls", "stays", "explodes", or "stops" with an error.
+
+        It falls if its mean over the last 20 steps is at most half of the first.
+        """
+        if self.error:
+            return "stops"
+        if not np.isfinite(self.losses).all():
+            return "explodes"
+        return "falls" if np.mean(self.losses[-LAST:]) <= GOAL * self.losses[0] else "stays"
 
 
 def train(way: Way | None = None, pool: str = "max", seed: int = 0) -> Trained:
@@ -80,25 +84,31 @@ def train(way: Way | None = None, pool: str = "max", seed: int = 0) -> Trained:
         return Trained(losses, error=f"{type(error).__name__}: {error}")
 
 
-def trainings() -> dict[str, list[tuple[Way, Trained]]]:
-    """Train once with each way of each mistake, by id."""
-    found: dict[str, list[tuple[Way, Trained]]] = {}
-    done: dict[tuple, Trained] = {}  # several entries may have the same result
+def trainings(seeds: Iterable[int]) -> Iterator[tuple[Way, list[Trained]]]:
+    """Train with each way of each mistake, once from each seed."""
+    seeds = list(seeds)
+    done: dict[tuple[str, str, str], list[Trained]] = {}  # several entries may have one result
     for way in ways():
         same = way.part, way.quantity, way.words
         if same not in done:
-            done[same] = train(way)
-        found.setdefault(way.id, []).append((way, done[same]))
-    return found
+            done[same] = [train(way, seed=seed) for seed in seeds]
+        yield way, done[same]
 
 
-def noticed(found: dict[str, list[tuple[Way, Trained]]]) -> dict[str, bool]:
-    """Whether the loss does not fall, for all ways of a mistake: the matrix's last column."""
-    column: dict[str, bool | None] = {}
-    for id, tried in found.items():
-        for _, trained in tried:
-            column[id] = both(column.get(id), not trained.falls)
-    return {id: bool(seen) for id, seen in column.items()}
+def noticed(record: Iterable[Mapping[str, Any]]) -> dict[str, bool]:
+    """Whether the loss never falls, whatever the way and the seed: the matrix's last row.
+
+    Each entry of the record has a mistake's `id` and the `outcome` from each seed.
+
+    Examples
+    --------
+    >>> noticed([{"id": "S5", "outcome": ["explodes"]}, {"id": "S5", "outcome": ["falls"]}])
+    {'S5': False}
+    """
+    seen: dict[str, bool] = {}
+    for entry in record:
+        seen[entry["id"]] = seen.get(entry["id"], True) and "falls" not in entry["outcome"]
+    return seen
 
 
 def _network(way: Way | None, pool: str, seed: int) -> Network:
