@@ -1,15 +1,200 @@
-"""What arrays may come in: real numbers, batches of images, shapes that fit.
+"""What may come in: numbers and arrays of them, words, generators, files, and shapes that fit.
+
+Every argument is read here, by the one reader of its kind: it gives the value as the library uses
+it, or an `InputError` that names the argument, what came, what was expected, and the cure.
 
 Every array is channels-last, `(N, *P, C)`, and what the library returns is contiguous in memory.
 """
 
-from collections.abc import Sequence
+import math
+import operator
+import os
+from collections.abc import Callable, Collection, Sequence
+from numbers import Real
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .errors import InputError
-from .geometry import Shape, per_axis
+from .errors import InputError, shown
+
+Shape = tuple[int, ...]
+# What a caller may give: one number for all axes or one for each.
+PerAxis = int | Sequence[int] | np.ndarray
+
+MOST = 2**31 - 1  # of a size or a step: what two of them make still fits an index
+MOST_AXES = 32  # of an array, in every NumPy
+_TRUTH = (bool, np.bool_)
+_ROW = (tuple, list)
+
+
+def read_integer(name: str, value: Any, least: int) -> int:
+    """Read an integer that is at least `least`; True and False are none."""
+    number = whole(value)
+    if number is None or not least <= number <= MOST:
+        wanted = "an integer" if number is None else _bounds(least, number)
+        raise InputError(f"{name} is {shown(value)}; expected {wanted}")
+    return number
+
+
+def per_axis(name: str, value: Any, axes: int, least: int) -> Shape:
+    """Read one integer for all axes, or a sequence of one integer per axis, each >= `least`."""
+    if type(value) is int and least <= value <= MOST:  # as nearly always
+        return (value,) * axes
+    value = value.tolist() if isinstance(value, np.ndarray) else value
+    given = value if isinstance(value, _ROW) else (value,) * axes
+    numbers = tuple([number for number in map(whole, given) if number is not None])
+    if len(numbers) < len(given):
+        raise InputError(
+            f"{name} is {shown(value)}; expected an integer, or a sequence of {axes} integers"
+        )
+    if len(numbers) != axes:
+        raise InputError(
+            f"{name} is {shown(value)}, with {len(numbers)} entries; expected one integer, or "
+            f"{axes}: one for each axis"
+        )
+    for number in numbers:
+        if not least <= number <= MOST:
+            raise InputError(f"{name} is {shown(value)}; expected {_bounds(least, number)}")
+    return numbers
+
+
+def read_shape(name: str, shape: PerAxis, least: int = 1) -> Shape:
+    """Read a shape, of as many axes as it has; one integer is one axis."""
+    if count_axes(shape) > MOST_AXES:
+        raise InputError(f"{name} is {shown(shape)}; expected at most {MOST_AXES} axes")
+    return per_axis(name, shape, max(1, count_axes(shape)), least)
+
+
+def is_row(value: Any) -> bool:
+    """Whether it has an entry for each axis; else it is one for all of them."""
+    return isinstance(value, _ROW) or (isinstance(value, np.ndarray) and value.ndim == 1)
+
+
+def count_axes(value: Any) -> int:
+    """For how many axes it has an entry; one integer is one axis."""
+    return len(value) if is_row(value) else 1
+
+
+def whole(value: Any) -> int | None:
+    """An integer of any library as Python's; None for anything else."""
+    if isinstance(value, _TRUTH):
+        return None
+    try:
+        return operator.index(value)
+    except TypeError:
+        return None
+
+
+def _bounds(least: int, number: int) -> str:
+    return f"at least {least}" if number < least else f"at most {MOST}"
+
+
+def read_number(
+    name: str,
+    value: Any,
+    wanted: str = "a finite number",
+    fits: Callable[[float], bool] = lambda number: True,
+) -> float:
+    """Read a finite real number as a Python float: one of NumPy's would widen arrays."""
+    try:
+        number = float(value) if isinstance(value, Real) else math.nan
+    except OverflowError:  # an integer above all floats
+        number = math.inf
+    if isinstance(value, _TRUTH) or not math.isfinite(number) or not fits(number):
+        raise InputError(f"{name} is {shown(value)}; expected {wanted}")
+    return number
+
+
+def read_positive(name: str, value: Any) -> float:
+    """Read a positive finite number."""
+    return read_number(name, value, "a positive finite number", lambda number: number > 0)
+
+
+def read_truth(name: str, value: Any) -> bool:
+    """Read True or False, or their integers 1 and 0; no other value is taken for one of them."""
+    if not isinstance(value, _TRUTH) and whole(value) not in (0, 1):
+        raise InputError(f"{name} is {shown(value)}; expected True or False")
+    return bool(value)
+
+
+def read_word(name: str, value: Any, words: Collection[str]) -> str:
+    """Read one of these words."""
+    if not isinstance(value, str) or value not in words:
+        *others, last = map(repr, words) if words else ["nothing"]
+        either = f"{', '.join(others)} or {last}" if others else last
+        raise InputError(f"{name} is {shown(value)}; expected {either}")
+    return value
+
+
+def read_text(name: str, value: Any, what: str) -> str:
+    """Read a text that is not empty; `what` it shall say."""
+    if not isinstance(value, str) or not value.strip():
+        came = "empty" if isinstance(value, str) else shown(value)
+        raise InputError(f"{name} is {came}; {what}")
+    return value
+
+
+def read_kind(name: str, value: Any, kind: type, cure: str) -> Any:
+    """Read an object of this class; the cure says how to get one."""
+    if not isinstance(value, kind):
+        article = "an" if kind.__name__[0] in "AEIOU" else "a"
+        raise InputError(f"{name} is {shown(value)}; expected {article} {kind.__name__}: {cure}")
+    return value
+
+
+def read_generator(name: str, value: Any) -> np.random.Generator:
+    """Read a source of random numbers."""
+    return read_kind(name, value, np.random.Generator, f"{name}=np.random.default_rng(0)")
+
+
+def read_function(name: str, value: Any, call: str) -> Callable:
+    """Read what can be called; `call` says with what."""
+    if not callable(value):
+        raise InputError(f"{name} is {shown(value)}; expected a function {call}")
+    return value
+
+
+def read_pair(name: str, value: Any) -> tuple[Any, Any]:
+    """Read a pair of samples and targets."""
+    if not isinstance(value, _ROW) or len(value) != 2:
+        raise InputError(
+            f"{name} is {shown(value)}; expected a pair of samples and targets: {name}=(x, t)"
+        )
+    return value[0], value[1]
+
+
+def read_path(name: str, value: Any) -> str:
+    """Read the path of a file. A number is none: to the system it names a file that is open."""
+    path = os.fspath(value) if isinstance(value, str | os.PathLike) else None
+    if not isinstance(path, str) or not 0 < len(path) < 4096 or "\0" in path:
+        raise InputError(f"{name} is {shown(value)}; expected the path of a file: 'run.npz'")
+    return path
+
+
+def read_float_type(name: str, value: Any) -> np.dtype:
+    """Read np.float32 or np.float64."""
+    try:
+        dtype = np.dtype(value if value is not None else "V")
+    except Exception:  # what is no type may raise anything
+        dtype = np.dtype("V")
+    if dtype not in (np.float32, np.float64):
+        raise InputError(f"{name} is {shown(value)}; expected np.float32 or np.float64")
+    return dtype
+
+
+def read_array(name: str, value: ArrayLike) -> np.ndarray:
+    """Read an array of real numbers, of whatever type."""
+    if isinstance(value, np.ma.MaskedArray):
+        raise InputError(f"{name} is a masked array; fill the masked cells first: {name}.filled(0)")
+    try:
+        array = np.asarray(value)
+    except Exception as error:  # rows of unequal length, or what another library says
+        raise InputError(f"{name} is no array of numbers: {error!s:.200}") from None
+    if array.dtype.kind not in "fiub":
+        came = f"has dtype {array.dtype!s:.80}" if array.ndim else f"is {shown(value)}"
+        raise InputError(f"{name} {came}; expected real numbers: an array of floats or integers")
+    return array
 
 
 def float_arrays(**named: ArrayLike) -> list[np.ndarray]:
@@ -17,17 +202,7 @@ def float_arrays(**named: ArrayLike) -> list[np.ndarray]:
 
     Floats keep their type, the widest wins. Integers and booleans count as float64.
     """
-    arrays = []
-    for name, value in named.items():
-        if isinstance(value, np.ma.MaskedArray):
-            raise InputError(f"{name} is a masked array; fill the masked cells first: x.filled(0)")
-        try:
-            array = np.asarray(value)
-        except ValueError as error:  # rows of unequal length
-            raise InputError(f"{name} is no array of numbers: {error}") from None
-        if array.dtype.kind not in "fiub":
-            raise InputError(f"{name} has dtype {array.dtype}; expected real numbers")
-        arrays.append(array)
+    arrays = [read_array(name, value) for name, value in named.items()]
     dtype = np.result_type(*(a.dtype if a.dtype.kind == "f" else np.float64 for a in arrays))
     return [array.astype(dtype, copy=False) for array in arrays]
 
@@ -51,9 +226,9 @@ def check_images(name: str, x: np.ndarray, axes: int | None = None) -> None:
 
 def check_shape(shape: Sequence[int], axes: int) -> Shape:
     """Read the whole shape (N, *P, C) of an input."""
-    if len(np.atleast_1d(shape)) != axes + 2:
+    if not isinstance(shape, (*_ROW, np.ndarray)) or count_axes(shape) != axes + 2:
         raise InputError(
-            f"input_shape is {shape!r}; expected all {axes + 2} numbers (N, *P, C): batch, "
+            f"input_shape is {shown(shape)}; expected all {axes + 2} numbers (N, *P, C): batch, "
             f"{axes} spatial, channels"
         )
     return per_axis("input_shape", shape, axes + 2, 1)

@@ -7,9 +7,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .arrays import check_deltas, check_images, float_arrays, spatial
+from .arrays import (
+    check_deltas,
+    check_images,
+    float_arrays,
+    read_array,
+    read_function,
+    read_positive,
+    read_word,
+    spatial,
+)
 from .convolution import conv, conv_delta, conv_weight_gradient
-from .errors import InputError
+from .errors import InputError, shown
 from .geometry import Padding, PerAxis, Shape, Window, per_axis
 
 
@@ -36,22 +45,38 @@ def numerical_gradient(
     -------
     float64 array of the shape of x
 
+    Raises
+    ------
+    InputError
+        An argument is none of these, `f` returns no number, or the step is lost beside an entry.
+
     Examples
     --------
     >>> numerical_gradient(lambda x: x[0] ** 2 + 3 * x[1], np.array([2.0, 5.0])).round(6).tolist()
     [4.0, 3.0]
     """
-    x = np.array(x, np.float64)
+    f, step = read_function("f", f, "of an array"), read_positive("step", step)
+    x = read_array("x", x).astype(np.float64)
     gradient = np.zeros_like(x)
     for m in np.ndindex(x.shape):
         here = x[m]
+        if here + step == here:
+            raise InputError(f"step is {step}; beside x = {here} it is lost: take a larger one")
         x[m] = here + step
-        above = f(x.copy())
+        above = _value(f(x.copy()))
         x[m] = here - step
-        below = f(x.copy())
+        below = _value(f(x.copy()))
         x[m] = here
         gradient[m] = (above - below) / (2 * step)
     return gradient
+
+
+def _value(returned: Any) -> float:
+    """What a function returned, if it is a number; one that is not finite shows by itself."""
+    value = read_array("what f returns", returned)
+    if value.ndim:
+        raise InputError(f"f returns {shown(returned)}; expected one number, such as a sum")
+    return float(value)
 
 
 def relative_error(a: ArrayLike, b: ArrayLike) -> float:
@@ -62,7 +87,7 @@ def relative_error(a: ArrayLike, b: ArrayLike) -> float:
     >>> relative_error([100.0, 0.0], [99.0, 0.5])
     0.01
     """
-    a, b = np.asarray(a, np.float64), np.asarray(b, np.float64)
+    a, b = (read_array(name, c).astype(np.float64) for name, c in (("a", a), ("b", b)))
     if a.shape != b.shape:
         raise InputError(f"a has shape {a.shape} and b {b.shape}; expected equal shapes")
     scale = max(np.abs(a).max(initial=0), np.abs(b).max(initial=0))
@@ -93,9 +118,9 @@ def adjoint_test(
     (810.0, 810.0, 810.0)
     """
     x, w, dz = float_arrays(x=x, w=w, dz=dz)
+    z = conv(x, w, **geometry)
     dx = conv_delta(dz, w, x.shape, **geometry)
     dw = conv_weight_gradient(x, dz, w.shape[1:-1], **geometry)
-    z = conv(x, w, **geometry)
     return float((dz * z).sum()), float((dx * x).sum()), float((dw * w).sum())
 
 
@@ -180,8 +205,7 @@ def explain(
       = 5
     """
     needed = {"z": "x w", "dx": "x w dz", "dw": "x w dz", "db": "dz"}
-    if quantity not in needed:
-        raise InputError(f"quantity is {quantity!r}; expected 'z', 'dx', 'dw' or 'db'")
+    read_word("quantity", quantity, needed)
     given = {"x": x, "w": w, "b": b, "dz": dz}
     for name in needed[quantity].split():
         if given[name] is None:
@@ -269,7 +293,7 @@ def _cell(cell: int | Sequence[int], shape: Shape) -> Shape:
     """The index of an entry, if an array of this shape has it."""
     index = per_axis("cell", cell, len(shape), 0)
     if any(m >= size for m, size in zip(index, shape, strict=True)):
-        raise InputError(f"cell is {cell!r}; the array has shape {tuple(shape)}")
+        raise InputError(f"cell is {shown(cell)}; the array has shape {tuple(shape)}")
     return index
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .arrays import check_deltas, check_images, check_shape, float_arrays, spatial
+from .arrays import check_deltas, check_images, check_shape, float_arrays, read_array, spatial
 from .errors import InputError
 from .geometry import Padding, PerAxis, Shape, Window, per_axis
 from .sums import fourier
@@ -85,7 +85,7 @@ def conv(
     >>> conv(x, w, flip=True).ravel().tolist()
     [40.0, 70.0]
     """
-    method = _exact(method, x, w)
+    method = _exact(method, x=x, w=w)
     x, w = float_arrays(x=x, w=w)
     _check_kernel(w)
     window = Window(spatial(w.shape), stride, dilation, padding, center, flip)
@@ -145,7 +145,7 @@ def conv_delta(
     >>> conv_delta(dz, w, (1, 3, 1)).ravel().tolist()
     [5.0, 17.0, 14.0]
     """
-    method = _exact(method, dz, w)
+    method = _exact(method, dz=dz, w=w)
     dz, w = float_arrays(dz=dz, w=w)
     _check_kernel(w)
     window = Window(spatial(w.shape), stride, dilation, padding, center, flip)
@@ -204,7 +204,7 @@ def conv_weight_gradient(
     >>> conv_weight_gradient(x, dz, 2).ravel().tolist()
     [190.0, 310.0]
     """
-    method = _exact(method, x, dz)
+    method = _exact(method, x=x, dz=dz)
     x, dz = float_arrays(x=x, dz=dz)
     check_images("x", x)
     kernel = per_axis("kernel", kernel, x.ndim - 2, 1)
@@ -323,7 +323,7 @@ def _check_kernel(w: np.ndarray) -> None:
         )
 
 
-def _exact(method: str, *given: ArrayLike) -> str:
+def _exact(method: str, **given: ArrayLike) -> str:
     """'gemm' in place of 'auto' where all is integer: its sums are exact, transforms round."""
-    integers = all(np.asarray(array).dtype.kind in "iub" for array in given)
+    integers = all(read_array(name, a).dtype.kind in "iub" for name, a in given.items())
     return "gemm" if integers and isinstance(method, str) and method == "auto" else method

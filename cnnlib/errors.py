@@ -1,5 +1,12 @@
 """The errors that cnnlib raises on purpose. All of them derive from `Error`."""
 
+from reprlib import Repr
+
+LETTERS = 80  # of a value in a message
+_short = Repr()
+_short.maxlist = _short.maxtuple = _short.maxdict = 16
+_short.maxstring = _short.maxlong = _short.maxother = LETTERS
+
 
 class Error(Exception):
     """Base of every error that the library raises on purpose."""
@@ -20,3 +27,18 @@ class DivergenceError(Error, ArithmeticError):
     """
 
     history = None
+
+
+def shown(value: object) -> str:
+    """A value as a message shows it: one line of at most 80 letters, whatever it is.
+
+    Examples
+    --------
+    >>> shown(list(range(10**6)))
+    '[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, ...]'
+    """
+    try:
+        text = " ".join(_short.repr(value).split())
+    except Exception:  # it may be anything, also an integer with more digits than Python writes
+        text = f"<{type(value).__name__}>"
+    return text if len(text) <= LETTERS else f"{text[: LETTERS - 3]}..."

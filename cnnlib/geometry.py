@@ -11,7 +11,6 @@ with stride `s`, dilation `d`, offset `o`, centre `u0`, and the sign `g`: +1 for
 """
 
 import math
-import operator
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -19,12 +18,21 @@ from typing import Any
 
 import numpy as np
 
-from .errors import InputError
+from .arrays import (
+    PerAxis,
+    Shape,
+    count_axes,
+    is_row,
+    per_axis,
+    read_shape,
+    read_truth,
+    read_word,
+    whole,
+)
+from .errors import InputError, shown
 
-Shape = tuple[int, ...]
 Pads = tuple[tuple[int, int], ...]  # (before, after) for each axis
-# What a caller may give: one number for all axes or one for each; see `Window` for the paddings.
-PerAxis = int | Sequence[int] | np.ndarray
+# What a caller may give, see `Window`.
 Padding = str | PerAxis | Sequence[Sequence[int]] | None
 
 # intp is the integer of an index: np.bincount and its like refuse a wider one (32-bit machines).
@@ -161,18 +169,17 @@ class Window:
         center: PerAxis | None = None,
         flip: bool = False,
     ) -> None:
-        n = max(1, np.size(kernel))
-        U = per_axis("kernel", kernel, n, 1)
+        U = read_shape("kernel", kernel)
+        n = len(U)
         read = {
             "kernel": U,
             "stride": per_axis("stride", stride, n, 1),
             "dilation": per_axis("dilation", dilation, n, 1),
             "padding": read_padding(padding, n) if center is None else None,
             "center": None if center is None else read_center(center, padding, U),
+            "flip": read_truth("flip", flip),
         }
-        if not np.isscalar(flip) or flip not in (True, False):
-            raise InputError(f"flip is {flip!r}; expected True for a convolution, or False")
-        for name, value in (read | {"flip": bool(flip)}).items():
+        for name, value in read.items():
             object.__setattr__(self, name, value)  # afterwards nobody can
 
     def __repr__(self) -> str:
@@ -193,18 +200,17 @@ class Window:
 
     def axes(self, input_shape: Shape) -> tuple[Axis, ...]:
         """Lay the window on an input of spatial shape `P`; one `Axis` each."""
-        if len(input_shape) != len(self.kernel):
+        if count_axes(input_shape) != len(self.kernel):
             raise InputError(
-                f"the input has spatial shape {tuple(input_shape)}, the kernel {self.kernel}; "
-                "both need the same number of axes"
+                f"the input has spatial shape {shown(input_shape)}, the kernel {shown(self.kernel)}; "
+                "both need the same number of axes: input_shape is (*P), without batch and channels"
             )
-        return _axes(self, tuple(input_shape))
+        known = type(input_shape) is tuple  # as nearly always
+        return _axes(self, input_shape if known else read_shape("input_shape", input_shape))
 
     def _axis(self, n: int, P: int) -> Axis:
         U, s, d, g = self.kernel[n], self.stride[n], self.dilation[n], -1 if self.flip else 1
         span = d * (U - 1) + 1  # cells from the first weight to the last
-        if P < 1:
-            raise InputError(f"spatial axis {n} of the input has {P} cells; expected at least 1")
         if self.center is not None:
             u0 = self.center[n]
             lo = -d * (U - 1 - u0) if self.flip else -d * u0  # the smallest g*d*(u - u0)
@@ -250,7 +256,7 @@ class Window:
 
 @lru_cache(4096)  # a network lays the same windows on the same shapes, step after step
 def _axes(window: Window, P: Shape) -> tuple[Axis, ...]:
-    return tuple(window._axis(n, cells) for n, cells in enumerate(P))
+    return tuple(window._axis(n, cells) for n, cells in enumerate(read_shape("input_shape", P)))
 
 
 def connections(
@@ -302,29 +308,8 @@ def connections(
     >>> connections(2, 3, center=1).tolist()
     [(0, 1, 0), (0, 2, 1), (1, 0, 0), (1, 1, 1)]
     """
-    shape = per_axis("input_shape", input_shape, max(1, np.size(input_shape)), 1)
+    shape = read_shape("input_shape", input_shape)
     return Window(kernel, stride, dilation, padding, center, flip).connections(shape)
-
-
-def per_axis(name: str, value: Any, axes: int, least: int) -> Shape:
-    """Read one integer for all axes, or a sequence of one integer per axis, each >= `least`."""
-    if type(value) is int and value >= least:  # as nearly always
-        return (value,) * axes
-    value = value.tolist() if isinstance(value, np.ndarray) else value
-    try:
-        numbers = tuple(map(operator.index, [value] * axes if np.isscalar(value) else value))
-    except TypeError:
-        raise InputError(
-            f"{name} is {value!r}; expected an integer, or a sequence of {axes} integers"
-        ) from None
-    if len(numbers) != axes:
-        raise InputError(
-            f"{name} is {value!r}, with {len(numbers)} entries; expected one integer, or {axes}: "
-            "one for each axis"
-        )
-    if any(number < least for number in numbers):
-        raise InputError(f"{name} is {value!r}; expected at least {least}")
-    return numbers
 
 
 def _once(value: Any) -> Any:
@@ -338,42 +323,41 @@ def read_center(center: PerAxis, padding: Padding, U: Shape) -> Shape:
     """Read the centre of a kernel of shape `U`; there may be no padding beside it."""
     if padding is not None:
         raise InputError(
-            f"padding is {padding!r} and center is {center!r}; give one of them: a centre says "
-            "how much padding there is (chapter 2)"
+            f"padding is {shown(padding)} and center is {shown(center)}; give one of them: a "
+            "centre says how much padding there is (chapter 2)"
         )
     read = per_axis("center", center, len(U), 0)
     if any(u0 >= size for u0, size in zip(read, U, strict=True)):
         raise InputError(
-            f"center is {center!r}, outside the kernel of shape {U}; it counts from 0, so the last "
-            "weight of an axis is its size minus 1"
+            f"center is {shown(center)}, outside the kernel of shape {U}; it counts from 0, so the "
+            "last weight of an axis is its size minus 1"
         )
     return read
 
 
-def read_padding(padding: Any, axes: int) -> str | Pads:
+def read_padding(padding: Any, axes: int, least: int = 0) -> str | Pads:
     """Bring `padding` to 'valid', 'same', 'full' or one pair `(before, after)` per axis."""
-    if padding is None or (isinstance(padding, str) and padding in ("valid", "same", "full")):
-        return padding or "valid"
-    if isinstance(padding, str):
-        raise InputError(f"padding is {padding!r}; the words are 'valid', 'same' and 'full'")
+    if padding is None or isinstance(padding, str):
+        words = ("valid", "same", "full")
+        return "valid" if padding is None else read_word("padding", padding, words)
+    if not is_row(padding) and np.ndim(padding) != 2 and whole(padding) is None:
+        raise InputError(
+            f"padding is {shown(padding)}; expected a word, an integer, one integer per axis, or "
+            "one pair (before, after) per axis"
+        )
     padding = padding.tolist() if isinstance(padding, np.ndarray) else padding
-    if np.isscalar(padding):
-        return tuple((n, n) for n in per_axis("padding", padding, axes, 0))
-    if not isinstance(padding, tuple | list):
-        raise InputError(
-            f"padding is {padding!r}; expected a word, an integer, one integer per axis, or one "
-            "pair (before, after) per axis"
-        )
-    if all(map(np.isscalar, padding)):
-        if axes == 1 and len(padding) == 2:
+    if not is_row(padding) or not any(map(is_row, padding)):
+        if axes == 1 and count_axes(padding) == 2:
+            pair = ", ".join(map(shown, padding))
             raise InputError(
-                f"padding is {padding!r}, but there is one spatial axis; for {padding[0]} cells "
-                f"before and {padding[1]} after write (({padding[0]}, {padding[1]}),)"
+                f"padding is {shown(padding)}, but there is one spatial axis; for cells before and "
+                f"after it write (({pair}),)"
             )
-        return tuple((n, n) for n in per_axis("padding", padding, axes, 0))
-    if len(padding) != axes or any(np.isscalar(pair) or len(pair) != 2 for pair in padding):
+        return tuple((n, n) for n in per_axis("padding", padding, axes, least))
+    if len(padding) != axes or any(not is_row(pair) or len(pair) != 2 for pair in padding):
         raise InputError(
-            f"padding is {padding!r}; expected {axes} pairs (before, after), one per spatial axis"
+            f"padding is {shown(padding)}; expected {axes} pairs (before, after), one per spatial "
+            "axis"
         )
-    before, after = (per_axis("padding", side, axes, 0) for side in zip(*padding, strict=True))
+    before, after = (per_axis("padding", side, axes, least) for side in zip(*padding, strict=True))
     return tuple(zip(before, after, strict=True))

@@ -18,7 +18,15 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .arrays import check_deltas, check_images, check_shape, float_arrays, spatial
+from .arrays import (
+    check_deltas,
+    check_images,
+    check_shape,
+    float_arrays,
+    read_array,
+    read_truth,
+    spatial,
+)
 from .errors import InputError
 from .geometry import Axis, Padding, PerAxis, Shape, Window, per_axis
 
@@ -139,7 +147,7 @@ def max_pool_delta(da: ArrayLike, winners: ArrayLike, input_shape: Sequence[int]
     (da,) = float_arrays(da=da)
     check_images("da", da)
     input_shape = check_shape(input_shape, da.ndim - 2)
-    winners = np.asarray(winners)
+    winners = read_array("winners", winners)
     cells = math.prod(spatial(input_shape))
     check_deltas("da", da, (input_shape[0], *spatial(da.shape), input_shape[-1]))
     if winners.shape != da.shape or winners.dtype.kind not in "iu":
@@ -203,7 +211,7 @@ def avg_pool(
     (x,) = float_arrays(x=x)
     check_images("x", x)
     axes = lay_pool(spatial(x.shape), window, stride, padding, center, flip)
-    return mean_over(x, axes, count_padding)
+    return mean_over(x, axes, read_truth("count_padding", count_padding))
 
 
 def mean_over(x: np.ndarray, axes: Axes, count_padding: bool) -> np.ndarray:
@@ -261,7 +269,7 @@ def avg_pool_delta(
     check_images("da", da)
     input_shape = check_shape(input_shape, da.ndim - 2)
     axes = lay_pool(spatial(input_shape), window, stride, padding, center, flip)
-    return mean_delta_over(da, input_shape, axes, count_padding)
+    return mean_delta_over(da, input_shape, axes, read_truth("count_padding", count_padding))
 
 
 def mean_delta_over(

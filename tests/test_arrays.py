@@ -57,7 +57,7 @@ def test_float_arrays_do_not_copy_what_fits():
         (np.array([1, None]), "x has dtype object; expected real numbers"),
         (np.ones(2, "m8[s]"), "x has dtype timedelta64[s]; expected real numbers"),
         ([[1, 2], [3]], "x is no array of numbers"),
-        (None, "x has dtype object; expected real numbers"),
+        (None, "x is None; expected real numbers"),
         (np.ones(2, [("a", "f8")]), "x has dtype ...; expected real numbers"),
         (np.ma.masked_equal([1.0, 2.0], 2), "x is a masked array; ... x.filled(0)"),
     ],

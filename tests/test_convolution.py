@@ -540,7 +540,7 @@ WRONG = [
     (lambda: conv(images(2, 7, 1), images(4, 3, 1), padding=(1, 2)), "write ((1, 2),)"),
     (lambda: conv(X, W, method="fast"), "method is 'fast'; expected 'auto', 'gemm'"),
     (lambda: conv(X, W, method=["gemm"]), "method is ['gemm']; expected 'auto', 'gemm'"),
-    (lambda: conv(None, W), "x has dtype object; expected real numbers"),
+    (lambda: conv(None, W), "x is None; expected real numbers"),
     (lambda: conv(X, W, method=None), "method is None; expected 'auto', 'gemm'"),
     (lambda: conv(1j * X, W), "x has dtype complex128; expected real numbers"),
     (lambda: conv(X, W.astype(object)), "w has dtype object; expected real"),

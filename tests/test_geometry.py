@@ -402,9 +402,9 @@ WRONG = [
     (5, 3, {"padding": (1, 2, 3)}, "padding is (1, 2, 3), with 3 entries"),
     (5, 3, {"padding": -1}, "padding is -1; expected at least 0"),
     (5, 3, {"padding": ((0, -1),)}, "padding is ...expected at least 0"),
-    (5, 3, {"padding": 1.5}, "padding is 1.5; expected an intege"),
+    (5, 3, {"padding": 1.5}, "padding is 1.5; expected a word, an integer"),
     (5, 3, {"padding": ((1, 1.5),)}, "padding is ...expected an intege"),
-    (5, 3, {"padding": "half"}, "padding is 'half'; the words are 'valid', 'same' and 'full'"),
+    (5, 3, {"padding": "half"}, "padding is 'half'; expected 'valid', 'same' or 'full'"),
     ((5, 5), (3, 3), {"padding": ((1, 2),)}, "padding is ((1, 2),); expected 2 pairs"),
     ((5, 5), (3, 3), {"padding": ((1, 2, 3), (1, 2, 3))}, "padding is ...expected 2 pairs"),
     ((5, 5), (3, 3), {"padding": (1, 2, 3)}, "padding is (1, 2, 3), with 3 entries"),
@@ -435,7 +435,7 @@ def test_wrong_geometry_is_named(P, U, geometry, message):
 
 
 def test_window_refuses_an_axis_without_cells():
-    with pytest.raises(InputError, match="spatial axis 1 of the input has 0 cells"):
+    with pytest.raises(InputError, match=r"input_shape is \(4, 0\); expected at least 1"):
         Window((3, 3), padding=2).axes((4, 0))
 
 

@@ -479,7 +479,7 @@ BOTH = [
     ((X, 2), {"stride": (1, 2, 3)}, "stride is (1, 2, 3), with 3 entries"),
     ((X, 2), {"padding": 1, "center": 0}, "give one of them"),
     ((X, 2), {"center": 2}, "center is ...outside the kernel"),
-    ((X, 2), {"padding": "half"}, "padding is 'half'; the words are"),
+    ((X, 2), {"padding": "half"}, "padding is 'half'; expected 'valid'"),
     ((X, 2), {"padding": -1}, "padding is -1; expected at least 0"),
     ((1j * X, 2), {}, "x has dtype complex128"),
     ((X.astype(object), 2), {}, "x has dtype object"),
@@ -517,7 +517,7 @@ WRONG = [
     (lambda: max_delta(A, WINNERS[..., 0], X.shape), "winners has shape (2, 3, 3)...(2, 3, 3, 3)"),
     (lambda: max_delta(A, A, X.shape), "winners has shape ...dtype float64; expected integers"),
     (lambda: max_delta(A, A > 0, X.shape), "winners has ...dtype bool; expected integers"),
-    (lambda: max_delta(A, None, X.shape), "winners has ...expected integers"),
+    (lambda: max_delta(A, None, X.shape), "winners is None; expected real numbers"),
     (lambda: max_delta(A, WINNERS - 99, X.shape), "winners runs from -92 to ... 0 to 41"),
     (
         lambda: max_delta(A, WINNERS + 7, X.shape),

@@ -6,7 +6,7 @@ from functools import cached_property
 
 import numpy as np
 
-from cnnlib.errors import InputError
+from cnnlib.errors import InputError, shown
 from cnnlib.geometry import Axis, Pads, Window, per_axis
 
 from .mistakes.sums import Sum, Switch, wrong
@@ -135,5 +135,7 @@ def read_setting(name: str, value: int | Sequence[int] | None, least: int) -> Pe
         return None
     read = per_axis(name, value, 2, least)
     if name == "padding" and max(read) > 3:
-        raise InputError(f"padding is {value!r}; a diagnosis uses small images: give at most 3")
+        raise InputError(
+            f"padding is {shown(value)}; a diagnosis uses small images: give at most 3"
+        )
     return read[0] if np.ndim(value) == 0 else read

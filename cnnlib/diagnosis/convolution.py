@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from cnnlib.errors import InputError
+from cnnlib.arrays import read_function, read_integer
 
 from . import mistakes
 from .calling import collect, with_errors
@@ -17,6 +17,7 @@ from .report import Finding, Report, where
 from .search import Culprits, find_culprits, hidden, is_right
 
 Layer = Callable[..., Any]
+_CALL = "fn(x, w, b, dz, stride, padding)"
 
 
 def diagnose(
@@ -70,10 +71,9 @@ def diagnose(
     >>> [(finding.quantity, finding.mistake) for finding in report.findings]
     [('db', 'B3')]
     """
-    if not callable(fn):
-        raise InputError(f"fn is {fn!r}; expected a function fn(x, w, b, dz, stride, padding)")
+    read_function("fn", fn, _CALL)
     stride, padding = read_setting("stride", stride, 1), read_setting("padding", padding, 0)
-    cases = ladder(stride, padding, np.random.default_rng(seed))
+    cases = ladder(stride, padding, np.random.default_rng(read_integer("seed", seed, 0)))
     report = examine_layer(fn, cases)
     fixed = stride is not None or padding is not None
     unseen = {quantity: hidden(quantity, cases) for quantity in report.right} if fixed else {}
@@ -117,6 +117,7 @@ def examine_layer(
 
 def channels_first(fn: Layer) -> Layer:
     """Adapt a function whose arrays are (N, C, H, W), (K, C, kh, kw) and (N, K, oh, ow)."""
+    read_function("fn", fn, _CALL)
 
     def adapted(
         x: np.ndarray, w: np.ndarray, b: np.ndarray, dz: np.ndarray, stride: int, padding: int
@@ -130,6 +131,7 @@ def channels_first(fn: Layer) -> Layer:
 
 def true_convolution(fn: Layer) -> Layer:
     """Adapt a function that convolves truly: its kernel, and its dw, are turned by 180 degrees."""
+    read_function("fn", fn, _CALL)
 
     def adapted(
         x: np.ndarray, w: np.ndarray, b: np.ndarray, dz: np.ndarray, stride: int, padding: int

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from cnnlib.errors import InputError
+from cnnlib.arrays import read_function, read_integer, read_truth, read_word
 
 from . import mistakes
 from .calling import collect, with_errors
@@ -75,16 +75,18 @@ def diagnose_pool(
     >>> diagnose_pool(doubled).findings[0].message
     'dx is 2 times the right one.'
     """
-    if kind not in ("max", "avg"):
-        raise InputError(f"kind is {kind!r}; expected 'max' or 'avg'")
-    if not (stride in (None, "window") or (isinstance(stride, int) and stride > 0)):
-        raise InputError(f"stride is {stride!r}; expected an integer, at least 1, or 'window'")
-    rng = np.random.default_rng(seed)
+    read_function("fn", fn, "fn(x, da, window, stride)")
+    read_word("kind", kind, ("max", "avg"))
+    if isinstance(stride, str):
+        read_word("stride", stride, ("window",))
+    elif stride is not None:
+        stride = read_integer("stride", stride, 1)
+    rng = np.random.default_rng(read_integer("seed", seed, 0))
     ties = (False, True) if kind == "max" else (False,)
     cases: list[PartCase] = []
     for N, H, W, C, k, s in _POOL_LADDER:
         if stride is not None:
-            s = k if stride == "window" else int(stride)
+            s = k if isinstance(stride, str) else stride
         cases += [_pool_case(kind, (N, H, W, C, k, s), tied, rng) for tied in ties]
     other = "divide" if kind == "max" else "winner"  # a choice that this kind does not have
     places = {name: values for name, values in POOL.items() if name != other}
@@ -150,7 +152,9 @@ def diagnose_head(fn: Callable, *, relu: bool = False, seed: int = 0) -> Report:
     >>> [(finding.quantity, finding.mistake) for finding in diagnose_head(head).findings]
     [('dz', 'S5')]
     """
-    rng = np.random.default_rng(seed)
+    read_function("fn", fn, "fn(x, w, b, t)")
+    relu = read_truth("relu", relu)
+    rng = np.random.default_rng(read_integer("seed", seed, 0))
     sizes = (1, 2, 2), (1, 3, 2), (2, 2, 3), (4, 3, 2), (5, 4, 3)
     cases = [_head_case(N, D, K, relu, rng) for N, D, K in sizes]
     places = HEAD if relu else {name: HEAD[name] for name in ("mean", "delta")}
@@ -191,7 +195,8 @@ def diagnose_step(fn: Callable, *, seed: int = 0) -> Report:
     >>> diagnose_step(lambda params, x, t, rate: params).findings[0].mistake
     'T2'
     """
-    rng = np.random.default_rng(seed)
+    read_function("fn", fn, "fn(params, x, t, rate)")
+    rng = np.random.default_rng(read_integer("seed", seed, 0))
     sizes = (1, 2, 3, 2), (2, 3, 4, 3), (5, 4, 5, 3)
     cases = [_step_case(N, D, M, K, rng) for N, D, M, K in sizes]
 

@@ -9,6 +9,7 @@ from typing import Any, NoReturn
 
 import numpy as np
 
+from cnnlib.arrays import read_kind
 from cnnlib.errors import InputError
 from cnnlib.geometry import Shape, Window, per_axis
 from cnnlib.learning.layers import AvgPool, Conv, Dense, Layer, MaxPool
@@ -60,6 +61,7 @@ def from_torch(module: Any, loss: Loss, *, input_shape: Shape) -> Network:
     ((4, 3, 3, 1), (64, 10))
     """
     torch = framework("torch", "torch")
+    read_kind("module", module, torch.nn.Module, "torch.nn.Sequential(...)")
     if len(list(module.named_parameters(remove_duplicate=False))) > len(list(module.parameters())):
         raise InputError("two layers of module share a parameter; give each one of its own")
     dtypes = {str(p.dtype).removeprefix("torch.") for p in module.parameters()} or {"float32"}

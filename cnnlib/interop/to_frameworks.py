@@ -7,6 +7,7 @@ from typing import Any, NoReturn
 
 import numpy as np
 
+from cnnlib.arrays import read_kind
 from cnnlib.errors import InputError
 from cnnlib.geometry import Axis, Shape, Window, per_axis
 from cnnlib.learning.layers import (
@@ -72,6 +73,7 @@ def to_torch(network: Network) -> Any:
       (conv1): Conv1d(1, 3, kernel_size=(2,), stride=(1,))
     )
     """
+    read_kind("network", network, Network, "Network(layers, loss, ...)")
     torch = framework("torch", "torch")
     modules, state = torch.nn.Sequential(), {}
     for (name, layer, shape), order in zip(
@@ -159,6 +161,7 @@ def to_keras(network: Network) -> Any:
     >>> [layer.name for layer in model.layers], model.layers[0].padding
     (['conv1_pad', 'conv1'], (1, 0))
     """
+    read_kind("network", network, Network, "Network(layers, loss, ...)")
     keras = framework("keras", "tensorflow-cpu")
     dtype = network.dtype.name
     model = keras.Sequential([keras.Input(network.input_shape, dtype=dtype)])

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from cnnlib.arrays import read_generator, read_integer, read_kind, read_positive
 from cnnlib.checks import numerical_gradient, relative_error
 from cnnlib.errors import InputError
 
@@ -41,7 +42,15 @@ def check_gradients(
     -------
     dict
         The relative error of each parameter's entries, named like `network.params`.
+
+    Raises
+    ------
+    InputError
+        An argument is none of these, or the network is not of float64.
     """
+    read_kind("network", network, Network, "Network(layers, loss, ..., dtype=np.float64)")
+    rng, entries = read_generator("rng", rng), read_integer("entries", entries, 1)
+    step = read_positive("step", step)
     if network.dtype != np.float64:
         raise InputError(f"the network has dtype {network.dtype}; build it with dtype=np.float64")
     buffers = {name: a.copy() for name, a in network.buffers.items()}

@@ -27,10 +27,21 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike
 
-from cnnlib.arrays import check_images, spatial
+from cnnlib.arrays import (
+    check_images,
+    per_axis,
+    read_array,
+    read_float_type,
+    read_generator,
+    read_integer,
+    read_number,
+    read_shape,
+    read_truth,
+    spatial,
+)
 from cnnlib.convolution import Laid, conv_bias_gradient, lay
 from cnnlib.errors import InputError
-from cnnlib.geometry import Axis, Padding, PerAxis, Shape, Window, per_axis
+from cnnlib.geometry import Axis, Padding, PerAxis, Shape, Window
 from cnnlib.pooling import lay_pool, max_over, max_pool_delta, mean_delta_over, mean_over
 
 from . import activations
@@ -49,6 +60,17 @@ class Arrays(dict[str, np.ndarray]):
             f"this {self.kind} has no {self.what}[{name!r}], only {list(self)}; a layer gets its "
             "arrays when it is built: put it into a Network, or call build(shape, rng, dtype) with "
             "the shape of a sample first"
+        )
+
+
+class Remembered:
+    """What `forward` remembers for the way back; who asks for it before is told so."""
+
+    def __get__(self, layer: Any, kind: type) -> Any:
+        if layer is None:
+            return self
+        raise InputError(
+            f"this {kind.__name__} has not gone forwards; call forward(x) before backward(dz)"
         )
 
 
@@ -152,9 +174,10 @@ class Conv(Layer):
         init: str | float = "he",
     ) -> None:
         super().__init__()
-        self.filters, self.kernel, self.bias, self.init = filters, kernel, bias, init
+        self.filters, self.kernel = read_integer("filters", filters, 1), kernel
+        self.bias, self.flip = read_truth("bias", bias), read_truth("flip", flip)
         self.stride, self.dilation, self.padding = stride, dilation, padding
-        self.center, self.flip, self.method = center, flip, method
+        self.center, self.method, self.init = center, method, init
         self.laid: Laid | None = None
 
     @property
@@ -165,10 +188,10 @@ class Conv(Layer):
 
     def build(self, shape: Shape, rng: np.random.Generator, dtype: DTypeLike) -> Shape:
         """Make `w` (K, *U, C) and `b` (K,) for samples of shape (*P, C)."""
+        shape, K = read_shape("shape", shape), self.filters
         if len(shape) < 2:
             raise InputError(f"samples have shape {shape}; expected images (*P, C)")
         U = per_axis("kernel", self.kernel, len(shape) - 1, 1)
-        (K,) = per_axis("filters", self.filters, 1, 1)
         fans = math.prod(U) * shape[-1], math.prod(U) * K
         self.params["w"] = first_weights((K, *U, shape[-1]), *fans, self.init, rng, dtype)
         if self.bias:
@@ -178,12 +201,14 @@ class Conv(Layer):
 
     def output_shape(self, shape: Shape) -> Shape:
         """(*I, K), by the index rule."""
-        I = self._window(len(shape) - 1).output_shape(shape[:-1])
-        return (*I, *per_axis("filters", self.filters, 1, 1))
+        shape = read_shape("shape", shape)
+        return (*self._window(len(shape) - 1).output_shape(shape[:-1]), self.filters)
 
     def _window(self, axes: int) -> Window:
         U = per_axis("kernel", self.kernel, axes, 1)
         return Window(U, self.stride, self.dilation, self.padding, self.center, self.flip)
+
+    x, sums = Remembered(), Remembered()
 
     def _lay(self, x: np.ndarray, w_shape: Shape) -> Laid:
         """The window on these images. It is laid once, and again where the shape is another one."""
@@ -196,7 +221,7 @@ class Conv(Layer):
 
     def forward(self, x: np.ndarray, *, training: bool = False) -> np.ndarray:
         """z[n,i,k] = b[k] + sum_u sum_c w[k,u,c] * x[n,p,c]."""
-        w = self.params["w"]
+        x, w = read_array("x", x), self.params["w"]
         self.x, self.sums = x, self._lay(x, w.shape).sharing()
         return self.sums.conv(x, w, self.params.get("b"))
 
@@ -216,38 +241,47 @@ class Dense(Layer):
 
     def __init__(self, outputs: int, *, bias: bool = True, init: str | float = "he") -> None:
         super().__init__()
-        self.outputs, self.bias, self.init = outputs, bias, init
+        self.outputs, self.bias = read_integer("outputs", outputs, 1), read_truth("bias", bias)
+        self.init = init
 
     def build(self, shape: Shape, rng: np.random.Generator, dtype: DTypeLike) -> Shape:
         """Make `w` and `b` for rows of `inputs` numbers."""
+        shape = read_shape("shape", shape)
         if len(shape) != 1:
             raise InputError(f"samples have shape {shape}; put a Flatten before Dense")
-        (outputs,) = per_axis("outputs", self.outputs, 1, 1)
-        fans = shape[0], outputs
+        fans = shape[0], self.outputs
         self.params["w"] = first_weights(fans, *fans, self.init, rng, dtype)
         if self.bias:
-            self.params["b"] = np.zeros(outputs, dtype)
+            self.params["b"] = np.zeros(self.outputs, dtype)
         return super().build(shape, rng, dtype)
 
     def output_shape(self, shape: Shape) -> Shape:
         """(outputs,)."""
-        return per_axis("outputs", self.outputs, 1, 1)
+        return (self.outputs,)
+
+    x = Remembered()
 
     def forward(self, x: np.ndarray, *, training: bool = False) -> np.ndarray:
         """z[n,k] = b[k] + sum_l x[n,l] * w[l,k]."""
+        x, inputs = read_array("x", x), len(self.params["w"])
+        if x.ndim != 2 or x.shape[1] != inputs:
+            raise InputError(
+                f"x has shape {x.shape}; expected rows (N, {inputs}): put a Flatten before"
+            )
         self.x = x
         z = x @ self.params["w"]
         return z + self.params["b"] if "b" in self.params else z
 
     def gradients(self, dz: np.ndarray) -> None:
         """dw[l,k] = sum_n x[n,l] * dz[n,k];  db[k] = sum_n dz[n,k]."""
+        dz = _read_deltas(dz, (len(self.x), self.outputs))
         self.grads["w"] = self.x.T @ dz
         if "b" in self.params:
             self.grads["b"] = dz.sum(axis=0)
 
     def delta(self, dz: np.ndarray) -> np.ndarray:
         """dx[n,l] = sum_k w[l,k] * dz[n,k]."""
-        return dz @ self.params["w"].T
+        return _read_deltas(dz, (len(self.x), self.outputs)) @ self.params["w"].T
 
 
 class Flatten(Layer):
@@ -255,16 +289,22 @@ class Flatten(Layer):
 
     def output_shape(self, shape: Shape) -> Shape:
         """(P*C,)."""
-        return (math.prod(shape),)
+        return (math.prod(read_shape("shape", shape)),)
+
+    input_shape = Remembered()
 
     def forward(self, x: np.ndarray, *, training: bool = False) -> np.ndarray:
         """Only the shape changes."""
+        x = read_array("x", x)
+        if x.size == 0 or x.ndim == 0:
+            raise InputError(f"x has shape {x.shape}; expected a batch of at least one sample")
         self.input_shape = x.shape
         return x.reshape(len(x), -1)
 
     def delta(self, dz: np.ndarray) -> np.ndarray:
         """Only the shape changes back."""
-        return dz.reshape(self.input_shape)
+        N, *sample = self.input_shape
+        return _read_deltas(dz, (N, math.prod(sample))).reshape(self.input_shape)
 
 
 class Pool(Layer):
@@ -281,16 +321,19 @@ class Pool(Layer):
     ) -> None:
         super().__init__()
         self.window, self.stride, self.padding = window, stride, padding
-        self.center, self.flip = center, flip
+        self.center, self.flip = center, read_truth("flip", flip)
         self.input_shape: Shape = ()  # on which the window is laid
 
     def output_shape(self, shape: Shape) -> Shape:
         """(*I, C), by the index rule."""
+        shape = read_shape("shape", shape)
         check_images("x", np.broadcast_to(0, (1, *shape)))  # an array of this shape, without memory
         return (*(axis.outputs for axis in self._axes(shape[:-1])), shape[-1])
 
     def _axes(self, P: Shape) -> tuple[Axis, ...]:
         return lay_pool(P, self.window, self.stride, self.padding, self.center, self.flip)
+
+    axes = Remembered()
 
     def _lay(self, x: np.ndarray) -> tuple[Axis, ...]:
         """The window on these images; it is laid anew only where the shape is another one."""
@@ -308,8 +351,11 @@ class MaxPool(Pool):
         """The keywords of `cnnlib.max_pool`."""
         return {name: getattr(self, name) for name in ("stride", "padding", "center", "flip")}
 
+    winners = Remembered()
+
     def forward(self, x: np.ndarray, *, training: bool = False) -> np.ndarray:
         """a[n,i,c] = max x[n,p,c] over the window."""
+        x = read_array("x", x)
         a, self.winners = max_over(x, self._lay(x))
         return a
 
@@ -332,7 +378,7 @@ class AvgPool(Pool):
         count_padding: bool = False,
     ) -> None:
         super().__init__(window, stride=stride, padding=padding, center=center, flip=flip)
-        self.count_padding = count_padding
+        self.count_padding = read_truth("count_padding", count_padding)
 
     @property
     def geometry(self) -> dict[str, Any]:
@@ -342,6 +388,7 @@ class AvgPool(Pool):
 
     def forward(self, x: np.ndarray, *, training: bool = False) -> np.ndarray:
         """a[n,i,c] = mean x[n,p,c] over the window."""
+        x = read_array("x", x)
         return mean_over(x, self._lay(x), self.count_padding)
 
     def delta(self, dz: np.ndarray) -> np.ndarray:
@@ -354,11 +401,13 @@ class Activation(Layer):
 
     def output_shape(self, shape: Shape) -> Shape:
         """That of the inputs."""
-        return shape
+        return read_shape("shape", shape)
 
 
 class ReLU(Activation):
     """a = max(z, 0) (chapter 1). The derivative is read from the input, so `z` is kept."""
+
+    z = Remembered()
 
     def forward(self, x: np.ndarray, *, training: bool = False) -> np.ndarray:
         """a = max(z, 0)."""
@@ -373,6 +422,8 @@ class ReLU(Activation):
 class Sigmoid(Activation):
     """a = 1 / (1 + exp(-z)) (chapter 1). The derivative is read from the output `a`."""
 
+    a = Remembered()
+
     def forward(self, x: np.ndarray, *, training: bool = False) -> np.ndarray:
         """a = 1 / (1 + exp(-z))."""
         self.a = activations.sigmoid(x)
@@ -386,6 +437,8 @@ class Sigmoid(Activation):
 class Tanh(Activation):
     """a = tanh z (chapter 1). The derivative is read from the output `a`."""
 
+    a = Remembered()
+
     def forward(self, x: np.ndarray, *, training: bool = False) -> np.ndarray:
         """a = tanh z."""
         self.a = activations.tanh(x)
@@ -398,6 +451,8 @@ class Tanh(Activation):
 
 class Softmax(Activation):
     """a_k = exp z_k / sum_l exp z_l (chapter 1). The derivative is read from the output `a`."""
+
+    a = Remembered()
 
     def forward(self, x: np.ndarray, *, training: bool = False) -> np.ndarray:
         """a_k = exp z_k / sum_l exp z_l over the last axis."""
@@ -423,11 +478,23 @@ def first_weights(
     through ReLUs, `sqrt(2 / (fan_in + fan_out))` for 'glorot', made for sigmoids, or the number
     given. `fan_in` inputs go into an output, `fan_out` outputs come from an input (chapter 5).
     """
+    fan_in, fan_out = read_integer("fan_in", fan_in, 1), read_integer("fan_out", fan_out, 1)
     known = {"he": math.sqrt(2 / fan_in), "glorot": math.sqrt(2 / (fan_in + fan_out))}
-    try:
-        deviation = known[init] if isinstance(init, str) else float(init)
-    except (KeyError, TypeError):
-        deviation = math.nan
-    if not 0 <= deviation < math.inf:  # NaN is not in the range
-        raise InputError(f"init is {init!r}; expected 'he', 'glorot' or a number from 0 up")
-    return (deviation * rng.standard_normal(shape)).astype(dtype)
+    if isinstance(init, str) and init in known:
+        deviation = known[init]
+    else:
+        wanted = "'he', 'glorot' or a number from 0 up"
+        deviation = read_number("init", init, wanted, lambda number: number >= 0)
+    drawn = read_generator("rng", rng).standard_normal(read_shape("shape", shape))
+    return (deviation * drawn).astype(read_float_type("dtype", dtype))
+
+
+def _read_deltas(dz: np.ndarray, expected: Shape) -> np.ndarray:
+    """Read the deltas of outputs of this shape."""
+    dz = read_array("dz", dz)
+    if dz.shape != expected:
+        raise InputError(
+            f"dz has shape {dz.shape}; expected {expected}, the shape of the outputs of the last "
+            "forward(x)"
+        )
+    return dz

@@ -13,7 +13,7 @@ from abc import ABC, abstractmethod
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from cnnlib.arrays import float_arrays
+from cnnlib.arrays import float_arrays, read_array
 from cnnlib.errors import InputError
 
 from .activations import ROUNDING, sigmoid, softmax
@@ -97,8 +97,7 @@ class Loss(Configured, ABC):
     def _read(self, y: ArrayLike, t: ArrayLike) -> tuple[NDArray, NDArray]:
         """Check y and t, and bring t to the shape and dtype of y."""
         (y,) = float_arrays(y=y)
-        float_arrays(t=t)  # refuses what is no real number; labels must stay integers, though
-        t = np.asarray(t)
+        t = read_array("t", t)  # labels stay integers
         if y.ndim == 0 or y.size == 0:
             raise InputError(f"y has shape {y.shape}; expected (N, ...) with at least one sample")
         if not np.isfinite(t).all():

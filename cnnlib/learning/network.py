@@ -10,8 +10,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike
 
-from cnnlib.errors import DataError, InputError
-from cnnlib.geometry import Shape, per_axis
+from cnnlib.arrays import (
+    Shape,
+    read_array,
+    read_float_type,
+    read_generator,
+    read_kind,
+    read_path,
+    read_shape,
+    read_truth,
+)
+from cnnlib.errors import DataError, InputError, shown
 
 from . import layers as layers_module
 from . import losses as losses_module
@@ -114,13 +123,16 @@ class Network:
         rng: np.random.Generator,
         dtype: DTypeLike = np.float32,
     ) -> None:
-        if dtype not in (np.float32, np.float64):
-            raise InputError(f"dtype is {dtype}; expected np.float32 or np.float64")
+        read_kind("layers", layers, Sequence, "[Flatten(), Dense(10)]")
+        for layer in layers:
+            read_kind("an entry of layers", layer, Layer, "an instance, such as ReLU()")
         if len({id(layer) for layer in layers}) < len(layers):
             raise InputError("a layer occurs twice in layers; each remembers one pass, so make two")
-        self.loss, self.dtype = loss, np.dtype(dtype)
-        axes = np.size(input_shape)
-        self.input_shape = per_axis("input_shape", input_shape, axes, 1)
+        if not layers:
+            raise InputError("layers is empty; expected one layer at least")
+        self.loss = read_kind("loss", loss, Loss, "an instance, such as SoftmaxCrossEntropy()")
+        self.dtype, rng = read_float_type("dtype", dtype), read_generator("rng", rng)
+        self.input_shape = read_shape("input_shape", input_shape)
         self.layers: dict[str, Layer] = {}
         self.shapes: dict[str, Shape] = {}
         shape, count = self.input_shape, Counter[str]()
@@ -137,7 +149,7 @@ class Network:
                 raise InputError(f"layer {name}, input {shape}: {error}") from None
             if not isinstance(built, tuple):
                 cure = "let it return super().build(shape, rng, dtype)"
-                raise InputError(f"build of layer {name} returned {built!r}, no shape: {cure}")
+                raise InputError(f"build of layer {name} returned {shown(built)}, no shape: {cure}")
             shape = built
             self.layers[name], self.shapes[name] = layer, shape
         self.output_shape = shape
@@ -233,7 +245,7 @@ class Network:
 
     def _forwards(self, x: np.ndarray, training: bool) -> Iterator[tuple[str, np.ndarray]]:
         """The walk through all layers: 'x' and the batch, then each layer and its outputs."""
-        y = self.read(x)
+        y, training = self.read(x), read_truth("training", training)
         yield "x", y
         for name, layer in self.layers.items():
             mode = {"training": True} if training and name in self._with_mode else {}
@@ -258,7 +270,7 @@ class Network:
 
     def read(self, x: np.ndarray) -> np.ndarray:
         """Check a batch and bring it to the network's type."""
-        x = np.asarray(x)
+        x = read_array("x", x)
         if x.dtype.kind != "f":
             raise InputError(
                 f"x has dtype {x.dtype}; a network wants floats of about unit size: divide by 255, "
@@ -312,7 +324,7 @@ class Network:
         True
         """
         tree = {"network": self.architecture(), "params": self.params, "buffers": self.buffers}
-        storage.write(path, tree)
+        storage.write(read_path("path", path), tree)
 
     @classmethod
     def load(cls, path: storage.Place, *, classes: Sequence[type] = ()) -> "Network":
@@ -335,6 +347,7 @@ class Network:
         InputError
             The network has a layer or a loss of a class that is neither cnnlib's nor in `classes`.
         """
+        path = read_path("path", path)
         tree = storage.read(path)
         rng = np.random.default_rng(0)  # draws weights that the saved ones replace at once
         network = cls.from_architecture(tree["network"], rng=rng, classes=classes)
@@ -406,7 +419,17 @@ class Network:
         >>> Network.from_architecture(made, rng=np.random.default_rng(0)).shapes
         {'dense1': (2,)}
         """
-        known = LIBRARY | {kind.__name__: kind for kind in classes}
+        read_kind("architecture", architecture, Mapping, "network.architecture()")
+        if not {"parts", "input_shape", "dtype"} <= architecture.keys():
+            raise InputError(
+                f"architecture is {shown(architecture)}; expected parts, input_shape and dtype, as "
+                "network.architecture() gives them"
+            )
+        read_kind("classes", classes, Sequence, "[MyLayer]")
+        known = LIBRARY | {
+            read_kind("an entry of classes", kind, type, "MyLayer").__name__: kind
+            for kind in classes
+        }
         parts = []
         for name, config in architecture["parts"]:
             if name not in known:

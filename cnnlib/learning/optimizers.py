@@ -13,17 +13,18 @@ the learning rate unless `keras.config.set_floatx('float64')` is on; here lr kee
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from numbers import Real
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cnnlib.errors import InputError
+from cnnlib.arrays import read_array, read_kind, read_number, read_positive, read_word
+from cnnlib.errors import InputError, shown
 
 from .configured import Configured
 
 Form = Literal["torch", "keras"]
+FORMS = ("torch", "keras")
 Memory = dict[str, NDArray]  # what a rule carries from step to step for one parameter, by letter
 
 # What None stands for, in either form.
@@ -52,7 +53,7 @@ class Optimizer(Configured, ABC):
 
     @lr.setter
     def lr(self, value: float) -> None:
-        self._lr = _positive("lr", value)
+        self._lr = read_positive("lr", value)
 
     def step(self, params: Mapping[str, NDArray], grads: Mapping[str, NDArray]) -> None:
         """Move every parameter by one step of the rule, in place.
@@ -82,32 +83,35 @@ class Optimizer(Configured, ABC):
         """The rule: change p and the arrays in `memory`, in place."""
 
     def _check(self, params: Mapping[str, NDArray], grads: Mapping[str, NDArray]) -> None:
+        for name, given in (("params", params), ("grads", grads)):
+            read_kind(name, given, Mapping, f"network.{name}, or a dict of arrays")
         if params.keys() != grads.keys():
             raise InputError(
                 f"params and grads must have the same names; without a gradient: "
-                f"{sorted(params.keys() - grads.keys())}, without a parameter: "
-                f"{sorted(grads.keys() - params.keys())}"
+                f"{shown([*params.keys() - grads.keys()])}, without a parameter: "
+                f"{shown([*grads.keys() - params.keys()])}"
             )
         for name, p in params.items():
             # In float16 the usual epsilons are 0, and 0/0 would follow.
             if not isinstance(p, np.ndarray) or p.dtype.kind != "f" or p.dtype.itemsize < 4:
                 kind = getattr(p, "dtype", type(p).__name__)
                 raise InputError(
-                    f"params[{name!r}] is {kind}, expected an array of float32 or float64: "
-                    f"np.array(p, dtype=float)"
+                    f"params[{name!r:.80}] is {kind!s:.80}; expected an array of float32 or "
+                    "float64: np.array(p, dtype=float)"
                 )
+            read_array(f"params[{name!r:.80}]", p)  # no masked one
             if not p.flags.writeable:
-                raise InputError(f"params[{name!r}] is read-only; pass a copy: p.copy()")
-            g = np.asarray(grads[name])
-            if g.dtype.kind not in "fiu" or g.shape != p.shape:
+                raise InputError(f"params[{name!r:.80}] is read-only; pass a copy: p.copy()")
+            g = read_array(f"grads[{name!r:.80}]", grads[name])
+            if g.dtype.kind == "b" or g.shape != p.shape:
                 raise InputError(
-                    f"grads[{name!r}] is {g.dtype} {g.shape}, expected real numbers in the "
+                    f"grads[{name!r:.80}] is {g.dtype} {g.shape}; expected real numbers in the "
                     f"shape of its parameter, {p.shape}"
                 )
             for m in self.memory.get(name, {}).values():
                 if (m.shape, m.dtype) != (p.shape, p.dtype):
                     raise InputError(
-                        f"params[{name!r}] was {m.dtype} {m.shape} in earlier steps and is "
+                        f"params[{name!r:.80}] was {m.dtype} {m.shape} in earlier steps and is "
                         f"{p.dtype} {p.shape} now; make a new optimizer for another network"
                     )
 
@@ -174,7 +178,7 @@ class Momentum(Optimizer):
 
     def __init__(self, lr: float, momentum: float = 0.9, *, form: Form = "torch") -> None:
         super().__init__(lr)
-        self.form = _form(form)
+        self.form = read_word("form", form, FORMS)
         self.momentum = _fraction("momentum", momentum)
 
     def _update(self, p: NDArray, g: NDArray, t: int, memory: Memory) -> None:
@@ -233,9 +237,9 @@ class RMSprop(Optimizer):
         form: Form = "torch",
     ) -> None:
         super().__init__(lr)
-        self.form = _form(form)
+        self.form = read_word("form", form, FORMS)
         self.rho = _fraction("rho", RHO[form] if rho is None else rho)
-        self.epsilon = _positive("epsilon", EPSILON[form] if epsilon is None else epsilon)
+        self.epsilon = read_positive("epsilon", EPSILON[form] if epsilon is None else epsilon)
 
     def _defaults(self) -> dict[str, Any]:
         return super()._defaults() | {"rho": RHO[self.form], "epsilon": EPSILON[self.form]}
@@ -295,10 +299,10 @@ class Adam(Optimizer):
         form: Form = "torch",
     ) -> None:
         super().__init__(lr)
-        self.form = _form(form)
+        self.form = read_word("form", form, FORMS)
         self.beta1 = _fraction("beta1", beta1)
         self.beta2 = _fraction("beta2", beta2)
-        self.epsilon = _positive("epsilon", EPSILON[form] if epsilon is None else epsilon)
+        self.epsilon = read_positive("epsilon", EPSILON[form] if epsilon is None else epsilon)
 
     def _defaults(self) -> dict[str, Any]:
         return super()._defaults() | {"epsilon": EPSILON[self.form]}
@@ -319,31 +323,9 @@ class Adam(Optimizer):
             p -= step * root * m / (np.sqrt(v) + ε)
 
 
-def _form(form: Form) -> Form:
-    if form not in ("torch", "keras"):
-        raise InputError(f"form is {form!r}, expected 'torch' or 'keras'")
-    return form
-
-
-def _positive(name: str, value: object) -> float:
-    number = _number(value)
-    if not 0 < number < math.inf:
-        raise InputError(f"{name} is {value!r}, expected a positive finite number")
-    return number
-
-
 def _fraction(name: str, value: object) -> float:
-    number = _number(value)
-    if not 0 <= number < 1 or _through_float32(number) == 1:  # 1 - β would be 0
-        raise InputError(
-            f"{name} is {value!r}, expected a number from 0 to below 1, in float32 too"
-        )
-    return number
-
-
-def _number(value: object) -> float:
-    """A Python float, which widens no array, as a NumPy float64 would; NaN if it is no number."""
-    return float(value) if isinstance(value, Real) else math.nan
+    wanted = "a number from 0 to below 1, in float32 too"  # else 1 - β would be 0
+    return read_number(name, value, wanted, lambda β: 0 <= β < 1 and _through_float32(β) < 1)
 
 
 def _through_float32(number: float) -> float:

@@ -9,8 +9,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from cnnlib.arrays import (
+    per_axis,
+    read_array,
+    read_generator,
+    read_integer,
+    read_kind,
+    read_pair,
+    read_path,
+    read_truth,
+)
 from cnnlib.errors import DivergenceError, InputError
-from cnnlib.geometry import per_axis
 
 from . import storage
 from .checkpoint import TrainingState
@@ -70,8 +79,8 @@ def batches(count: int, size: int, rng: np.random.Generator) -> Iterator[np.ndar
     >>> [len(part) for part in parts], sorted(np.concatenate(parts).tolist())
     ([2, 2, 1], [0, 1, 2, 3, 4])
     """
-    (size,) = per_axis("batch", size, 1, 1)
-    order = rng.permutation(count)
+    count, size = read_integer("count", count, 0), read_integer("size", size, 1)
+    order = read_generator("rng", rng).permutation(count)
     for start in range(0, count, size):
         yield order[start : start + size]
 
@@ -85,7 +94,7 @@ def evaluate(
     of samples whose class is right, NaN where the loss is no choice between classes.
     """
     x, t = _read_set(network, x, t)
-    (batch,) = per_axis("batch", batch, 1, 1)
+    batch = read_integer("batch", batch, 1)
     loss = hits = 0.0
     for start in range(0, len(x), batch):
         part = slice(start, start + batch)
@@ -155,9 +164,9 @@ def steps(
     3 0.125 0.5
     """
     x, t = _read_set(network, x, t)
-    (batch,) = per_axis("batch", batch, 1, 1)
+    batch = _read_run(optimizer, rng, batch)
     if epochs is not None:
-        (epochs,) = per_axis("epochs", epochs, 1, 1)
+        epochs = read_integer("epochs", epochs, 1)
     start = per_axis("start", start, 2, 0)
     return _steps(network, x, t, optimizer, rng, batch, epochs, start)
 
@@ -260,9 +269,11 @@ def fit(
     try:
         x, t = _read_set(network, x, t)
         if validation is not None:
-            validation = _read_set(network, *validation)
-        (epochs,) = per_axis("epochs", epochs, 1, 1)
-        (batch,) = per_axis("batch", batch, 1, 1)
+            validation = _read_set(network, *read_pair("validation", validation), "validation: ")
+        if checkpoint is not None:
+            checkpoint = read_path("checkpoint", checkpoint)
+        batch = _read_run(optimizer, rng, batch)
+        epochs, progress = read_integer("epochs", epochs, 1), read_truth("progress", progress)
         history.epoch_steps = -(-len(x) // batch)
         data = [x, t, *(validation or ())]
         kept = TrainingState(checkpoint, network, optimizer, rng, history, data, batch=batch)
@@ -370,15 +381,25 @@ def _stop(kept: TrainingState, good: str, x: np.ndarray, what: str) -> None:
     )
 
 
-def _read_set(network: Network, x: ArrayLike, t: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
+def _read_run(optimizer: Optimizer, rng: np.random.Generator, batch: int) -> int:
+    """Refuse what cannot run; the number of samples in a step."""
+    read_kind("optimizer", optimizer, Optimizer, "an instance, such as Adam()")
+    read_generator("rng", rng)
+    return read_integer("batch", batch, 1)
+
+
+def _read_set(network: Network, x: ArrayLike, t: ArrayLike, whose: str = "") -> Pair:
     """Refuse a set that does not fit the network before anything is computed."""
-    x, t = np.asarray(x), np.asarray(t)
-    samples, targets = len(np.atleast_1d(x)), len(np.atleast_1d(t))
-    if samples == 0 or samples != targets:
-        raise InputError(
-            f"x has {samples} samples and t {targets} targets; expected equal numbers, at least 1"
-        )
-    network.read(x[:1])
-    y = np.zeros((len(x), *network.output_shape), network.dtype)
-    network.loss.value(y, t)  # reads every target, and says which one is wrong
+    read_kind("network", network, Network, "Network(layers, loss, input_shape=..., rng=...)")
+    try:
+        x, t = np.atleast_1d(read_array("x", x)), np.atleast_1d(read_array("t", t))
+        if len(x) == 0 or len(x) != len(t):
+            raise InputError(
+                f"x has {len(x)} samples and t {len(t)} targets; expected equal numbers, at least 1"
+            )
+        network.read(x[:1])
+        y = np.zeros((len(x), *network.output_shape), network.dtype)
+        network.loss.value(y, t)  # reads every target, and says which one is wrong
+    except InputError as error:
+        raise InputError(f"{whose}{error}") from None
     return x, t

@@ -7,8 +7,7 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
-from cnnlib.arrays import spatial
-from cnnlib.errors import InputError
+from cnnlib.arrays import read_word, spatial
 from cnnlib.geometry import Axis, Shape, Window
 
 from . import careful, fourier, loops
@@ -66,11 +65,8 @@ COSTS: dict[str, Work] = {
 
 def choose(method: str, x_shape: Shape, filters: int, window: Window) -> Engine:
     """The engine of a method; for 'auto' the one that should be faster."""
-    if isinstance(method, str) and method == "auto":
-        method = faster(x_shape, filters, window)
-    if not isinstance(method, str) or method not in ENGINES:
-        raise InputError(f"method is {method!r}; expected 'auto', 'gemm', 'loops' or 'fft'")
-    return ENGINES[method]
+    read_word("method", method, ("auto", *ENGINES))
+    return ENGINES[faster(x_shape, filters, window) if method == "auto" else method]
 
 
 def faster(x_shape: Shape, filters: int, window: Window) -> str:

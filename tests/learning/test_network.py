@@ -397,7 +397,7 @@ def test_missing_channel_axis_is_named():
         ([Conv(2, 3), Flatten(), Conv(2, 2)], r"layer conv2, input \(32,\): samples"),
         ([Conv(2, 3), Conv(2, 5)], r"layer conv2, input \(4, 4, 2\): the kernel spans 5 cells"),
         ([Flatten(), MaxPool(2)], r"layer maxpool1, input \(36,\): x has shape"),
-        ([ReLU(), ReLU(), Conv(0, 2)], r"layer conv1, input \(6, 6, 1\): filters is 0"),
+        ([ReLU(), ReLU(), Conv(2, 0)], r"layer conv1, input \(6, 6, 1\): kernel is 0"),
         ([Conv(2, 2), Conv(2, 2, init="x")], "layer conv2, .*init is 'x'"),
     ],
 )

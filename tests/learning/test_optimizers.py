@@ -309,7 +309,7 @@ def test_steps_without_a_gradient_stay_finite():
 @pytest.mark.parametrize("lr", [0, -0.1, math.nan, math.inf, "fast", None])
 def test_refuses_a_rate_that_is_not_positive_and_finite(lr):
     for kind in (SGD, Momentum, RMSprop, Adam):
-        with pytest.raises(InputError, match=f"lr is {lr!r}, expected a positive finite number"):
+        with pytest.raises(InputError, match=f"lr is {lr!r}; expected a positive finite number"):
             kind(lr)
     optimizer = SGD(0.5)
     with pytest.raises(InputError, match="lr is"):
@@ -322,7 +322,7 @@ def test_refuses_a_rate_that_is_not_positive_and_finite(lr):
     ("kind", "name"), [(Momentum, "momentum"), (RMSprop, "rho"), (Adam, "beta1"), (Adam, "beta2")]
 )
 def test_refuses_fractions_outside_0_to_1(kind, name, value):
-    message = re.escape(f"{name} is {value!r}, expected a number from 0 to below 1")
+    message = re.escape(f"{name} is {value!r}; expected a number from 0 to below 1")
     with pytest.raises(InputError, match=message):
         kind(0.1, **{name: value})
 
@@ -330,13 +330,13 @@ def test_refuses_fractions_outside_0_to_1(kind, name, value):
 @pytest.mark.parametrize("kind", [RMSprop, Adam])
 @pytest.mark.parametrize("epsilon", [0, -1e-8, math.nan])
 def test_refuses_an_epsilon_that_is_not_positive(kind, epsilon):
-    with pytest.raises(InputError, match=f"epsilon is {epsilon!r}, expected a positive"):
+    with pytest.raises(InputError, match=f"epsilon is {epsilon!r}; expected a positive"):
         kind(0.1, epsilon=epsilon)
 
 
 @pytest.mark.parametrize("kind", [Momentum, RMSprop, Adam])
 def test_refuses_an_unknown_form(kind):
-    with pytest.raises(InputError, match="form is 'tf', expected 'torch' or 'keras'"):
+    with pytest.raises(InputError, match="form is 'tf'; expected 'torch' or 'keras'"):
         kind(0.1, form="tf")
 
 
@@ -352,16 +352,16 @@ def read_only(p):
     [
         (np.ones(2), None, r"without a gradient: \['last'\], without a parameter: \[\]"),
         (None, np.ones(2), r"without a gradient: \[\], without a parameter: \['last'\]"),
-        (np.ones(2), np.ones((2, 1)), r"grads\['last'\] is float64 \(2, 1\), .*\(2,\)"),
-        (np.ones(2), np.ones(1), r"grads\['last'\] is float64 \(1,\), expected .*\(2,\)"),
-        (np.ones(2), np.ones(2, complex), r"grads\['last'\] is complex128 \(2,\), expected real"),
+        (np.ones(2), np.ones((2, 1)), r"grads\['last'\] is float64 \(2, 1\); .*\(2,\)"),
+        (np.ones(2), np.ones(1), r"grads\['last'\] is float64 \(1,\); expected .*\(2,\)"),
+        (np.ones(2), np.ones(2, complex), r"grads\['last'\] has dtype complex128; expected real"),
         (
             np.ones(2, np.int64),
             np.ones(2),
-            r"params\['last'\] is int64, expected an array of float32",
+            r"params\['last'\] is int64; expected an array of float32",
         ),
-        (np.ones(2, np.float16), np.ones(2), r"params\['last'\] is float16, expected"),
-        ([1.0, 2.0], np.ones(2), r"params\['last'\] is list, expected an array of float32"),
+        (np.ones(2, np.float16), np.ones(2), r"params\['last'\] is float16; expected"),
+        ([1.0, 2.0], np.ones(2), r"params\['last'\] is list; expected an array of float32"),
         (read_only([1.0, 2.0]), np.ones(2), r"params\['last'\] is read-only"),
     ],
 )

@@ -612,7 +612,7 @@ def test_sizes_below_one_are_refused_everywhere():
     network = four_to_three(np.random.default_rng(0))
     x, t = np.ones((5, 4)), np.zeros(5, int)
     for size in (0, -1, 2.5):
-        with pytest.raises(InputError, match="batch is"):
+        with pytest.raises(InputError, match="size is"):
             list(batches(5, size, np.random.default_rng(0)))
         with pytest.raises(InputError, match="batch is"):
             evaluate(network, x, t, batch=size)

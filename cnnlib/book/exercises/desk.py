@@ -13,7 +13,8 @@ from importlib import import_module
 from importlib.resources import files
 from typing import Any
 
-from cnnlib.errors import InputError
+from cnnlib.arrays import read_integer
+from cnnlib.errors import InputError, shown
 
 from .judging import Judge, told
 from .telling import Drawn, Named, Told
@@ -160,15 +161,14 @@ def check(id: str, answer: Any = None) -> Result:
 def hint(id: str, number: int = 1) -> Note:
     """One of the hints of an exercise; the first is the gentlest, and says how many there are."""
     hints = get(id).hints
-    if number not in range(1, len(hints) + 1):
-        raise InputError(f"number is {number!r}; exercise {id} has the hints 1 to {len(hints)}")
+    if read_integer("number", number, 1) > len(hints):
+        raise InputError(f"number is {number}; exercise {id} has the hints 1 to {len(hints)}")
     return Note(f"Hint {number} of {len(hints)} for exercise {id}", hints[number - 1])
 
 
 def solution(id: str) -> Note:
     """The source of the tested solution, folded in HTML; a handout has none."""
-    title = f"Solution of exercise {id}"
-    source = _solution_source(id)
+    source, title = _solution_source(id), f"Solution of exercise {id}"
     if source is None:
         return Note(title, "This edition comes without solutions.")
     return Note(title, source, code=True)
@@ -198,10 +198,11 @@ def _solution_source(id: str) -> str | None:
 
 def get(id: str) -> Exercise:
     """The exercise of this id."""
-    for exercise in _of_chapter(id.split(".")[0]) if isinstance(id, str) else ():
+    known = re.fullmatch(r"(\d{1,2})\.\d+", id) if isinstance(id, str) else None
+    for exercise in _of_chapter(known[1]) if known else ():
         if exercise.id == id:
             return exercise
-    raise InputError(f"id is {id!r}; expected 'chapter.number' of an exercise, like '1.1'")
+    raise InputError(f"id is {shown(id)}; expected 'chapter.number' of an exercise, like '1.1'")
 
 
 def all_exercises() -> Iterator[Exercise]:

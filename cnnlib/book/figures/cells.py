@@ -1,6 +1,7 @@
 """The paper that figures of cells are drawn on: one unit is one cell, y points down."""
 
 from collections.abc import Sequence
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,8 @@ from matplotlib.text import Text
 from matplotlib.transforms import Bbox
 from numpy.typing import ArrayLike
 
-from cnnlib.errors import InputError
+from cnnlib.arrays import count_axes, per_axis, read_kind, read_word
+from cnnlib.errors import InputError, shown
 
 from .style import GREY, INK, KINDS, STYLE, Figure, new_figure, tint
 
@@ -20,6 +22,7 @@ CELL = _PIXELS / 110  # inches; the style has 110 pixels to the inch
 WIDEST = 7.2  # inches: a wider figure is scaled down
 SIDE = 0.9  # of a cell's square, in cells
 _MARGIN = 0.12  # around everything, in cells
+_MOST_CELLS = 1000  # of a grid: nobody reads more
 
 Point = tuple[float, float]
 Written = float | str | None  # what stands in a cell
@@ -49,9 +52,7 @@ class Canvas:
 
         `tag` is the number of another grid that lies on this cell, to be multiplied with it.
         """
-        if kind not in KINDS:
-            raise InputError(f"kind is {kind!r}; expected one of {', '.join(KINDS)}")
-        look = KINDS[kind]
+        look = KINDS[read_word("kind", kind, KINDS)]
         x, y = at[0] - SIDE / 2, at[1] - SIDE / 2
         empty = kind in ("padding", "zero", "cut", "plain")
         fill = "white" if empty and not lit else tint(look.color, 0.42 if lit else 0.10)
@@ -172,19 +173,33 @@ def number(value: Written) -> str:
 
 def read_cells(name: str, values: ArrayLike) -> np.ndarray:
     """Numbers or words on one axis or two, as a 2-D object array; one axis is one row."""
-    cells = np.asarray(values, dtype=object)
+    try:
+        cells = np.asarray(values, dtype=object)
+    except ValueError as error:  # rows of unequal length
+        raise InputError(f"{name} is {shown(values)}: {error}") from None
+    if cells.size > _MOST_CELLS:
+        raise InputError(f"{name} has {cells.size} cells; a figure shows at most {_MOST_CELLS}")
     if cells.ndim not in (1, 2) or cells.size == 0:
         raise InputError(
             f"{name} has shape {cells.shape}; expected 1 or 2 axes: one channel of one sample, "
             "x[0, ..., 0]"
         )
+    for cell in cells.flat:
+        if not isinstance(cell, str | Real | None):
+            raise InputError(f"{name} holds {shown(cell)}; expected numbers, words, or None")
     return np.atleast_2d(cells)
 
 
 def read_index(name: str, index: Any, shape: Sequence[int]) -> tuple[int, int]:
     """A cell of a grid that `read_cells` made, from one integer (one row) or a pair."""
-    place = (int(index),) if np.ndim(index) == 0 else tuple(int(part) for part in index)
+    place = per_axis(name, index, count_axes(index), 0)
     place = (0,) * (2 - len(place)) + place
-    if len(place) != 2 or not all(0 <= m < size for m, size in zip(place, shape, strict=True)):
-        raise InputError(f"{name} names the cell {index!r}; the grid has shape {tuple(shape)}")
+    if len(place) != 2 or not all(m < size for m, size in zip(place, shape, strict=True)):
+        raise InputError(f"{name} names the cell {shown(index)}; the grid has shape {tuple(shape)}")
     return place[0], place[1]
+
+
+def read_line(name: str, text: Any) -> None:
+    """Refuse what is no line of words, or None."""
+    if text is not None:
+        read_kind(name, text, str, "a line of words")

@@ -5,6 +5,7 @@ from typing import Any
 
 from matplotlib.patches import Rectangle
 
+from cnnlib.arrays import read_kind
 from cnnlib.geometry import Shape
 from cnnlib.learning.network import Network
 
@@ -25,6 +26,7 @@ def network(network: Network) -> Figure:
     stand the layers, below it their number of parameters. An activation, which keeps the shape,
     shares the arrow of the layer before it.
     """
+    read_kind("network", network, Network, "Network(layers, loss, ...)")
     canvas, widest = Canvas(), WIDEST / CELL
     largest = max(map(_extent, [network.input_shape, *network.shapes.values()]))
     left, middle = _stack(canvas, network.input_shape, (0, 0), largest, "input"), 0.0

@@ -7,9 +7,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from cnnlib.errors import InputError
+from cnnlib.arrays import read_array, read_truth, read_word
+from cnnlib.errors import InputError, shown
+from cnnlib.geometry import Pads, read_padding
 
-from .cells import Canvas, Point, read_cells, read_index
+from .cells import Canvas, Point, read_cells, read_index, read_line
 from .style import GREY, KINDS, Figure
 
 GAP = 0.9  # cells between two grids
@@ -28,6 +30,21 @@ class Grid:
     center: Any = None
     indices: bool = True
     note: str = ""
+
+    def __post_init__(self) -> None:
+        cells = read_cells("values", self.values)
+        try:
+            kinds = np.broadcast_to(np.asarray(self.kind, dtype=object), cells.shape)
+        except ValueError:
+            shape = f"expected a word, or one for each cell of {cells.shape}"
+            raise InputError(f"kind is {shown(self.kind)}; {shape}") from None
+        for kind in kinds.flat:
+            read_word("kind", kind, KINDS)
+        read_line("title", self.title)
+        read_line("note", self.note)
+        if not isinstance(self.highlight, list | tuple | np.ndarray):
+            raise InputError(f"highlight is {shown(self.highlight)}; expected a list of cells")
+        read_truth("indices", self.indices)
 
 
 @dataclass(frozen=True)
@@ -90,7 +107,7 @@ def grids(*items: Grid | str) -> Figure:
             left += GAP
         else:
             rows = len(read_cells("values", item.values))
-            (above, below), _ = _read_pads(item.padding, np.ndim(item.values))
+            (above, below), _ = read_pads(item.padding, np.ndim(item.values))
             height = above + rows + below
             left = draw(canvas, item, (left, -height / 2)).right + GAP
     return canvas.finish()
@@ -112,7 +129,7 @@ def draw(
     kinds = np.broadcast_to(np.asarray(item.kind, dtype=object), cells.shape)
     one_row = np.ndim(item.values) == 1
     rows, columns = cells.shape
-    (above, below), (before, after) = _read_pads(item.padding, np.ndim(item.values))
+    (above, below), (before, after) = read_pads(item.padding, np.ndim(item.values))
     lit = {read_index("highlight", index, cells.shape) for index in item.highlight}
     space = 0.55 if item.indices and not one_row else 0  # for the indices of the rows
     origin = corner[0] + space + before + 0.5, corner[1] + above + 0.5
@@ -141,15 +158,16 @@ def draw(
     return Placed(origin, placed.right, placed.bottom + below)
 
 
-def _read_pads(padding: Any, axes: int) -> tuple[tuple[int, int], tuple[int, int]]:
-    """Pairs (before, after) for rows and columns; a single row has none above it."""
-    if np.ndim(padding) == 0:
-        pairs = [(padding, padding)] * axes
-    elif np.ndim(padding) == 1:
-        pairs = [(n, n) for n in padding]
-    else:
-        pairs = [(pair[0], pair[1]) for pair in padding]
-    pairs = [(0, 0)] * (2 - len(pairs)) + pairs
-    if len(pairs) != 2 or min(map(min, pairs)) < 0:
-        raise InputError(f"padding is {padding!r}; expected a number >= 0, or one pair per axis")
-    return (int(pairs[0][0]), int(pairs[0][1])), (int(pairs[1][0]), int(pairs[1][1]))
+def read_plane(name: str, values: ArrayLike) -> np.ndarray:
+    """Read numbers on one axis or two: one channel of one image, or one kernel for it."""
+    array = read_array(name, values)
+    read_cells(name, array)
+    return array
+
+
+def read_pads(padding: Any, axes: int, least: int = 0) -> Pads:
+    """Read pairs (before, after) for rows and columns; a single row has none above it."""
+    pairs = read_padding(padding, axes, least)
+    if padding is None or isinstance(pairs, str):
+        raise InputError(f"padding is {shown(padding)}; expected integers, or one pair per axis")
+    return ((0, 0),) * (2 - axes) + pairs

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import ArrayLike
 
-from cnnlib.geometry import per_axis
+from cnnlib.arrays import MOST, per_axis
 
-from .grids import grid
+from .grids import grid, read_pads, read_plane
 from .style import Figure
 
 
@@ -35,11 +35,10 @@ def lattice(
     title, note : str
         Above and below the grid.
     """
-    dz = np.asarray(dz)
+    dz = read_plane("dz", dz)
     values, kinds = spread(dz, per_axis("stride", stride, dz.ndim, 1))
-    one_each = np.ndim(padding) == 1
-    pads = np.broadcast_to(np.reshape(padding, (-1, 1)) if one_each else padding, (dz.ndim, 2))
-    for axis, (before, after) in enumerate(pads.tolist()):
+    pads = read_pads(padding, dz.ndim, -MOST)[-dz.ndim :]
+    for axis, (before, after) in enumerate(pads):
         size = kinds.shape[axis]
         line = np.moveaxis(kinds, axis, 0)
         line[: max(0, -before)] = line[size - max(0, -after) :] = "cut"
@@ -48,7 +47,7 @@ def lattice(
         kinds,
         title="deltas dz" if title is None else title,
         highlight=highlight,
-        padding=np.maximum(pads, 0),
+        padding=np.maximum(pads, 0).tolist(),
         note=note,
     )
 

@@ -5,6 +5,10 @@ from collections.abc import Mapping, Sequence
 from matplotlib import style
 from matplotlib.patches import Rectangle
 
+from cnnlib.arrays import read_kind, read_word
+from cnnlib.errors import InputError, shown
+
+from .cells import read_line
 from .style import INK, PALETTE, STYLE, Figure, new_figure, tint
 
 _SIDE = 0.23  # inches of a cell
@@ -23,6 +27,14 @@ def matrix(
     rows, columns : sequence of str
         Which of them are drawn, in this order.
     """
+    read_kind("table", table, Mapping, "table[column][row]")
+    for name, names in (("rows", rows), ("columns", columns)):
+        if not isinstance(names, list | tuple):
+            raise InputError(f"{name} is {shown(names)}; expected a list of names")
+        for entry in names:
+            read_line(f"an entry of {name}", entry)
+    for column in columns:
+        read_word("an entry of columns", column, table)
     width, height = _MARGIN + _SIDE * len(columns), _SIDE * (len(rows) + 2)
     with style.context(STYLE):
         figure = new_figure(width, height)

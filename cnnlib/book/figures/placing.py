@@ -11,12 +11,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from cnnlib.arrays import count_axes, read_number, read_shape, read_truth
 from cnnlib.convolution import conv, conv_delta, conv_weight_gradient
-from cnnlib.errors import InputError
+from cnnlib.errors import InputError, shown
 from cnnlib.geometry import Axis, Window
 
 from .cells import read_index
-from .grids import Grid
+from .grids import Grid, read_plane
 from .lattices import spread
 from .lenses import Cell, Lens, draw_lenses, total
 from .style import Figure
@@ -46,6 +47,7 @@ def placement(
     geometry
         stride, dilation, padding, center, flip: as in `cnnlib.conv`.
     """
+    b = read_number("b", b)
     base, kernel, z = _forward(x, w, b, mark_center, geometry)
     return draw_lenses([_at_output(base, kernel, z, output, b, geometry)])
 
@@ -60,7 +62,10 @@ def placements(
     **geometry: Any,
 ) -> Figure:
     """Draw `placement` for several outputs, one after the other, without the kernel's grid."""
+    b = read_number("b", b)
     base, kernel, z = _forward(x, w, b, mark_center, geometry)
+    if not isinstance(outputs, list | tuple) or not outputs:
+        raise InputError(f"outputs is {shown(outputs)}; expected a list of outputs, one at least")
     lenses = [_at_output(base, kernel, z, output, b, geometry) for output in outputs]
     return draw_lenses(
         [Lens(a.base, a.tags, a.tag_kind, a.sides[1:], a.total, a.mark) for a in lenses]
@@ -87,8 +92,8 @@ def delta_placement(
     geometry
         stride, dilation, padding, center, flip: as in the forward pass.
     """
-    dz, w = np.asarray(dz), np.asarray(w)
-    P = tuple(int(size) for size in np.atleast_1d(input_shape))
+    dz, w = read_plane("dz", dz), read_plane("w", w)
+    P = read_shape("input_shape", input_shape)
     window = Window(w.shape, **geometry)
     axes = window.axes(P)
     dx = conv_delta(_wide(dz), _wide(w), (1, *P, 1), **geometry)[0, ..., 0]
@@ -141,8 +146,7 @@ def weight_placement(
     geometry
         stride, dilation, padding, center, flip: as in the forward pass.
     """
-    x, dz = np.asarray(x), np.asarray(dz)
-    U = tuple(int(size) for size in np.atleast_1d(kernel))
+    x, dz, U = read_plane("x", x), read_plane("dz", dz), read_shape("kernel", kernel)
     axes = Window(U, **geometry).axes(x.shape)
     dw = conv_weight_gradient(_wide(x), _wide(dz), U, **geometry)[0, ..., 0]
     u = _index("weight", weight, U)
@@ -164,12 +168,12 @@ def _forward(
     x: ArrayLike, w: ArrayLike, b: float, mark_center: bool, geometry: dict
 ) -> tuple[Grid, Grid, np.ndarray]:
     """The grids of the input and the kernel, and the outputs."""
-    x, w = np.asarray(x), np.asarray(w)
+    x, w = read_plane("x", x), read_plane("w", w)
     window = Window(w.shape, **geometry)
     axes = window.axes(x.shape)
     z = conv(_wide(x), _wide(w), [b], **geometry)[0, ..., 0]
     center = window.center
-    if mark_center and center is None:
+    if read_truth("mark_center", mark_center) and center is None:
         # A padding is a centre too: the weight that lies on the output's own place, s*i.
         own = [[u for u in range(axis.kernel) if axis.input(0, u) == 0] for axis in axes]
         center = tuple(u[0] for u in own) if all(own) else None
@@ -209,8 +213,10 @@ def _inside(p: Cell, shape: Sequence[int]) -> bool:
 
 def _index(name: str, index: int | Sequence[int], shape: Cell) -> Cell:
     """A cell of an array of this shape, of as many numbers as it has axes."""
-    if np.size(index) != len(shape):
-        raise InputError(f"{name} is {index!r}; expected {len(shape)} integers, one for each axis")
+    if count_axes(index) != len(shape):
+        raise InputError(
+            f"{name} is {shown(index)}; expected {len(shape)} integers, one for each axis"
+        )
     return read_index(name, index, (1, *shape)[-2:])[-len(shape) :]
 
 

@@ -7,8 +7,11 @@ from typing import Final
 import numpy as np
 from matplotlib import style
 
+from cnnlib.arrays import count_axes, read_array, read_kind, read_positive, read_truth, read_word
+from cnnlib.errors import InputError, shown
 from cnnlib.learning.training import History
 
+from .cells import read_line
 from .style import STYLE, Figure, new_figure
 
 _LINES = ("-", "--", ":", "-.")
@@ -44,12 +47,25 @@ def curves(
     size : (float, float)
         Width and height in inches.
     """
+    read_kind("lines", lines, Mapping, "{name: values}")
+    places, markers = read_array("x", x), read_truth("markers", markers)
+    read_word("log", log, ("", "x", "y", "xy"))
+    for name, text in (("xlabel", xlabel), ("ylabel", ylabel), ("title", title)):
+        read_line(name, text)
+    for name, y in lines.items():
+        if read_array("an entry of lines", y).shape != places.shape or places.ndim != 1:
+            shapes = f"{np.shape(y)} and x {places.shape}"
+            raise InputError(f"lines[{name!r}] has shape {shapes}; expected one value for each x")
+    if count_axes(size) != 2:
+        raise InputError(f"size is {shown(size)}; expected width and height in inches: (5.2, 3.0)")
+    for side in size:
+        read_positive("size", side)
     with style.context(STYLE):
         figure = new_figure(*size)
         axes = figure.subplots()
         for (name, y), line, marker in zip(lines.items(), cycle(_LINES), cycle(_MARKERS)):
             mark = marker if markers else None
-            axes.plot(x, y, line, label=name or None, marker=mark, markersize=4)
+            axes.plot(places, y, line, label=name or None, marker=mark, markersize=4)
         axes.set(xlabel=xlabel, ylabel=ylabel, title=title)
         axes.set(**{f"{axis}scale": "log" for axis in log})
         if any(lines):
@@ -65,6 +81,9 @@ def training_curves(histories: History | dict[str, History]) -> Figure:
     """
     if isinstance(histories, History):
         histories = {"": histories}
+    read_kind("histories", histories, Mapping, "one History, or {name: history}")
+    for history in histories.values():
+        read_kind("an entry of histories", history, History, "what fit returns")
     with style.context(STYLE):
         figure = new_figure(7.0, 3.2)
         left, right = figure.subplots(1, 2)

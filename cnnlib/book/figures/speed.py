@@ -6,6 +6,10 @@ from itertools import cycle
 import numpy as np
 from matplotlib import style
 
+from cnnlib.arrays import read_kind, read_positive
+from cnnlib.errors import InputError
+
+from .cells import read_line
 from .style import GREY, STYLE, Figure, new_figure
 
 _MARKERS = ("o", "s", "^", "D", "v", "P", "X")
@@ -28,6 +32,9 @@ def ladder(
     missing : str
         A line below: what was not measured, and why.
     """
+    read_kind("times", times, Mapping, "{series: {row: time}}")
+    read_line("xlabel", xlabel)
+    read_line("missing", missing)
     rows = list(dict.fromkeys(row for series in times.values() for row in series))
     with style.context(STYLE):
         figure = new_figure(5.6, 1.2 + _STEP * (len(rows) + len(times) / 2))
@@ -65,6 +72,12 @@ def roofline(
         For each program its points (multiplications for each number copied, multiplications per
         nanosecond).
     """
+    peak = read_positive("peak", peak)
+    read_line("xlabel", xlabel)
+    read_line("ylabel", ylabel)
+    for name, table in (("copying", copying), ("points", points)):
+        if not read_kind(name, table, Mapping, "one entry for each name"):
+            raise InputError(f"{name} is empty; expected one entry at least")
     places = [m for many in points.values() for m, _ in many]
     low = min([*places, peak / max(copying.values())]) / 2
     high = max([*places, peak / min(copying.values())]) * 2

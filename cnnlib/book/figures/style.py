@@ -11,7 +11,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 
-from cnnlib.errors import InputError
+from cnnlib.arrays import read_kind, read_text
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -74,8 +74,7 @@ def show(figure: Figure, alt: str) -> None:
     import matplotlib.pyplot as plt
     from IPython.display import display
 
-    if not alt.strip():
-        raise InputError("alt is empty; say in a sentence what the figure shows")
+    read_text("alt", alt, "say in a sentence what the figure shows")
     data = {"image/png": png(figure), "text/plain": f"Figure: {alt}"}
     plt.close(figure)
     display(data, metadata={"image/png": {"alt": alt}}, raw=True)
@@ -85,6 +84,7 @@ def png(figure: Figure) -> bytes:
     """A figure as a small PNG: with a palette of its own where nobody sees the difference."""
     from PIL import Image
 
+    read_kind("figure", figure, Figure, "matplotlib.figure.Figure()")
     drawn = io.BytesIO()
     with style.context(STYLE):
         figure.savefig(drawn, format="png")

@@ -5,10 +5,11 @@ from typing import Any
 
 import numpy as np
 
+from cnnlib.arrays import read_integer, read_truth, read_word
 from cnnlib.errors import InputError
 from cnnlib.geometry import Window
 
-from .cells import CELL, SIDE, WIDEST, Canvas, Point, Written, number
+from .cells import CELL, SIDE, WIDEST, Canvas, Point, Written, number, read_cells, read_line
 from .style import GREY, KINDS, Figure
 
 _DEPTH = 3.6  # cells between the row of inputs and the row of outputs
@@ -59,19 +60,22 @@ def connections(
     geometry
         stride, dilation, padding, center, flip: as in `cnnlib.conv`.
     """
-    window = Window(kernel, **geometry)
-    (axis,) = window.axes((inputs,))
+    kernel, inputs = read_integer("kernel", kernel, 1), read_integer("inputs", inputs, 1)
+    (axis,) = Window(kernel, **geometry).axes((inputs,))
     P, I, U = axis.inputs, axis.outputs, axis.kernel
     chosen = {"input": input, "output": output, "weight": weight}
     for name, size in (("input", P), ("output", I), ("weight", U)):
-        if chosen[name] is not None and chosen[name] not in range(size):
-            raise InputError(
-                f"{name} is {chosen[name]!r}; expected an integer from 0 to {size - 1}"
-            )
+        if chosen[name] is not None and read_integer(name, chosen[name], 0) >= size:
+            raise InputError(f"{name} is {chosen[name]}; expected an integer from 0 to {size - 1}")
+    read_line("x_title", x_title)
+    read_line("z_title", z_title)
+    read_word("z_kind", z_kind, ("output", "delta"))
     x, w = _cells("x", x, P), _cells("w", w, U)
     z = _cells("z" if z_kind == "output" else "dz", z, I)
     canvas = Canvas()
-    before, after = (max(0, axis.before), axis.after) if overhang else (0, 0)
+    before, after = (
+        (max(0, axis.before), axis.after) if read_truth("overhang", overhang) else (0, 0)
+    )
     pitch = min(_WIDE, WIDEST / CELL / (before + P + after))
     # Output i hangs below input s*i, and the row of outputs below the middle of the inputs.
     shift = (P - 1 - axis.stride * (I - 1)) / 2
@@ -127,6 +131,7 @@ def _cells(name: str, values: Sequence | None, size: int) -> list:
     """What to write: the values that were given, or the names of the cells."""
     if values is None:
         return [f"{name}[{m}]" for m in range(size)]
-    if len(values) != size:
-        raise InputError(f"{name} has {len(values)} entries; expected {size}")
-    return list(values)
+    rows = read_cells(name, values).tolist()
+    if len(rows) != 1 or len(rows[0]) != size:
+        raise InputError(f"{name} has {np.size(values)} entries; expected {size} on one axis")
+    return rows[0]

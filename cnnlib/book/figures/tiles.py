@@ -5,6 +5,10 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib import style
 from matplotlib.axes import Axes
+from numpy.typing import ArrayLike
+
+from cnnlib.arrays import read_array, read_integer, read_kind, read_positive
+from cnnlib.errors import InputError
 
 from .style import STYLE, Figure, new_figure
 
@@ -13,6 +17,9 @@ _SIZE = 0.85  # inches: the width of a picture
 
 def kernels(w: np.ndarray, channel: int = 0) -> Figure:
     """Draw one channel of every kernel `(K, kh, kw, C)`: blue negative, white 0, red positive."""
+    w, channel = _read_tiles("w", w), read_integer("channel", channel, 0)
+    if channel >= w.shape[-1]:
+        raise InputError(f"channel is {channel}; the kernels have {w.shape[-1]}, from 0")
     limit = float(np.abs(w[..., channel]).max()) or 1.0
     with style.context(STYLE):
         figure, axes = _tiles(w.shape, room=0.6)
@@ -30,6 +37,12 @@ def images(
 
     `columns` is the number of images in a row, `size` the width of each in inches.
     """
+    x, columns = _read_tiles("x", x), read_integer("columns", columns, 1)
+    size = read_positive("size", size)
+    if x.shape[-1] not in (1, 3):
+        raise InputError(f"x has shape {x.shape}; expected 1 channel, or 3: red, green and blue")
+    if titles is not None and len(read_kind("titles", titles, Sequence, "words")) != len(x):
+        raise InputError(f"titles has {len(titles)} entries; expected {len(x)}, one for each image")
     with style.context(STYLE):
         figure, axes = _tiles(x.shape, columns, size)
         for n, ax in enumerate(axes[: len(x)]):
@@ -37,6 +50,13 @@ def images(
             if titles is not None:
                 ax.set_title(titles[n])
     return figure
+
+
+def _read_tiles(name: str, values: ArrayLike) -> np.ndarray:
+    array = read_array(name, values)
+    if array.ndim != 4 or array.size == 0:
+        raise InputError(f"{name} has shape {array.shape}; expected (N, H, W, C), none of them 0")
+    return array
 
 
 def _tiles(

@@ -4,12 +4,12 @@ from typing import Any
 
 import numpy as np
 from traitlets import Any as Anything
-from traitlets import Bool, Enum, TraitError, default, observe, validate
+from traitlets import TraitError, default, observe, validate
 
-from cnnlib.arrays import check_deltas, float_arrays
+from cnnlib.arrays import check_deltas, read_number, read_truth, read_word
 from cnnlib.checks import Explanation, explain
 from cnnlib.convolution import conv_delta
-from cnnlib.errors import InputError
+from cnnlib.errors import InputError, shown
 from cnnlib.geometry import Shape, Window, per_axis
 
 from ..figures import delta_placement, placement, weight_placement
@@ -17,6 +17,7 @@ from ..figures.grids import Grid
 from ..figures.lenses import Lens, draw_lenses, total
 from ..figures.style import Figure
 from .explorer import STATE, Explorer, module, style
+from .traits import Read, read_grid
 
 LARGEST = 10  # cells along an axis: more than one can follow
 LAYING = ("stride", "dilation", "padding", "center", "flip")
@@ -77,33 +78,34 @@ class ConvolutionExplorer(Explorer):
     _esm = module("convolution")
     _css = style("convolution")
 
-    lens = Enum(tuple(QUANTITY), "forward").tag(**STATE)
+    lens = Read(read_word, "forward", tuple(QUANTITY)).tag(**STATE)
     position = Given().tag(**STATE)
     stride = Given(1).tag(**STATE)
     dilation = Given(1).tag(**STATE)
     padding = Anything(None).tag(**STATE)
     center = Anything(None).tag(**STATE)
-    flip = Bool(False).tag(**STATE)
-    input = Given(
-        [[2, 0, 1, 3, 1], [1, 3, 2, 0, 2], [0, 1, 4, 2, 1], [3, 2, 0, 1, 0], [1, 0, 2, 3, 2]]
+    flip = Read(read_truth, False).tag(**STATE)
+    input = Read(
+        read_grid,
+        [[2, 0, 1, 3, 1], [1, 3, 2, 0, 2], [0, 1, 4, 2, 1], [3, 2, 0, 1, 0], [1, 0, 2, 3, 2]],
+        LARGEST,
     ).tag(**STATE)
-    kernel = Given([[1, 2, 0], [0, 3, -1], [-2, 0, 1]]).tag(**STATE)
-    bias = Given(0).tag(**STATE)
-    deltas = Anything(None).tag(**STATE)
-    rotated = Bool(False).tag(**STATE)
+    kernel = Read(read_grid, [[1, 2, 0], [0, 3, -1], [-2, 0, 1]], LARGEST).tag(**STATE)
+    bias = Read(read_number, 0).tag(**STATE)
+    deltas = Read(read_grid, None, LARGEST).tag(**STATE)
+    rotated = Read(read_truth, False).tag(**STATE)
 
     @default("position")
     def _middle(self) -> list[int]:
         return [size // 2 for size in self._shapes()[self.lens]]
 
-    @validate(*LAYING, "input", "kernel", "bias", "deltas", "position")
+    @validate(*LAYING, "input", "kernel", "deltas", "position")
     def _refuse(self, proposal: dict[str, Any]) -> Any:
         """Keep only what `cnnlib` takes, as numbers and lists."""
-        name = proposal["trait"].name
+        name, value = proposal["trait"].name, proposal["value"]
         try:
-            value = np.asarray(proposal["value"]).tolist()
-            if name in ("input", "kernel", "bias") or (name == "deltas" and value is not None):
-                _check_numbers(name, value)
+            if isinstance(value, np.ndarray | tuple | list):
+                value = np.asarray(value).tolist()
             shapes = self._shapes(**{name: value})
             if name == "deltas" and value is not None:
                 check_deltas(name, np.asarray(value), shapes["forward"])
@@ -111,9 +113,12 @@ class ConvolutionExplorer(Explorer):
                 shape = shapes[self.lens]
                 cell = per_axis(name, value, len(shape), 0)
                 if any(m >= size for m, size in zip(cell, shape, strict=True)):
-                    raise InputError(f"position is {value!r}; the grid has shape {shape}")
-        except ValueError as error:  # InputError, or NumPy's about rows of unequal length
+                    raise InputError(f"position is {shown(value)}; the grid has shape {shape}")
+                value = list(cell)
+        except InputError as error:
             raise TraitError(str(error)) from None
+        except ValueError as error:  # NumPy's about rows of unequal length
+            raise TraitError(f"{name} is {shown(value)}: {error}") from None
         return value
 
     @observe(*LAYING, "input", "kernel", "lens")
@@ -180,14 +185,3 @@ class ConvolutionExplorer(Explorer):
         return draw_lenses(
             [Lens(Grid(dz, "delta"), met, "weight", sides, total("dx", place, terms))]
         )
-
-
-def _check_numbers(name: str, value: Any) -> None:
-    """Refuse what is no finite number, or no small grid of them."""
-    (array,) = float_arrays(**{name: value})
-    axes = (0,) if name == "bias" else (1, 2)
-    if array.ndim not in axes or max(array.shape, default=1) > LARGEST:
-        wanted = f"1 or 2 axes of at most {LARGEST} cells" if name != "bias" else "one number"
-        raise InputError(f"{name} has shape {array.shape}; expected {wanted}")
-    if not np.isfinite(array).all():
-        raise InputError(f"{name} holds a number that is not finite; replace it")

@@ -11,14 +11,16 @@ import numpy as np
 from matplotlib import style as plot_style
 from numpy.typing import DTypeLike, NDArray
 from traitlets import Any as Anything
-from traitlets import Dict, Enum, Int, List, TraitError, Unicode, validate
+from traitlets import Dict, TraitError, validate
 
-from cnnlib.errors import InputError
+from cnnlib.arrays import read_integer, read_kind, read_word
+from cnnlib.errors import InputError, shown
 from cnnlib.learning.network import Network
 from cnnlib.learning.training import evaluate
 
 from ..figures.style import PALETTE, STYLE, Figure, new_figure
 from .explorer import FOLDER, STATE, Explorer, module, style
+from .traits import Read, read_list
 
 SHIPPED = FOLDER / "data" / "network.json"
 LETTERS = ascii_uppercase + ascii_lowercase + digits + "-_"  # 64 of them, all fit for an address
@@ -57,11 +59,11 @@ class NetworkExplorer(Explorer):
     _esm = module("network")
     _css = style("network")
 
-    lens = Enum(("forward", "backward"), "forward").tag(**STATE)
-    digit = Int(14).tag(**STATE)
-    drawing = Unicode().tag(**STATE)
+    lens = Read(read_word, "forward", ("forward", "backward")).tag(**STATE)
+    digit = Read(read_integer, 14, 0).tag(**STATE)
+    drawing = Read(read_kind, "", str, "what write_image gives").tag(**STATE)
     target = Anything(None).tag(**STATE)
-    cell = List(["conv2", 3, 3, 0]).tag(**STATE)
+    cell = Read(read_list, ["conv2", 3, 3, 0], '["softmax1", 7]').tag(**STATE)
     data = Dict(read_only=True).tag(sync=True)
 
     def __init__(self, **traits: Any) -> None:
@@ -87,9 +89,11 @@ class NetworkExplorer(Explorer):
             if name == "drawing":
                 read_image(value)
                 return value
+            if value is not None:
+                value = read_integer(name, value, 0)  # 1.0 and True are equal to 1
             return numbers[name][numbers[name].index(value)]
         except (IndexError, KeyError, TypeError, ValueError):
-            raise TraitError(f"{name} is {value!r}; expected {expected}") from None
+            raise TraitError(f"{name} is {shown(value)}; expected {expected}") from None
 
     @property
     def image(self) -> NDArray:

@@ -7,7 +7,7 @@ from typing import Any
 from ipywidgets import HTML, Image, VBox, interactive
 from matplotlib.figure import Figure
 
-from cnnlib.errors import InputError
+from cnnlib.arrays import read_function, read_kind, read_text
 
 from ..figures import png
 from .explorer import output
@@ -32,12 +32,12 @@ def playground(draw: Callable[..., Figure], alt: str, **controls: Any) -> None:
     Raises
     ------
     InputError
-        alt is empty.
+        draw is no function, or alt says nothing.
     """
     from IPython.display import display
 
-    if not alt.strip():
-        raise InputError("alt is empty; say in a sentence what the first picture shows")
+    read_function("draw", draw, "of the controls that returns a Figure")
+    read_text("alt", alt, "say in a sentence what the first picture shows")
     # `interactive` knows which control fits which value. Its own output area is not used: to nbval,
     # which has none, the picture would be a second output of the cell.
     *sliders, _ = interactive(lambda **_: None, **controls).children
@@ -61,6 +61,7 @@ def playground(draw: Callable[..., Figure], alt: str, **controls: Any) -> None:
 def _drawn(draw: Callable[..., Figure], sliders: Sequence[Any]) -> bytes:
     import matplotlib.pyplot as plt
 
-    figure = draw(**{slider.description: slider.value for slider in sliders})
+    drawn = draw(**{slider.description: slider.value for slider in sliders})
+    figure = read_kind("what draw returns", drawn, Figure, "figures.grid(...)")
     plt.close(figure)
     return png(figure)

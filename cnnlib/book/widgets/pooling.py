@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 from traitlets import Any as Anything
-from traitlets import Bool, Enum, TraitError, default, observe, validate
+from traitlets import TraitError, default, observe, validate
 
-from cnnlib.arrays import float_arrays
-from cnnlib.errors import InputError
+from cnnlib.arrays import float_arrays, read_truth, read_word
+from cnnlib.errors import InputError, shown
 from cnnlib.geometry import Shape, Window, per_axis
 from cnnlib.pooling import avg_pool, avg_pool_delta, max_pool, max_pool_delta
 
@@ -19,6 +19,7 @@ from ..figures.grids import Grid
 from ..figures.lenses import Cell, Lens, draw_lenses
 from ..figures.style import Figure
 from .explorer import STATE, Explorer, module, style
+from .traits import Read, read_grid
 
 LARGEST = 16  # cells along an axis: more than one can follow
 LAYING = ("input", "window", "stride", "padding", "center", "flip")  # they say who meets whom
@@ -57,17 +58,19 @@ class PoolingExplorer(Explorer):
     _esm = module("pooling")
     _css = style("pooling")
 
-    input = Anything([[1, 0, 2, 3], [4, 6, 6, 8], [3, 1, 1, 0], [1, 2, 2, 4]]).tag(**STATE)
-    pool = Enum(("max", "average"), "max").tag(**STATE)
+    input = Read(read_grid, [[1, 0, 2, 3], [4, 6, 6, 8], [3, 1, 1, 0], [1, 2, 2, 4]], LARGEST).tag(
+        **STATE
+    )
+    pool = Read(read_word, "max", ("max", "average")).tag(**STATE)
     window = Anything(2).tag(**STATE)
     stride = Anything(None).tag(**STATE)
     padding = Anything(None).tag(**STATE)
     center = Anything(None).tag(**STATE)
-    flip = Bool(False).tag(**STATE)
-    count_padding = Bool(False).tag(**STATE)
-    lens = Enum(("forward", "delta"), "forward").tag(**STATE)
+    flip = Read(read_truth, False).tag(**STATE)
+    count_padding = Read(read_truth, False).tag(**STATE)
+    lens = Read(read_word, "forward", ("forward", "delta")).tag(**STATE)
     position = Anything().tag(**STATE)
-    deltas = Anything(None).tag(**STATE)
+    deltas = Read(read_grid, None, LARGEST).tag(**STATE)
 
     @default("position")
     def _first_cell(self) -> list[int]:
@@ -81,7 +84,7 @@ class PoolingExplorer(Explorer):
             value = np.asarray(proposal["value"]).tolist()
             pooled = self._pooled(**{name: value})
             if name == "position":
-                _check_cell(value, pooled.chosen_from)
+                value = _read_cell(value, pooled.chosen_from)
             if name == "deltas" and value is not None and np.shape(value) != pooled.a.shape:
                 raise InputError(f"deltas has shape {np.shape(value)}; expected {pooled.a.shape}")
         except InputError as error:
@@ -133,13 +136,6 @@ class Pooled:
     ) -> None:
         (self.x,) = float_arrays(input=input)
         P = self.x.shape
-        if len(P) not in (1, 2) or not 1 <= min(P) <= max(P) <= LARGEST:
-            raise InputError(
-                f"input has shape {P}; expected one channel of one image: 1 or 2 axes of at most "
-                f"{LARGEST} cells"
-            )
-        if not np.isfinite(self.x).all():
-            raise InputError("input holds a number that is not finite; replace it")
         self.pool, self.backward, self.position = pool, lens == "delta", position
         U = per_axis("window", window, len(P), 1)
         laid: dict[str, Any] = dict(padding=padding, center=center, flip=flip)
@@ -260,7 +256,8 @@ def _over(share: int) -> str:
     return f"/{share}" if share > 1 else ""
 
 
-def _check_cell(place: Any, shape: Shape) -> None:
+def _read_cell(place: Any, shape: Shape) -> list[int]:
     index = per_axis("position", place, len(shape), 0)
     if any(m >= size for m, size in zip(index, shape, strict=True)):
-        raise InputError(f"position is {place!r}; expected a cell of a grid of shape {shape}")
+        raise InputError(f"position is {shown(place)}; expected a cell of a grid of shape {shape}")
+    return list(index)

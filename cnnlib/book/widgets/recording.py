@@ -44,8 +44,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from cnnlib.arrays import read_array, read_integer, read_kind, read_pair, read_word
 from cnnlib.errors import DivergenceError, InputError
-from cnnlib.geometry import per_axis
 from cnnlib.learning import training
 from cnnlib.learning.layers import Activation, Conv
 from cnnlib.learning.network import Network
@@ -117,11 +117,14 @@ def record(
     DivergenceError
         Numbers are not finite at step 0. Where they break later, the recording ends before.
     """
-    (steps,) = per_axis("steps", steps, 1, 1)
-    (frames,) = per_axis("frames", frames, 1, 2)
+    steps, frames = read_integer("steps", steps, 1), read_integer("frames", frames, 2)
+    filters, image = read_integer("filters", filters, 1), read_integer("image", image, 0)
+    for name, words in (("title", title), ("about", about)):
+        read_kind(name, words, str, "what is trained, in words")
+    probe = read_pair("probe", probe)
     _check(network, (x, t), probe)
-    if image not in range(len(probe[0])):
-        raise InputError(f"image is {image!r}, expected a number below {len(probe[0])}")
+    if image >= len(probe[0]):
+        raise InputError(f"image is {image}; expected a number below {len(probe[0])}")
     wanted = schedule(steps, frames)
     run = training.steps(network, x, t, optimizer=optimizer, rng=rng, batch=batch)
     taken, broken = _film(run, wanted, lambda: _frame(network, *probe, image, filters))
@@ -204,23 +207,27 @@ def shipped() -> list[str]:
 
 def load(name: str) -> Recording:
     """The recording of this name that comes with the book, see `shipped`."""
-    if name not in shipped():
-        raise InputError(f"no recording {name!r}; there are {', '.join(shipped())}")
+    read_word("name", name, shipped())
     recording: Recording = json.loads((FOLDER / f"{name}.recording.json").read_text("utf-8"))
     return recording
 
 
 def _check(network: Network, *sets: tuple[NDArray, NDArray]) -> None:
     """Refuse what cannot be recorded before anything is computed."""
+    read_kind("network", network, Network, "Network(layers, loss, ...)")
     if len(network.input_shape) != 3 or not _convolutions(network):
         raise InputError(
             f"a recording shows kernels and maps; expected images (H, W, C) and a Conv, not "
             f"samples of shape {network.input_shape} and layers {', '.join(network.layers)}"
         )
     for x, t in sets:
-        if np.ndim(t) != 1 or len(network.output_shape) != 1 or network.output_shape[0] == 1:
+        if (
+            read_array("t", t).ndim != 1
+            or len(network.output_shape) != 1
+            or network.output_shape[0] == 1
+        ):
             raise InputError(
-                f"targets of shape {np.shape(t)} and outputs of shape {network.output_shape}; a "
+                f"t has shape {np.shape(t)}, and the outputs {network.output_shape}; a "
                 "recording counts hits, so expected labels (N,) and one output for each class"
             )
         training.evaluate(network, x, t)  # reads every sample and target, and says what is wrong

@@ -7,13 +7,35 @@ import numpy as np
 from matplotlib import style as plot_style
 from matplotlib.ticker import LogLocator
 from numpy.typing import NDArray
-from traitlets import Dict, Int, List, TraitError, Unicode, observe, validate
+from traitlets import Dict, TraitError, observe, validate
 
+from cnnlib.arrays import read_integer, read_kind
 from cnnlib.errors import InputError
+from cnnlib.errors import shown as short
 
 from ..figures.style import INK, STYLE, Figure, new_figure
 from .explorer import STATE, Explorer, module, style
 from .recording import FORMAT, Recording, load, numbers
+from .traits import Read, read_list
+
+
+def _read_recordings(name: str, value: Any) -> list:
+    """Read one or two recordings that have a convolution in common."""
+    value = read_list(name, value, '["adam", "sgd"]')
+    if len(value) not in (1, 2):
+        raise InputError(f"{name} has {len(value)} entries; expected one or two")
+    films = _films(value)
+    for film in films:
+        if not isinstance(film, dict) or film.get("format") != FORMAT:
+            raise InputError(f"{name}: {short(film)}; expected a name or what `record` returns")
+    if not _filters(films):
+        raise InputError(f"{name} have no convolution of the same name: nothing to compare")
+    return value
+
+
+def _films(recordings: list) -> list:
+    """The recordings themselves, the shipped ones fetched by their names."""
+    return [load(film) if isinstance(film, str) else film for film in recordings]
 
 
 class TrainingExplorer(Explorer):
@@ -48,28 +70,16 @@ class TrainingExplorer(Explorer):
     _esm = module("training")
     _css = style("training")
 
-    recordings = List(["adam", "large"], minlen=1, maxlen=2).tag(**STATE)
-    shown = Int(0).tag(**STATE)
-    step = Int(0).tag(**STATE)
-    layer = Unicode("conv1").tag(**STATE)
-    filter = Int(0).tag(**STATE)
+    recordings = Read(_read_recordings, ["adam", "large"]).tag(**STATE)
+    shown = Read(read_integer, 0, 0).tag(**STATE)
+    step = Read(read_integer, 0, 0).tag(**STATE)
+    layer = Read(read_kind, "conv1", str, "the name of a convolution").tag(**STATE)
+    filter = Read(read_integer, 0, 0).tag(**STATE)
     data = Dict(read_only=True).tag(sync=True)  # the shipped ones among the recordings, by name
 
     def __init__(self, **traits: Any) -> None:
         super().__init__(**traits)
         self._follow()
-
-    @validate("recordings")
-    def _check_recordings(self, proposal: dict[str, Any]) -> list:
-        films = _films(proposal["value"])
-        for film in films:
-            if not isinstance(film, dict) or film.get("format") != FORMAT:
-                raise TraitError(
-                    f"recordings: {film!r:.50}; expected a name or what `record` returns"
-                )
-        if not _filters(films):
-            raise TraitError("recordings have no convolution of the same name: nothing to compare")
-        return proposal["value"]
 
     @validate("shown", "step", "layer", "filter")
     def _check(self, proposal: dict[str, Any]) -> Any:
@@ -77,7 +87,7 @@ class TrainingExplorer(Explorer):
         allowed = self._allowed()[name]
         if value not in allowed:
             words = f"0 to {allowed[-1]}" if name != "layer" else f"one of {', '.join(allowed)}"
-            raise TraitError(f"{name} is {value!r}; expected {words}")
+            raise TraitError(f"{name} is {short(value)}; expected {words}")
         return value
 
     @observe("recordings", "layer")
@@ -162,14 +172,6 @@ class TrainingExplorer(Explorer):
                 axes[part].set_frame_on(False)
                 axes[part].grid(False)
         return figure
-
-
-def _films(recordings: list) -> list:
-    """The recordings themselves, the shipped ones fetched by their names."""
-    try:
-        return [load(film) if isinstance(film, str) else film for film in recordings]
-    except InputError as error:
-        raise TraitError(str(error)) from None
 
 
 def _filters(films: list[Recording]) -> dict[str, int]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 
-from cnnlib.errors import InputError
+from cnnlib.arrays import read_word
 
 
 @dataclass(frozen=True)
@@ -82,9 +82,7 @@ def get(id: str) -> Mistake:
     >>> get("D11").signature
     'dx is empty.'
     """
-    if not isinstance(id, str) or id not in _catalogue():
-        raise InputError(f"id is {id!r}; the catalogue has {', '.join(_catalogue())}")
-    return _catalogue()[id]
+    return _catalogue()[read_word("id", id, _catalogue())]
 
 
 def every() -> Iterator[Mistake]:
