@@ -34,7 +34,7 @@ NEEDS = {
 # What stands on the numeric core. `make check` leaves it to `make test`, which takes minutes.
 SLOW = tuple(f"tests/{name}" for name in (
     "book/", "diagnosis/", "test_chapters", "test_clocks", "test_data", "test_notebooks",
-    "test_readme"))  # fmt: skip
+    "test_readme", "test_wrong_calls"))  # fmt: skip
 # Doctests and cells have no fixtures.
 collect_ignore = ["cnnlib/book/earlier/chapter_6.py"]  # it has none, and imports both
 WITH_FRAMEWORKS = ("cnnlib/interop/", "notebooks/06_frameworks.ipynb")

@@ -82,7 +82,7 @@ def whole(value: Any) -> int | None:
         return None
     try:
         return operator.index(value)
-    except TypeError:
+    except Exception:  # a TypeError, or what a foreign class raises
         return None
 
 

@@ -202,8 +202,8 @@ class Window:
         """Lay the window on an input of spatial shape `P`; one `Axis` each."""
         if count_axes(input_shape) != len(self.kernel):
             raise InputError(
-                f"the input has spatial shape {shown(input_shape)}, the kernel {shown(self.kernel)}; "
-                "both need the same number of axes: input_shape is (*P), without batch and channels"
+                f"the input has spatial shape {shown(input_shape)}, the kernel "
+                f"{shown(self.kernel)}; both need the same number of axes"
             )
         known = type(input_shape) is tuple  # as nearly always
         return _axes(self, input_shape if known else read_shape("input_shape", input_shape))

@@ -3,9 +3,12 @@
 import grid
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as npst
 
 from cnnlib import arrays as layout
-from cnnlib.errors import InputError
+from cnnlib.errors import LETTERS, InputError, shown
 
 
 def test_spatial_by_hand():
@@ -122,3 +125,98 @@ def test_wrong_deltas_are_named():
         InputError, match=r"dz has shape \(2, 4, 1\); expected \(2, 3, 1\), the sha"
     ):
         layout.check_deltas("dz", np.zeros((2, 4, 1)), (2, 3, 1))
+
+
+# Any value at all
+
+
+class Odd:
+    """Says what it is told to of itself, or fails."""
+
+    def __init__(self, said):
+        self.said = said
+
+    def __repr__(self):
+        return self.said if self.said else 1 / 0
+
+    __str__ = __len__ = __index__ = __array__ = __fspath__ = __repr__
+
+
+SIMPLE = (
+    st.none() | st.booleans() | st.integers() | st.floats() | st.complex_numbers() | st.text()
+    | st.binary() | st.builds(Odd, st.text()) | st.builds(lambda: 10**5000)
+    | st.builds(lambda: "no" * 10**5)
+    | npst.arrays(npst.scalar_dtypes(), npst.array_shapes(min_dims=0, min_side=0, max_dims=3))
+    | npst.arrays(float, (2,)).map(np.ma.masked_invalid)
+)  # fmt: skip
+ANY = st.recursive(
+    SIMPLE,
+    lambda inner: st.lists(inner) | st.tuples(inner, inner) | st.dictionaries(st.text(), inner),
+    max_leaves=6,
+)
+READERS = {
+    "read_integer": (lambda v: layout.read_integer("v", v, 0), lambda r: type(r) is int and r >= 0),
+    "per_axis": (lambda v: layout.per_axis("v", v, 2, 1), lambda r: [*map(type, r)] == [int] * 2),
+    "read_shape": (lambda v: layout.read_shape("v", v), lambda r: all(type(n) is int for n in r)),
+    "read_number": (lambda v: layout.read_number("v", v), lambda r: abs(r) < np.inf),
+    "read_positive": (lambda v: layout.read_positive("v", v), lambda r: 0 < r < np.inf),
+    "read_truth": (lambda v: layout.read_truth("v", v), lambda r: r in (True, False)),
+    "read_word": (lambda v: layout.read_word("v", v, ("a", "b")), lambda r: r in ("a", "b")),
+    "read_text": (lambda v: layout.read_text("v", v, "say it"), lambda r: r.strip()),
+    "read_kind": (lambda v: layout.read_kind("v", v, Odd, "Odd()"), lambda r: type(r) is Odd),
+    "read_generator": (lambda v: layout.read_generator("v", v), lambda r: False),
+    "read_function": (lambda v: layout.read_function("v", v, "of x"), callable),
+    "read_pair": (lambda v: layout.read_pair("v", v), lambda r: len(r) == 2),
+    "read_path": (lambda v: layout.read_path("v", v), lambda r: type(r) is str and "\0" not in r),
+    "read_float_type": (lambda v: layout.read_float_type("v", v), lambda r: r.name[:5] == "float"),
+    "read_array": (lambda v: layout.read_array("v", v), lambda r: r.dtype.kind in "fiub"),
+}
+
+
+def test_every_reader_is_tried():
+    assert READERS.keys() >= {name for name in vars(layout) if name.startswith("read_")}
+
+
+@pytest.mark.parametrize("reader", READERS)
+@grid.examples(15)
+@given(value=ANY)
+def test_a_reader_gives_what_it_promises_or_an_error_of_one_line(reader, value):
+    read, holds = READERS[reader]
+    try:
+        result = read(value)
+    except InputError as error:
+        said = str(error)
+        assert said.startswith("v ") and "\n" not in said[:LETTERS] and len(said) < 400
+        assert "expected" in said or "masked" in said or "say it" in said or "numbers" in said
+    else:
+        assert holds(result)
+
+
+@given(value=ANY)
+@grid.examples(50)
+def test_any_value_is_shown_in_a_line(value):
+    assert len(shown(value)) <= LETTERS and "\n" not in shown(value)
+
+
+def test_shown_by_hand():
+    assert shown((1, "two")) == "(1, 'two')"
+    assert shown(np.zeros((2, 2))) == "array([[0., 0.], [0., 0.]])"
+    assert shown(10**5000) == "<int>" and "Odd" in shown(Odd(""))
+    assert shown("n" * 99 + "o") == f"'{'n' * 37}...{'n' * 37}o'"
+
+
+@pytest.mark.parametrize(
+    "value, axes, message",
+    [
+        (True, 2, "v is True; expected an integer, or a sequence of 2 integers"),
+        ({1, 2}, 2, "v is {1, 2}; expected an integer"),
+        (b"ab", 2, "v is b'ab'; expected an integer"),
+        ((1, False), 2, "v is (1, False); expected an integer"),
+        (2**31, 1, "v is 2147483648; expected at most 2147483647"),
+        ((1, 2, 3), 2, "v is (1, 2, 3), with 3 entries"),
+    ],
+)
+def test_what_is_no_size_is_named(value, axes, message):
+    with pytest.raises(InputError, match=grid.says(message)):
+        layout.per_axis("v", value, axes, 1)
+    assert layout.per_axis("v", np.array([2, 3]), 2, 1) == (2, 3)
