@@ -281,7 +281,8 @@ class Dense(Layer):
 
     def delta(self, dz: np.ndarray) -> np.ndarray:
         """dx[n,l] = sum_k w[l,k] * dz[n,k]."""
-        return _read_deltas(dz, (len(self.x), self.outputs)) @ self.params["w"].T
+        dz = read_array("dz", dz)
+        return _read_deltas(dz, (*dz.shape[:1], self.outputs)) @ self.params["w"].T
 
 
 class Flatten(Layer):
@@ -494,7 +495,6 @@ def _read_deltas(dz: np.ndarray, expected: Shape) -> np.ndarray:
     dz = read_array("dz", dz)
     if dz.shape != expected:
         raise InputError(
-            f"dz has shape {dz.shape}; expected {expected}, the shape of the outputs of the last "
-            "forward(x)"
+            f"dz has shape {dz.shape}; expected {expected}, the shape of the outputs of forward(x)"
         )
     return dz

@@ -69,7 +69,7 @@ def connections(
             raise InputError(f"{name} is {chosen[name]}; expected an integer from 0 to {size - 1}")
     read_line("x_title", x_title)
     read_line("z_title", z_title)
-    read_word("z_kind", z_kind, ("output", "delta"))
+    read_word("z_kind", z_kind, KINDS)
     x, w = _cells("x", x, P), _cells("w", w, U)
     z = _cells("z" if z_kind == "output" else "dz", z, I)
     canvas = Canvas()
