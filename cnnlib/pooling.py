@@ -368,9 +368,13 @@ def _at(a: np.ndarray, n: int, part: slice) -> np.ndarray:
 
 @lru_cache(256)  # for steps of a training, which pool the same shapes again and again
 def _refuse_empty(axes: Axes) -> None:
+    """Without a list of the windows: a file may promise more of them than there is memory."""
     for n, axis in enumerate(axes):
-        if 0 in axis.inputs_met():
-            i = int(np.argmin(axis.inputs_met()))
+        # A pool has no dilation. So windows that meet nothing lie before the input, and window 0 is
+        # one, or behind it: those with s*i - before >= P.
+        behind = -(-(axis.inputs + axis.before) // axis.stride)
+        i = 0 if axis.before >= axis.kernel else behind
+        if i < axis.outputs:
             raise InputError(
                 f"window {i} on spatial axis {n} meets no input: its cells are "
                 f"{axis.input(i, 0)} to {axis.input(i, axis.kernel - 1)} of {axis.inputs}; "
