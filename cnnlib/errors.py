@@ -17,7 +17,7 @@ class InputError(Error, ValueError):
 
 
 class DataError(Error, RuntimeError):
-    """A data set cannot be had: a file is missing, damaged or foreign, or there is no network."""
+    """A file is missing, damaged or foreign, or cannot be written; or there is no network."""
 
 
 class DivergenceError(Error, ArithmeticError):

@@ -2,27 +2,31 @@
 
 After step k the whole state is: the parameters and buffers, those before step k (they gave the last
 loss, which is where a training that diverges returns to), the optimizer's memory and counts, the
-number of the epoch, the state of the random numbers before its shuffle, and the history. A training
+number of the epoch, the state of the random numbers before its shuffle, that of Generators which
+layers have, and the history. A training
 that starts from it shuffles the epoch again, passes over the batches that it has seen, and goes on
 with the same numbers in the same order: it ends with the same bits.
 """
 
 import math
 import os
+import secrets
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from cnnlib.errors import DivergenceError, InputError
+from cnnlib.data.files import Place, blaming, place, sweep
+from cnnlib.errors import DataError, DivergenceError, InputError
 
 from . import storage
-from .network import Network
+from .network import Network, kinds_of
 from .optimizers import Optimizer
 
 EVERY = 10.0  # seconds from one writing to the next
 BUFFERS = {"params": "buffers", "before": "buffers_before"}  # those that belong to parameters
+PLACES = {"pos": 624, "buffer_pos": 4}  # in NumPy's bit generators: it would read beyond them
 
 
 class TrainingState:
@@ -32,11 +36,14 @@ class TrainingState:
     For the same training to go on, the arrays `data` must be equal, and so must what `run` names,
     such as the batch size. `history` is a `training.History`. As a context it puts a training that
     is stopped, wherever that is, back to that state, and writes it when it was interrupted.
+
+    Of two trainings with one path, the one that began later goes on from what the other has
+    written. The other finds a file that it has not written, leaves it, and stops.
     """
 
     def __init__(
         self,
-        path: storage.Place | None,
+        path: Place | None,
         network: Network,
         optimizer: Optimizer,
         rng: np.random.Generator,
@@ -46,11 +53,21 @@ class TrainingState:
     ) -> None:
         self.path, self.network, self.optimizer = path, network, optimizer
         self.rng, self.history, self.written = rng, history, -math.inf
+        self.ours: set[str] = set()  # the checksums of the files that may be replaced
+        self.generators = {
+            f"{name}.{key}": value.bit_generator
+            for name, layer in network.layers.items()
+            for key, value in vars(layer).items()
+            if isinstance(value, np.random.Generator)
+        }
         self.state: dict[str, Any] = {"params": _copies(network.params)}
         self.state["buffers"] = _copies(network.buffers)
         self.keep()
         self.begin(0)
         if path is not None:
+            self.path = place(path, "checkpoint")
+            self._refuse_shared()
+            self.writer = secrets.token_hex(8)  # no other training writes the same file
             run["checksum_of_the_data"] = storage.digest({str(n): a for n, a in enumerate(data)})
             run |= {"network": network.architecture(), "optimizer": type(optimizer).__name__}
             run |= {"settings": _settings(optimizer), "rng": type(rng.bit_generator).__name__}
@@ -71,6 +88,7 @@ class TrainingState:
             "buffers": _copies(self.network.buffers),
             "memory": {name: _copies(m) for name, m in self.optimizer.memory.items()},
             "steps": dict(self.optimizer.steps),
+            "generators": {name: bits.state for name, bits in self.generators.items()},
             "lengths": {k: len(v) for k, v in vars(self.history).items() if isinstance(v, list)},
         }
 
@@ -79,6 +97,8 @@ class TrainingState:
         self.put("params")
         self.optimizer.memory = {name: _copies(m) for name, m in self.state["memory"].items()}
         self.optimizer.steps = dict(self.state["steps"])
+        for name, bits in self.generators.items():
+            bits.state = self.state["generators"][name]
         for name, length in self.state["lengths"].items():
             del getattr(self.history, name)[length:]
 
@@ -93,7 +113,9 @@ class TrainingState:
         """Write the remembered state, if it is time. `Network.load` reads the file as well."""
         if self.path is not None and (now or time.monotonic() - self.written > EVERY):
             tree = {"network": self.run["network"], "run": self.run, "history": vars(self.history)}
-            storage.write(self.path, {**tree, **self.state})
+            storage.write(self.path, {**tree, "writer": self.writer, **self.state}, self.ours)
+            if self.written == -math.inf:
+                sweep(self.path)  # what killed trainings left, and one that this one replaces
             self.written = time.monotonic()
 
     def resume(self, most: int) -> None:
@@ -108,22 +130,76 @@ class TrainingState:
         """
         if self.path is None or not os.path.exists(self.path):
             return
-        tree, cure = storage.read(self.path), "or give another path for a new training"
+        self.ours.add(storage.checksum(self.path))
+        with blaming(self.path, but=InputError):
+            tree = storage.read(self.path)
+            self._refuse_another(tree, most)
+            state, history = self._parts(tree)
+        vars(self.history).update(history)
+        self.state = state
+        self.rng.bit_generator.state = state["shuffle"]
+        self.put_back()
+
+    def _refuse_shared(self) -> None:
+        """Refuse a layer that draws from `rng`: shuffles are drawn again, and its draws are not."""
+        for name, bits in self.generators.items():
+            if bits is self.rng.bit_generator:
+                layer = name.partition(".")[0]
+                raise InputError(
+                    f"layer {layer} draws from rng, which shuffles: a training that goes on from a "
+                    f"checkpoint would shuffle in another way. Give {layer} a Generator of its own"
+                )
+
+    def _refuse_another(self, tree: Mapping[str, Any], most: int) -> None:
+        """Refuse a file of another training, of one that has gone further, or of none."""
+        cure = "or give another path for a new training"
         if "run" not in tree:
             raise InputError(f"checkpoint {self.path} holds no training: delete it, {cure}")
         for name, given in self.run.items():
             if tree["run"][name] != given:
-                why = f"{name} is {tree['run'][name]} there and {given} here. Mend it, {cure}"
-                raise InputError(f"checkpoint {self.path} is of another training: {why}")
+                why = f"{name} is {tree['run'][name]!s:.500} there and {given!s:.500} here"
+                why = f"checkpoint {self.path} is of another training: {why}"
+                raise InputError(f"{why}. Mend it, {cure}")
         if tree["lengths"]["loss"] > most:
             why = f"epochs: they end at step {most}, and checkpoint {self.path} is past that"
             raise InputError(f"{why}. Give more epochs, {cure}")
-        vars(self.history).update(tree["history"])
-        self.history.validation = [tuple(pair) for pair in self.history.validation]
+
+    def _parts(self, tree: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+        """State and history of a file, if they fit what is trained and each other; else an error.
+
+        Its checksum says that it is whole, not who has written it.
+        """
         # A file from before there were buffers has none.
-        self.state = {name: tree.get(name, {}) for name in self.state}
-        self.rng.bit_generator.state = self.state["shuffle"]
-        self.put_back()
+        state = {name: tree.get(name, {}) for name in self.state}
+        params = self.network.params
+        for name in ("params", "before"):
+            _expect(kinds_of(state[name]) == kinds_of(params), name)
+            _expect(kinds_of(state[BUFFERS[name]]) == kinds_of(self.network.buffers), BUFFERS[name])
+        for name, memory in state["memory"].items():
+            alike = dict.fromkeys(self.optimizer.letters, params[name])
+            _expect(kinds_of(memory) == kinds_of(alike), f"the optimizer's memory of {name}")
+        steps = state["steps"]
+        _expect(steps.keys() == state["memory"].keys(), "the optimizer's steps")
+        _expect(all(type(t) is int and 0 < t < 1 << 53 for t in steps.values()), "a step's number")
+        history = {name: tree["history"][name] for name in vars(self.history)}
+        numbers = [*history["loss"], *history["accuracy"]]
+        history["validation"] = [(loss, accuracy) for loss, accuracy in history["validation"]]
+        numbers += [number for pair in history["validation"] for number in pair]
+        _expect(all(type(number) in (int, float) for number in numbers), "a number in the history")
+        lengths = {name: len(history[name]) for name in state["lengths"]}
+        whole = lengths["loss"] // self.history.epoch_steps
+        fits = lengths == state["lengths"] and lengths["accuracy"] == lengths["loss"]
+        fits &= history["epoch_steps"] == self.history.epoch_steps
+        _expect(fits and lengths["validation"] <= whole, "the lengths of the history")
+        # It may lie behind: a training that goes on from an epoch's end begins no new one there.
+        _expect(type(state["epoch"]) is int and 0 <= state["epoch"] <= whole, "the epoch")
+        _expect(
+            state["generators"].keys() == self.generators.keys(), "the random numbers of layers"
+        )
+        _check_bits(self.rng.bit_generator, state["shuffle"])
+        for name, bits in self.generators.items():
+            _check_bits(bits, state["generators"][name])
+        return state, history
 
     def __enter__(self) -> None:
         pass
@@ -134,7 +210,9 @@ class TrainingState:
         try:
             if not isinstance(error, DivergenceError):  # that one has put back
                 self.put_back()
-            if self.written > -math.inf:  # else the file may be another training's
+            # Before the first writing the file may be another training's; and where it could not
+            # be written, it cannot now.
+            if self.written > -math.inf and not isinstance(error, DataError):
                 self.write(now=isinstance(error, KeyboardInterrupt))
         except KeyboardInterrupt:  # a second one
             self.put_back()
@@ -143,6 +221,19 @@ class TrainingState:
 
 def _copies(arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     return {name: a.copy() for name, a in arrays.items()}
+
+
+def _expect(fits: bool, what: str) -> None:
+    if not fits:
+        raise ValueError(f"{what} cannot be of this training")
+
+
+def _check_bits(bits: np.random.BitGenerator, state: Mapping[str, Any]) -> None:
+    """Refuse a state that this kind of random numbers cannot have."""
+    for name, most in PLACES.items():
+        inner = {**state, **state["state"]}
+        _expect(inner.get(name, 0) in range(most + 1), "the random numbers")
+    type(bits)(0).state = state  # or an error
 
 
 def _settings(optimizer: Optimizer) -> dict[str, Any]:

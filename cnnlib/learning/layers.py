@@ -17,8 +17,9 @@ defines
 
 If it does something else in training, its `forward` takes the keyword `training`; `backward` then
 belongs to the last `forward`. What shall outlast a save or an interrupted training stands in
-`params` or `buffers`: anything else, say a Generator in an attribute, begins anew. A file with such
-a layer is loaded by `Network.load(path, classes=[YourLayer])`.
+`params` or `buffers`. A Generator in an attribute goes on in an interrupted training, too, if it is
+not the one that shuffles; anything else begins anew. A file with such a layer is loaded by
+`Network.load(path, classes=[YourLayer])`.
 """
 
 import math

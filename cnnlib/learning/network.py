@@ -20,21 +20,52 @@ from cnnlib.arrays import (
     read_shape,
     read_truth,
 )
-from cnnlib.errors import DataError, InputError, shown
+from cnnlib.data.files import Place, blaming
+from cnnlib.errors import InputError, shown
 
-from . import layers as layers_module
-from . import losses as losses_module
 from . import storage
-from .layers import Layer
-from .losses import Loss
+from .layers import AvgPool, Conv, Dense, Flatten, Layer, MaxPool, ReLU, Sigmoid, Softmax, Tanh
+from .losses import (
+    BinaryCrossEntropy,
+    CrossEntropy,
+    HalfSquaredError,
+    Loss,
+    SigmoidBinaryCrossEntropy,
+    SoftmaxCrossEntropy,
+)
 
 # The classes that a file may name without ado.
-LIBRARY: dict[str, type] = {
-    name: kind
-    for module in (layers_module, losses_module)
-    for name, kind in vars(module).items()
-    if isinstance(kind, type) and issubclass(kind, Layer | Loss)
-}
+LAYERS = (AvgPool, Conv, Dense, Flatten, MaxPool, ReLU, Sigmoid, Softmax, Tanh)
+LOSSES = (
+    BinaryCrossEntropy,
+    CrossEntropy,
+    HalfSquaredError,
+    SigmoidBinaryCrossEntropy,
+    SoftmaxCrossEntropy,
+)
+LIBRARY: dict[str, type] = {kind.__name__: kind for kind in (*LAYERS, *LOSSES)}
+
+
+class UnknownClassError(InputError):
+    """A file has a part of a class that is neither cnnlib's nor given with `classes`."""
+
+
+class _FewNumbers(np.random.Generator):
+    """Draws first weights that saved ones replace at once, and hardly more than are saved.
+
+    A class of your own may draw somewhat more than it keeps. A file that asks for far more than it
+    has is refused before there is memory for it.
+    """
+
+    def __init__(self, saved: int) -> None:
+        super().__init__(np.random.PCG64(0))
+        self.left = 10 * saved + 1_000_000
+
+    def standard_normal(self, size: Any = None, *args: Any, **keywords: Any) -> Any:
+        self.left -= math.prod(map(int, np.atleast_1d(() if size is None else size).tolist()))
+        if self.left < 0:
+            raise InputError(f"{size!r:.80} numbers are asked for, and far fewer are saved")
+        return super().standard_normal(size, *args, **keywords)
 
 
 @dataclass(frozen=True)
@@ -249,7 +280,7 @@ class Network:
         yield "x", y
         for name, layer in self.layers.items():
             mode = {"training": True} if training and name in self._with_mode else {}
-            y = layer.forward(y, **mode)
+            y = self._typed(name, "forward", layer.forward(y, **mode))
             yield name, y
 
     def _backwards(
@@ -265,8 +296,18 @@ class Network:
             if name == first:
                 layer.gradients(dz)
                 return
-            dz = layer.backward(dz)
+            dz = self._typed(name, "delta", layer.backward(dz))
         yield "x", dz
+
+    def _typed(self, name: str, what: str, a: np.ndarray) -> np.ndarray:
+        """Refuse what a layer returns in another type: all that follows would be computed in it."""
+        if getattr(a, "dtype", None) != self.dtype:
+            kind = getattr(a, "dtype", type(a).__name__)
+            raise InputError(
+                f"{what} of layer {name} returned {kind}, this network computes in {self.dtype}: "
+                "let the layer keep the dtype of what comes in, say by a.astype(x.dtype)"
+            )
+        return a
 
     def read(self, x: np.ndarray) -> np.ndarray:
         """Check a batch and bring it to the network's type."""
@@ -297,7 +338,7 @@ class Network:
                 return "the input x" if name == "x" else name
         return "the loss"
 
-    def save(self, path: storage.Place) -> None:
+    def save(self, path: Place) -> None:
         """Write architecture, parameters and buffers to a file; `Network.load` makes it again.
 
         The file is an npz archive without pickle, with the versions of the libraries and a
@@ -327,7 +368,7 @@ class Network:
         storage.write(read_path("path", path), tree)
 
     @classmethod
-    def load(cls, path: storage.Place, *, classes: Sequence[type] = ()) -> "Network":
+    def load(cls, path: Place, *, classes: Sequence[type] = ()) -> "Network":
         """Make the network that a file of `save`, or a checkpoint of `training.fit`, holds.
 
         Its outputs are those of the saved network, bit for bit.
@@ -343,23 +384,33 @@ class Network:
         ------
         DataError
             There is no such file, or it is truncated, damaged, foreign or of a newer version; or
-            a class of your own makes other arrays now.
+            a class of your own makes other arrays now. A file that asks for more memory than its
+            arrays need is refused before it gets any.
         InputError
             The network has a layer or a loss of a class that is neither cnnlib's nor in `classes`.
         """
         path = read_path("path", path)
-        tree = storage.read(path)
-        rng = np.random.default_rng(0)  # draws weights that the saved ones replace at once
+        with blaming(path, but=UnknownClassError):
+            return cls.from_tree(storage.read(path), classes=classes)
+
+    @classmethod
+    def from_tree(cls, tree: Mapping[str, Any], *, classes: Sequence[type] = ()) -> "Network":
+        """Make the network of a file, given what `storage.read` finds there (see `save`).
+
+        What is no such tree is an error of any kind: the caller says which file is at fault.
+        """
+        saved = {kind: tree.get(kind, {}) for kind in ("params", "buffers")}  # no buffers: old
+        rng = _FewNumbers(sum(a.size for arrays in saved.values() for a in arrays.values()))
         network = cls.from_architecture(tree["network"], rng=rng, classes=classes)
         for kind, arrays in (("params", network.params), ("buffers", network.buffers)):
-            saved = tree.get(kind, {})  # a file from before there were buffers has none
-            if _shapes(saved) != _shapes(arrays):
-                raise DataError(
-                    f"{path} holds {kind} of the shapes {_shapes(saved)}, its layers make "
-                    f"{_shapes(arrays)}: a class has changed since; load with the class as it was"
+            there, here = kinds_of(saved[kind]), kinds_of(arrays)
+            if there != here:
+                raise InputError(
+                    f"it holds {kind} of the types and shapes {there!s:.300}, its layers make "
+                    f"{here!s:.300}: a class has changed since; load with the class as it was"
                 )
             for name, a in arrays.items():
-                a[...] = saved[name]
+                a[...] = saved[kind][name]
         return network
 
     def architecture(self) -> dict[str, Any]:
@@ -433,12 +484,15 @@ class Network:
         parts = []
         for name, config in architecture["parts"]:
             if name not in known:
-                raise InputError(
-                    f"the network has a part of the class {name}, which cnnlib does not have; pass "
-                    f"the class: classes=[{name}]"
+                raise UnknownClassError(
+                    f"the network has a part of the class {name:.80}, which cnnlib does not have; "
+                    f"pass the class: classes=[{name:.80}]"
                 )
             parts.append(known[name](**config))
         *layers, loss = parts
+        for part, kind in (*((layer, Layer) for layer in layers), (loss, Loss)):
+            if not isinstance(part, kind):
+                raise InputError(f"{part!r:.80} is no {kind.__name__}; the loss alone comes last")
         shape, dtype = architecture["input_shape"], np.dtype(architecture["dtype"])
         return cls(layers, loss, input_shape=shape, rng=rng, dtype=dtype)
 
@@ -461,8 +515,9 @@ class Network:
         return "\n".join(f"{a:<{names + 4}}{b:<{shapes + 3}}{c:>{counts}}" for a, b, c in rows)
 
 
-def _shapes(arrays: Mapping[str, np.ndarray]) -> dict[str, Shape]:
-    return {name: a.shape for name, a in arrays.items()}
+def kinds_of(arrays: Mapping[str, np.ndarray]) -> dict[str, tuple[str, Shape]]:
+    """Types and shapes of arrays, whatever the order of their bytes: those that fit are equal."""
+    return {name: (a.dtype.name, a.shape) for name, a in arrays.items()}
 
 
 def _has_mode(layer: Layer) -> bool:

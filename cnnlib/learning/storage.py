@@ -1,49 +1,73 @@
 """Files that can be trusted: arrays and what is said of them, whole or not at all.
 
 A file is an npz archive without pickle, which any NumPy reads: the arrays, a JSON text `about`, and
-a `checksum` over both. It is written beside its place, under the name + '.partial', and renamed
-when it is complete: a program that is killed at any moment leaves the old file or the new one.
+a `checksum` over both. It is written beside its place and renamed when it is complete: a program
+that is killed at any moment leaves the old file or the new one. When it is read, no more memory is
+asked for than it has bytes.
 """
 
 import json
 import os
-from collections.abc import Mapping
+import zipfile
+from collections.abc import Collection, Mapping
 from hashlib import sha256
 from importlib.metadata import version
+from io import BytesIO
+from math import prod
 from typing import Any
 
 import numpy as np
+from numpy.lib import format as npy
 from numpy.typing import NDArray
 
+from cnnlib.data.files import Place, blaming, replacing
 from cnnlib.errors import DataError, InputError
 
 FORMAT = 1  # grows when the versions before could not read what this one writes
 
-Place = str | os.PathLike[str]
 
-
-def write(path: Place, tree: Mapping[str, Any]) -> None:
+def write(path: Place, tree: Mapping[str, Any], ours: set[str] | None = None) -> None:
     """Write a tree of dicts, lists, numbers, words and arrays; replace a file in one instant.
+
+    Given `ours`, the checksums of the files there that the caller knows of, no other file is
+    replaced, and the new checksum joins them.
 
     Raises
     ------
     DataError
-        The file cannot be written, say because its folder is missing or the disk is full. What
-        was there before is untouched.
+        The file cannot be written, say because its folder is missing or the disk is full, or it is
+        not one of `ours`. What was there before is untouched.
     """
     arrays: dict[str, NDArray] = {}
     versions = {"cnnlib": version("cnnlib"), "numpy": np.__version__}
     about = {"format": FORMAT, "versions": versions, "tree": _without_arrays(tree, "", arrays)}
     arrays["about"] = np.array(json.dumps(about))
+    total = digest(arrays)
+    if ours is not None:
+        _refuse_others(path, ours)
+        ours.add(total)  # before there is such a file: an interrupt may come in between
     try:
-        with open(f"{os.fspath(path)}.partial", "wb") as file:
-            np.savez(file, **arrays, checksum=np.array(digest(arrays)))  # type: ignore[arg-type]
-            file.flush()
-            os.fsync(file.fileno())  # else the new name might reach the disk before the contents
-        os.replace(file.name, path)
-    except OSError as error:
+        with replacing(path) as file:
+            np.savez(file, **arrays, checksum=np.array(total))  # type: ignore[arg-type]
+    except (OSError, ValueError) as error:  # ValueError: no system has such a path
+        if ours is not None:
+            _refuse_others(path, ours)  # one who has just taken the path over may be the reason
         cure = "Name a file in a folder that exists, may be written to, and has room"
         raise DataError(f"{path} cannot be written ({error}). {cure}") from error
+
+
+def _refuse_others(path: Place, ours: Collection[str]) -> None:
+    if os.path.exists(path) and checksum(path) not in ours:
+        raise DataError(
+            f"{path} was written by another program meanwhile, which may go on there: this one "
+            "has not replaced it. Give each training a path of its own"
+        )
+
+
+def checksum(path: Place) -> str:
+    """What a file says of itself; two that say the same are the same."""
+    with blaming(path):
+        return str(_members(path, ["checksum"])["checksum"])
 
 
 def read(path: Place) -> dict[str, Any]:
@@ -55,22 +79,42 @@ def read(path: Place) -> dict[str, Any]:
         There is no such file, it is truncated or damaged, it is not one of cnnlib's, or another
         version of the library wrote it.
     """
-    try:
-        with open(path, "rb") as file, np.load(file, allow_pickle=False) as members:
-            arrays = dict(members)
+    with blaming(path):
+        arrays = _members(path)
         if str(arrays.pop("checksum")) != digest(arrays):
             raise ValueError("its contents do not have its checksum")
         about = json.loads(str(arrays["about"]))
         form, writer = about["format"], about["versions"]["cnnlib"]
-    except Exception as error:  # the bytes may be anything, and so is what NumPy says of them
-        if isinstance(error, FileNotFoundError):
-            why = "there is no such file"
-        else:
-            why = "it is truncated, damaged, or no file that cnnlib has written; take a whole copy"
-        raise DataError(f"{path} cannot be read: {why} ({error!r})") from error
-    if form != FORMAT:
-        raise DataError(f"{path} has format {form}, not {FORMAT}: install cnnlib {writer} for it")
-    return _with_arrays(about["tree"], arrays)
+        if form != FORMAT:
+            words = f"{path} has format {form!r:.80}, not {FORMAT}: install cnnlib {writer!s:.80}"
+            raise DataError(f"{words} for it")
+        return dict(_with_arrays(about["tree"], arrays))
+
+
+def _members(path: Place, names: Collection[str] | None = None) -> dict[str, NDArray]:
+    """The arrays of an archive, or those of these names."""
+    with open(path, "rb") as file, zipfile.ZipFile(file) as archive:
+        members = {m.filename.removesuffix(".npy"): m for m in archive.infolist()}
+        # What is stored as it is cannot grow, and parts side by side are no larger than the file.
+        if any(m.compress_type != zipfile.ZIP_STORED for m in members.values()):
+            raise ValueError("a part of it is compressed")
+        if sum(m.file_size for m in members.values()) > os.fstat(file.fileno()).st_size:
+            raise ValueError("its parts are larger than the whole")
+        wanted = members if names is None else names
+        return {name: _array(archive.read(members[name])) for name in wanted}
+
+
+def _array(data: bytes) -> NDArray:
+    """The array of an npy file, in the same memory; its header must say how long it is."""
+    file = BytesIO(data)
+    first = npy.read_magic(file) == (1, 0)
+    shape, columns, dtype = (npy.read_array_header_1_0 if first else npy.read_array_header_2_0)(
+        file
+    )
+    start = file.tell()
+    if dtype.hasobject or prod(shape) * dtype.itemsize != len(data) - start:
+        raise ValueError(f"a header promises {shape!r:.80} of {dtype!s:.80}")
+    return np.ndarray(shape, dtype, data, start, order="F" if columns else "C")
 
 
 def digest(arrays: Mapping[str, NDArray]) -> str:

@@ -19,9 +19,9 @@ from cnnlib.arrays import (
     read_path,
     read_truth,
 )
+from cnnlib.data.files import Place
 from cnnlib.errors import DivergenceError, InputError
 
-from . import storage
 from .checkpoint import TrainingState
 from .network import Network
 from .optimizers import Optimizer
@@ -217,7 +217,7 @@ def fit(
     batch: int = 64,
     validation: tuple[np.ndarray, np.ndarray] | None = None,
     progress: bool = True,
-    checkpoint: storage.Place | None = None,
+    checkpoint: Place | None = None,
 ) -> History:
     """Train a network: shuffle, and for each batch go forwards, backwards, and take a step.
 
@@ -243,7 +243,8 @@ def fit(
         A file for the state of the training. It is written every ten seconds and at the end, also
         when the training is interrupted. If it is there already, the training goes on from it and
         ends with the same bits as one that was never stopped, whatever stopped it. Network,
-        optimizer and rng take over their state from the file; delete it to begin anew.
+        optimizer and rng take over their state from the file; delete it to begin anew. Of two
+        trainings with one file, the one that began first stops and the other goes on.
 
     Returns
     -------
@@ -254,9 +255,11 @@ def fit(
     ------
     InputError
         `x` and `t` do not fit each other or the network, or the checkpoint is of a training with
-        other data, batches, layers or settings.
+        other data, batches, layers or settings, or a layer draws from `rng`, too.
     DataError
-        The checkpoint cannot be read or written.
+        The checkpoint cannot be read or written, say because the disk is full, or another training
+        has begun to write it. Network and optimizer are as after the last finished step, the
+        error's `history` is what was recorded until then, and the file is as it was.
     KeyboardInterrupt
         You stopped it. Network and optimizer are as after the last finished step, and the
         interrupt's `history` is what was recorded until then.

@@ -3,7 +3,9 @@
 No result depends on a clock: moments are counted in lines of code, and time is what a test says.
 """
 
+import errno
 import inspect
+import io
 import json
 import math
 import os
@@ -15,6 +17,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from cnnlib.data import files
 from cnnlib.errors import DataError, DivergenceError, InputError
 from cnnlib.learning import checkpoint, storage
 from cnnlib.learning.layers import Conv, Dense, Flatten, MaxPool, ReLU
@@ -25,7 +28,7 @@ from cnnlib.learning.training import fit
 
 LOOP = {inspect.getfile(part) for part in (fit, checkpoint)}
 STEP = LOOP | {inspect.getfile(part) for part in (Adam, Network)}
-WRITING = LOOP | {inspect.getfile(storage)}
+WRITING = LOOP | {inspect.getfile(part) for part in (storage, files)}
 ALIKE = {"_without_arrays", "<dictcomp>", "digest"}  # hundreds of lines, one like another
 BITS = (np.random.PCG64, np.random.MT19937, np.random.Philox, np.random.SFC64)
 
@@ -64,6 +67,27 @@ class Training:
         state = storage.plain(self.rng.bit_generator.state)
         words = [vars(self.history), self.optimizer.steps, state]
         return {name: a.tobytes() for name, a in arrays.items()}, json.dumps(words)
+
+
+def state_in(path):
+    """All that a checkpoint says, but for who wrote it."""
+    tree = storage.read(path)
+    assert tree.pop("writer")
+    return repr(tree)
+
+
+class Full(io.BufferedWriter):
+    """A file on a disk that takes so many more bytes."""
+
+    def __init__(self, path, left):
+        super().__init__(io.FileIO(path, "x"))
+        self.left = left
+
+    def write(self, data):
+        self.left -= len(data)
+        if self.left < 0:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return super().write(data)
 
 
 class Stop(Exception):
@@ -173,7 +197,7 @@ while not kills or os.WIFSIGNALED(status):
         os._exit(0)
     status = os.waitpid(child, 0)[1]
     kills += os.WIFSIGNALED(status)
-    partial += os.path.exists(path + ".partial")
+    partial += any(Path(path).parent.glob("run.npz.*.partial"))
     steps.add(storage.read(path)["lengths"]["loss"] if os.path.exists(path) else 0)
 print(json.dumps([kills, partial, len(steps), Training().fit(path, epochs=10).all_of_it()[1]]))
 """,
@@ -286,9 +310,9 @@ def test_the_live_objects_may_be_used_again_after_an_interrupt(tmp_path):
 def test_the_checkpoint_is_written_in_between_not_only_at_the_end(tmp_path, monkeypatch):
     written, true = [], storage.write
 
-    def write(path, tree):
+    def write(path, tree, ours):
         written.append(tree["lengths"]["loss"])
-        true(path, tree)
+        true(path, tree, ours)
 
     monkeypatch.setattr(storage, "write", write)
     now, spent, step = [100.0], [], Adam.step  # a clock on which nothing takes time but a step
@@ -502,13 +526,13 @@ def test_a_training_that_diverges_after_a_resumption_ends_with_the_same_paramete
     with pytest.raises(DivergenceError) as caught:
         expected.fit(set=(x, t), validation=None)
     interrupted(Training(), 4, path, set=(x, t))
-    kept, resumed = path.read_bytes(), Training()
+    kept, resumed = state_in(path), Training()
     with pytest.raises(DivergenceError) as again:
         resumed.fit(path, set=(x, t), validation=None)
     assert str(again.value) == str(caught.value) and "at step 4" in str(again.value)
     assert again.value.history == caught.value.history
     assert bits_of(resumed.network.params) == bits_of(expected.network.params)
-    assert path.read_bytes() == kept and len(storage.read(path)["history"]["loss"]) == 3
+    assert state_in(path) == kept and len(storage.read(path)["history"]["loss"]) == 3
 
 
 class Explodes(Recorded):
@@ -527,6 +551,201 @@ def test_an_evaluation_is_no_step():
     with pytest.raises(DivergenceError, match="at step 7"):
         training.fit()
     assert bits_of(training.network.params) == training.optimizer.states[5]
+
+
+# Two trainings with one file
+
+TAKEN = r"run\.npz was written by another program meanwhile.*Give each training a path of its own"
+
+
+class Meets(Adam):
+    """An Adam, also in a file, that lets something happen before step `at`: another one begins."""
+
+    def __init__(self, at, happens):
+        super().__init__(0.01)
+        self.at, self.happens = at, happens
+
+    def step(self, params, grads):
+        self.at -= 1
+        if self.at == 0:
+            self.happens()
+        super().step(params, grads)
+
+    def config(self):
+        return Adam(0.01).config()
+
+
+Meets.__name__ = "Adam"
+
+
+@pytest.mark.parametrize("at", [1, 2, 3])
+def test_the_training_that_began_first_stops_and_the_other_goes_on(at, undisturbed, tmp_path):
+    """The first keeps all that it has, and leaves the file to the other."""
+    path, expected, others = tmp_path / "run.npz", Tiny().fit().all_of_it(), []
+
+    first = Tiny(Meets(at, lambda: others.append(Tiny().fit(path))))
+    with pytest.raises(DataError, match=TAKEN) as caught:
+        first.fit(path)
+    # Every ten seconds it looks: here at the end, when all steps are taken.
+    assert finished_steps(first, caught.value, undisturbed) == 4
+    (other,) = others
+    assert other.all_of_it() == expected
+    assert Tiny().fit(path).all_of_it() == expected  # the file is the other's
+
+
+def test_one_stops_at_the_next_writing_and_a_third_may_begin(undisturbed, tmp_path, monkeypatch):
+    monkeypatch.setattr(checkpoint, "EVERY", -1)
+    path = tmp_path / "run.npz"
+    true, depth = storage.write, []
+
+    def write(*arguments):
+        """Before the third writing of the first two, another training begins."""
+        depth.append(1)
+        if len(depth) in (3, 6):
+            trainings.append(Tiny().fit(path))
+        true(*arguments)
+
+    trainings = []
+    monkeypatch.setattr(storage, "write", write)
+    first = Tiny()
+    with pytest.raises(DataError, match=TAKEN) as caught:
+        first.fit(path)
+    assert finished_steps(first, caught.value, undisturbed) == 2
+    monkeypatch.undo()
+    assert trainings and trainings[0].all_of_it() == Tiny().fit().all_of_it()
+
+
+@pytest.mark.parametrize("name", ["savez", "fsync", "replace"])
+def test_one_that_is_in_the_middle_of_writing_gives_way(name, tmp_path, monkeypatch):
+    """The other one sweeps its half file away; the reason is the other one, not the disk."""
+    module, path, others, calls = np if name == "savez" else os, tmp_path / "run.npz", [], []
+    true = getattr(module, name)
+
+    def before(*arguments, **keywords):
+        calls.append(1)
+        if len(calls) == 2:
+            others.append(Tiny().fit(path))
+        return true(*arguments, **keywords)
+
+    monkeypatch.setattr(module, name, before)
+    with pytest.raises(DataError, match=TAKEN):
+        Tiny().fit(path)
+    assert Tiny().fit(path).all_of_it() == others[0].all_of_it()
+    assert [p.name for p in tmp_path.iterdir()] == ["run.npz"]
+
+
+def test_one_that_has_just_begun_finds_that_another_has_too(tmp_path, monkeypatch):
+    """Neither has seen a file."""
+    path, true, others = tmp_path / "run.npz", checkpoint.TrainingState.resume, []
+
+    def resume(self, most):
+        true(self, most)
+        if not others:
+            others.append(None)
+            others.append(Tiny().fit(path))
+
+    monkeypatch.setattr(checkpoint.TrainingState, "resume", resume)
+    with pytest.raises(DataError, match=TAKEN):
+        Tiny().fit(path)
+    assert Tiny().fit(path).all_of_it() == others[1].all_of_it()
+
+
+def test_a_file_that_is_gone_is_written_again(tmp_path):
+    path = tmp_path / "run.npz"
+    Tiny(Adam(0.01)).fit(path)
+    training = Tiny()
+    true = training.network.backward
+    training.network.backward = lambda *arguments: (path.unlink(missing_ok=True), true(*arguments))[
+        1
+    ]
+    training.fit(path, epochs=3)
+    assert Tiny().fit(path, epochs=3).all_of_it() == training.all_of_it()
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork, to begin a process in no time")
+def test_two_trainings_at_once_that_are_killed(tmp_path):
+    """Two programs begin again and again with one file, and die at lines of Python; one ends."""
+    result = program(
+        """
+import threading
+from tqdm.auto import tqdm
+Training().fit(epochs=1)
+tqdm.set_lock(threading.RLock())
+path, draw, counts = {path!r}, np.random.default_rng(0), dict(killed=0, told=0, ended=0, read=0)
+def die(): os.kill(os.getpid(), 9)
+def epoch(): Training().fit(path + ".other", epochs=1)
+longest = before_line(math.inf, die, epoch)
+while not counts["ended"]:
+    running = set()
+    for _ in range(2):
+        line, child = draw.integers(longest), os.fork()
+        if child == 0:
+            try:
+                before_line(line, die, lambda: Training().fit(path, epochs=3))
+            except DataError as error:
+                assert "was written by another program meanwhile" in str(error), error
+                os._exit(3)
+            os._exit(0)
+        running.add(child)
+    while running:
+        if os.path.exists(path):
+            storage.read(path)
+            counts["read"] += 1
+        for child in list(running):
+            done, status = os.waitpid(child, os.WNOHANG)
+            if done:
+                running.discard(child)
+                assert status in (0, 9, 3 << 8), status
+                counts[dict([(0, "ended"), (9, "killed"), (3 << 8, "told")])[status]] += 1
+print(json.dumps([counts, Training().fit(path, epochs=3).all_of_it()[1]]))
+""",
+        path=str(tmp_path / "run.npz"),
+    )
+    counts, found = json.loads(result.stdout)
+    print(counts)
+    assert counts["killed"] > 0  # how many are told depends on which core is faster
+    resumed = Training().fit(tmp_path / "run.npz", epochs=3)
+    assert resumed.all_of_it() == Training().fit(epochs=3).all_of_it()
+    assert found == resumed.all_of_it()[1]
+    assert {p.name for p in tmp_path.glob("run.npz*")} == {"run.npz", "run.npz.other"}
+
+
+# A full disk
+
+
+@pytest.mark.parametrize("after", range(1, 6))
+def test_a_disk_that_is_full_in_the_middle(after, undisturbed, tmp_path, monkeypatch):
+    """History and parameters are those of the last step, the file that of the last writing."""
+    monkeypatch.setattr(checkpoint, "EVERY", -1)
+    path, opened = tmp_path / "run.npz", []
+
+    def disk(name, mode):
+        opened.append(name)
+        return Full(name, 10**6 if len(opened) <= after else 700)
+
+    monkeypatch.setattr(files, "open", disk, raising=False)
+    training = Tiny()
+    with pytest.raises(
+        DataError, match=r"run\.npz cannot be written.*No space left.*has room"
+    ) as caught:
+        training.fit(path)
+    steps = finished_steps(training, caught.value, undisturbed)
+    # One writing before the first step, then one after each, and one at the end.
+    assert steps == min(after, 4) and storage.read(path)["lengths"]["loss"] == after - 1
+    assert [p.name for p in tmp_path.iterdir()] == ["run.npz"]
+    monkeypatch.undo()
+    assert training.fit(path).all_of_it() == Tiny().fit().all_of_it()  # there is room again
+    assert Tiny().fit(path).all_of_it() == Tiny().fit().all_of_it()
+
+
+def test_a_full_disk_when_an_interrupt_is_answered(undisturbed, tmp_path, monkeypatch):
+    path, room = tmp_path / "run.npz", [10**6, 0]
+    training = Tiny(Meets(3, interrupt))
+    monkeypatch.setattr(files, "open", lambda name, mode: Full(name, room.pop(0)), raising=False)
+    with pytest.raises(DataError, match="No space left") as caught:
+        training.fit(path)
+    assert finished_steps(training, caught.value, undisturbed) == 2
+    assert storage.read(path)["lengths"]["loss"] == 0  # as it began
 
 
 # What a file is, and what it is not

@@ -299,6 +299,64 @@ def test_interrupted_and_resumed_with_the_same_bits(stop, tmp_path):
     assert bits(again) == bits(expected) and resumed == history
 
 
+class Dropout(Layer):
+    """y = m * x / (1 - rate), where m is 0 with the probability `rate`; outside training y = x."""
+
+    def __init__(self, rate, seed=0):
+        super().__init__()
+        self.rate, self.seed = rate, seed
+        self.rng = np.random.Generator(np.random.MT19937(seed))
+
+    def forward(self, x, *, training=False):
+        kept = self.rng.random(x.shape) >= self.rate if training else np.ones(x.shape)
+        self.m = (kept / (1 - self.rate if training else 1)).astype(x.dtype)
+        return self.m * x
+
+    def delta(self, dz):
+        return self.m * dz
+
+
+def dropping(seed=0, dropout=Dropout):
+    layers = [Conv(3, 2), ReLU(), MaxPool(2), Flatten(), dropout(0.5), Dense(3)]
+    rng = np.random.default_rng(seed)
+    return Network(layers, SoftmaxCrossEntropy(), input_shape=(5, 4, 1), rng=rng)
+
+
+@pytest.mark.parametrize("stop", [1, 4, 7, 18])
+def test_a_layer_that_draws_goes_on_with_the_same_bits(stop, tmp_path):
+    """In another program, from the file; and in this one."""
+    expected = dropping()
+    history = run(expected)
+    assert len(history.loss) == 18
+    expected.forward(data()[0], training=True)
+    assert 0.2 < (expected.layers["dropout1"].m == 0).mean() < 0.8
+    network, path, optimizer = dropping(), tmp_path / "run.npz", Adam(0.01)
+    stopped(network, optimizer, path, stop)
+    again = dropping(seed=5)
+    assert run(again, path=path, seed=6) == history
+    assert all(np.array_equal(p, again.params[name]) for name, p in expected.params.items())
+    path.unlink()
+    stopped(network := dropping(), optimizer := Adam(0.01), path, stop)
+    assert run(network, optimizer, path) == history
+
+
+def test_a_layer_that_draws_from_what_shuffles_is_refused_with_a_checkpoint(tmp_path):
+    rng = np.random.default_rng(0)
+
+    class Shares(Dropout):
+        def build(self, shape, rng, dtype):
+            self.rng = rng
+            return super().build(shape, rng, dtype)
+
+    layers = [Flatten(), Shares(0.5), Dense(3)]
+    network = Network(layers, SoftmaxCrossEntropy(), input_shape=(5, 4, 1), rng=rng)
+    how = dict(optimizer=Adam(0.01), rng=rng, epochs=1, progress=False)
+    with pytest.raises(InputError, match="layer shares1 draws from rng.*Generator of its own"):
+        fit(network, *data(), **how, checkpoint=tmp_path / "run.npz")
+    assert list(tmp_path.iterdir()) == []
+    assert len(fit(network, *data(), **how).loss) == 1
+
+
 def test_an_interrupt_puts_the_buffers_back():
     after = [bits(make())]
     network = make()
@@ -434,6 +492,36 @@ class Shapeless(Forgetful):
 def test_what_a_layer_forgets_is_named_with_its_cure(layer, message):
     with pytest.raises(InputError, match=message):
         Network([layer()], HalfSquaredError(), input_shape=(3,), rng=np.random.default_rng(0))
+
+
+class Widens(Layer):
+    """Returns float64 whatever comes in: half of a training would be computed in it unseen."""
+
+    def __init__(self, where):
+        super().__init__()
+        self.where = where
+
+    def output_shape(self, shape):
+        return shape
+
+    def forward(self, x):
+        return x * np.ones(1) if self.where == "forward" else x
+
+    def delta(self, dz):
+        return dz * np.ones(1) if self.where == "delta" else dz
+
+
+@pytest.mark.parametrize("where", ["forward", "delta"])
+def test_a_layer_that_changes_the_type_is_refused(where):
+    layers = [Dense(2), Widens(where), Dense(2)]
+    rng, x = np.random.default_rng(0), np.ones((1, 3), "f4")
+    network = Network(layers, HalfSquaredError(), input_shape=(3,), rng=rng)
+    message = rf"{where} of layer widens1 returned float64, this network computes in float32"
+    with pytest.raises(InputError, match=message):
+        network.gradients(x, np.ones((1, 2), "f4"))
+    wide = [Dense(2), Widens(where), Dense(2)]
+    network = Network(wide, HalfSquaredError(), input_shape=(3,), rng=rng, dtype=np.float64)
+    network.gradients(x, np.ones((1, 2)))
 
 
 def test_a_layer_without_a_delta_says_so():

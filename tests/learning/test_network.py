@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from cnnlib import learning
 from cnnlib.checks import numerical_gradient
 from cnnlib.convolution import Laid
 from cnnlib.data import digits, mnist_5k
@@ -12,6 +13,7 @@ from cnnlib.learning.layers import (
     Conv,
     Dense,
     Flatten,
+    Layer,
     MaxPool,
     ReLU,
     Sigmoid,
@@ -22,10 +24,11 @@ from cnnlib.learning.losses import (
     BinaryCrossEntropy,
     CrossEntropy,
     HalfSquaredError,
+    Loss,
     SigmoidBinaryCrossEntropy,
     SoftmaxCrossEntropy,
 )
-from cnnlib.learning.network import Network
+from cnnlib.learning.network import LIBRARY, Network
 from cnnlib.learning.optimizers import SGD
 
 
@@ -511,6 +514,13 @@ def test_classes_of_ones_own_come_back_where_they_are_named(tmp_path):
             Network.load(tmp_path / "a.npz", classes=known)
 
 
+def test_a_file_may_name_the_layers_and_losses_of_the_library_and_nothing_else():
+    public = {name: getattr(learning, name) for name in learning.__all__}
+    made = {n: k for n, k in public.items() if isinstance(k, type) and issubclass(k, Layer | Loss)}
+    assert {"Layer", "Loss"} < made.keys()
+    assert made == {**LIBRARY, "Layer": Layer, "Loss": Loss}
+
+
 def test_what_a_file_could_not_bring_back_is_refused_when_it_is_written(tmp_path):
     class Silent(ReLU):
         def __init__(self, factor):
@@ -539,7 +549,7 @@ def test_a_class_that_has_changed_since_is_refused(tmp_path):
 
     own(Shift()).save(tmp_path / "a.npz")
     Shift.size = 1  # which the two numbers would fill one after the other
-    with pytest.raises(DataError, match=r"buffers of the shapes .*\(2,\).*\(1,\).*has changed"):
+    with pytest.raises(DataError, match=r"buffers of the types .*\(2,\).*\(1,\).*has changed"):
         Network.load(tmp_path / "a.npz", classes=[Shift, Other])
 
 
