@@ -3,9 +3,7 @@
 No result depends on a clock: moments are counted in lines of code, and time is what a test says.
 """
 
-import errno
 import inspect
-import io
 import json
 import math
 import os
@@ -16,6 +14,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from disks import Full
 
 from cnnlib.data import files
 from cnnlib.errors import DataError, DivergenceError, InputError
@@ -74,20 +73,6 @@ def state_in(path):
     tree = storage.read(path)
     assert tree.pop("writer")
     return repr(tree)
-
-
-class Full(io.BufferedWriter):
-    """A file on a disk that takes so many more bytes."""
-
-    def __init__(self, path, left):
-        super().__init__(io.FileIO(path, "x"))
-        self.left = left
-
-    def write(self, data):
-        self.left -= len(data)
-        if self.left < 0:
-            raise OSError(errno.ENOSPC, "No space left on device")
-        return super().write(data)
 
 
 class Stop(Exception):
@@ -161,7 +146,7 @@ def interrupt():
 
 CHILD = """
 import json, os, sys
-sys.path.insert(0, {tests!r})
+sys.path[:0] = {tests!r}
 from test_checkpoint import *
 checkpoint.EVERY = -1  # write after every step
 """
@@ -169,7 +154,9 @@ checkpoint.EVERY = -1  # write after every step
 
 def program(text, **words):
     """Run a Python program with the names of this module."""
-    code = CHILD.format(tests=str(Path(__file__).parent)) + text.format(**words)
+    code = CHILD.format(tests=[str(folder) for folder in Path(__file__).parents[:2]]) + text.format(
+        **words
+    )
     return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
 
 

@@ -6,6 +6,8 @@ that needs another character fails to build and says so: add it to that file and
 
 from importlib.resources import files
 
+from cnnlib.data.files import replacing
+
 from .formulas import FONT, characters, italic
 
 # Primes are drawn differently in superscripts. The other script forms would double the file.
@@ -34,7 +36,8 @@ def main() -> None:
     kept = characters() | {italic(character) for character in characters()}
     subsetter.populate(unicodes=map(ord, kept), glyphs=PRIMES)
     subsetter.subset(font)
-    subset.save_font(font, str(FONT), options)
+    with replacing(FONT) as file:
+        subset.save_font(font, file, options)
     font.close()
 
 

@@ -11,6 +11,7 @@ from urllib.parse import unquote
 from . import BuildError
 from .checks import Page
 from .pages import environment, style
+from .reading import write
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
 
@@ -35,7 +36,7 @@ def print_book(html: Path, target: Path) -> None:
             source.write_text(text, encoding="utf-8")
             _print(source, result)
             numbers = _places(result)
-        shutil.copy(result, target)
+        write(target, result.read_bytes())
     print(f"{numbers['pages']} pages printed: open {target}")
 
 

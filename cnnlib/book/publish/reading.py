@@ -10,6 +10,8 @@ from nbformat import NotebookNode
 from nbformat.v4.rwbase import rejoin_lines
 from nbformat.validator import iter_validate
 
+from cnnlib.data import files
+
 from . import BuildError
 
 COMPANIONS = ("results", "scripts")  # folders beside the notebooks: what these read and run
@@ -123,9 +125,4 @@ def _parsed(content: bytes) -> NotebookNode:
 def write(path: Path, content: str | bytes) -> None:
     """Write a file all at once, so that a stop halfway leaves the old one."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(path.name + ".part")
-    try:
-        draft.write_bytes(content.encode() if isinstance(content, str) else content)
-        draft.replace(path)
-    finally:
-        draft.unlink(missing_ok=True)
+    files.write(path, content.encode() if isinstance(content, str) else content)

@@ -1,6 +1,5 @@
 """The explorer of a whole network: every map of it, and what each cell gets and owes."""
 
-import json
 import re
 from functools import cache
 from pathlib import Path
@@ -14,16 +13,20 @@ from traitlets import Any as Anything
 from traitlets import Dict, TraitError, validate
 
 from cnnlib.arrays import read_integer, read_kind, read_word
+from cnnlib.data.files import blaming
 from cnnlib.errors import InputError, shown
+from cnnlib.learning.layers import Conv, Dense, Flatten, MaxPool, ReLU, Sigmoid, Softmax
 from cnnlib.learning.network import Network
 from cnnlib.learning.training import evaluate
 
 from ..figures.style import PALETTE, STYLE, Figure, new_figure
 from .explorer import FOLDER, STATE, Explorer, module, style
+from .sealed import read_json, write_json
 from .traits import Read, read_list
 
 SHIPPED = FOLDER / "data" / "network.json"
 LETTERS = ascii_uppercase + ascii_lowercase + digits + "-_"  # 64 of them, all fit for an address
+DRAWN = (Conv, MaxPool, ReLU, Sigmoid, Flatten, Dense, Softmax)  # the layers that it computes
 COARSE = 10_000  # weights of a larger array get one letter each instead of two
 
 
@@ -194,7 +197,18 @@ def write_network(
         How the network was trained, and on what.
     path : path
         The file; by default the one that ships with the library.
+
+    Raises
+    ------
+    InputError
+        The network has another layer, or the test set too few digits.
+    DataError
+        The file cannot be written.
     """
+    for name, layer in network.layers.items():
+        if type(layer) not in DRAWN:
+            kinds = ", ".join(kind.__name__ for kind in DRAWN)
+            raise InputError(f"layer {name} is {layer!r:.80}; the explorer draws only {kinds}")
     made = network.architecture()
     data = {
         "about": about,
@@ -214,7 +228,7 @@ def write_network(
         {"label": int(t[n]), "read": int(read[n]), "number": n, "pixels": write_image(x[n])}
         for n in kept
     ]
-    path.write_text(json.dumps(data, indent=1) + "\n", encoding="utf-8")
+    write_json(path, data, indent=1)
 
 
 def _first(t: NDArray, read: NDArray, label: int, right: bool) -> int:
@@ -227,22 +241,20 @@ def _first(t: NDArray, read: NDArray, label: int, right: bool) -> int:
 
 def read_network(path: Path = SHIPPED, dtype: DTypeLike = np.float32) -> Network:
     """The cnnlib Network of a file that `write_network` wrote: the very numbers of the explorer."""
-    return _build(_shipped() if path == SHIPPED else json.loads(path.read_text("utf-8")), dtype)
+    with blaming(path):
+        return _build(_shipped() if path == SHIPPED else read_json(path), dtype)
 
 
 @cache
 def _shipped() -> dict[str, Any]:
-    return json.loads(SHIPPED.read_text(encoding="utf-8"))
+    return read_json(SHIPPED)
 
 
 def _build(data: dict[str, Any], dtype: DTypeLike = np.float32) -> Network:
     parts = [(layer["kind"], layer["settings"]) for layer in data["layers"]]
     made = {"parts": [*parts, ("CrossEntropy", {})], "input_shape": data["input_shape"]}
-    rng = np.random.default_rng(0)  # draws weights that are replaced at once
-    network = Network.from_architecture(made | {"dtype": np.dtype(dtype).name}, rng=rng)
-    for name, w in network.params.items():
-        w[...] = _read_array(data["params"][name])
-    return network
+    params = {name: _read_array(w).astype(dtype) for name, w in data["params"].items()}
+    return Network.from_tree({"network": made | {"dtype": np.dtype(dtype).name}, "params": params})
 
 
 def _write_array(w: NDArray) -> dict[str, Any]:

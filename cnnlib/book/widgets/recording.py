@@ -34,7 +34,6 @@ modulo 256: what does not change is 0, and takes next to no room.
 """
 
 import base64
-import json
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice, pairwise
@@ -50,6 +49,8 @@ from cnnlib.learning import training
 from cnnlib.learning.layers import Activation, Conv
 from cnnlib.learning.network import Network
 from cnnlib.learning.optimizers import Optimizer
+
+from .sealed import read_json
 
 FORMAT = "cnnlib recording 1"
 FOLDER = Path(__file__).parent / "data"
@@ -208,8 +209,7 @@ def shipped() -> list[str]:
 def load(name: str) -> Recording:
     """The recording of this name that comes with the book, see `shipped`."""
     read_word("name", name, shipped())
-    recording: Recording = json.loads((FOLDER / f"{name}.recording.json").read_text("utf-8"))
-    return recording
+    return read_json(FOLDER / f"{name}.recording.json")
 
 
 def _check(network: Network, *sets: tuple[NDArray, NDArray]) -> None:

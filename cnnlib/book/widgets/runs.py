@@ -3,8 +3,6 @@
 One network on the 5000 images of MNIST, five times; each differs from the first in one choice.
 """
 
-import json
-
 import numpy as np
 
 from cnnlib.data import mnist_5k
@@ -14,6 +12,7 @@ from cnnlib.learning.network import Network
 from cnnlib.learning.optimizers import SGD, Adam
 
 from .recording import FOLDER, Recording, record
+from .sealed import write_json
 
 # name: title, nonlinearity, deviation of the first weights, optimizer, learning rate
 RUNS: dict[str, tuple[str, type[Layer], str | float, type[Adam] | type[SGD], float]] = {
@@ -52,8 +51,7 @@ def run(name: str, steps: int = 1250) -> Recording:
 def main() -> None:
     """Make all shipped recordings again."""
     for name in RUNS:
-        text = json.dumps(run(name), separators=(",", ":"))
-        (FOLDER / f"{name}.recording.json").write_text(text + "\n", encoding="utf-8")
+        write_json(FOLDER / f"{name}.recording.json", run(name))
 
 
 if __name__ == "__main__":

@@ -3,7 +3,6 @@
 # make number: leave this file, its numbers are examples
 
 import asyncio
-import errno
 import os
 import re
 import subprocess
@@ -13,6 +12,7 @@ from datetime import date
 from pathlib import Path
 
 import pytest
+from disks import Full
 
 pytest.importorskip("nbconvert")
 
@@ -21,6 +21,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_outp
 
 from cnnlib.book.publish import BuildError, build, execution, site
 from cnnlib.book.publish.__main__ import main
+from cnnlib.data import files
 
 LONG_AGO = 10**9  # seconds: a day of 2001
 
@@ -305,15 +306,11 @@ def test_a_kernel_that_cannot_start_is_a_failure_of_its_chapter(book, monkeypatc
 
 def test_a_full_disk_is_a_failure_of_the_chapters_it_meets(book, rendered, monkeypatch, capsys):
     save("1", name="01_next")
-    whole = Path.write_bytes
 
-    def full(file, content):
-        if "01_next" in file.name:
-            whole(file, content[:1])
-            raise OSError(errno.ENOSPC, "No space left on device")
-        return whole(file, content)
+    def disk(path, mode):
+        return Full(path, 100 if "01_next" in path else 10**9)
 
-    monkeypatch.setattr(Path, "write_bytes", full)
+    monkeypatch.setattr(files, "open", disk, raising=False)
     assert main(["book"]) == 1
     assert "01_next.ipynb: its result could not be written: No space" in capsys.readouterr().err
     assert [name for name, note in notes(rendered).items() if note] == ["01_next"]
@@ -521,12 +518,8 @@ def test_a_full_disk_leaves_the_committed_file(book, monkeypatch, capsys):
     path = Path("notebooks/00_start_here.ipynb")
     before = path.read_bytes()
 
-    def full(file, *args, **kwargs):
-        file.write_text("half")
-        raise OSError(errno.ENOSPC, "No space left on device")
-
     executed_names(monkeypatch)
-    monkeypatch.setattr(Path, "write_bytes", full)
+    monkeypatch.setattr(files, "open", lambda path, mode: Full(path, 100), raising=False)
     assert main(["notebooks"]) == 1
     assert "The disk is full" in capsys.readouterr().err
     assert path.read_bytes() == before

@@ -22,7 +22,7 @@ from cnnlib.book.widgets.network import (
 )
 from cnnlib.data import mnist, mnist_5k
 from cnnlib.errors import InputError
-from cnnlib.learning.layers import Conv, Dense, Flatten, MaxPool, ReLU, Sigmoid, Softmax
+from cnnlib.learning.layers import Conv, Dense, Flatten, MaxPool, ReLU, Sigmoid, Softmax, Tanh
 from cnnlib.learning.losses import CrossEntropy
 from cnnlib.learning.network import Network
 from cnnlib.learning.training import evaluate
@@ -134,6 +134,20 @@ def test_weights_come_back_within_half_a_level(judged, tmp_path):
         assert np.allclose(w, again.params[name], rtol=1e-6, atol=0), name
 
 
+def test_a_layer_that_the_explorer_does_not_know_is_refused(judged, tmp_path):
+    class Own(ReLU):
+        pass
+
+    _, x, t = judged
+    rng = np.random.default_rng(0)
+    for layer, name in ((Own(), "own1"), (Tanh(), "tanh1")):
+        layers = [Flatten(), layer, Dense(10), Softmax()]
+        network = Network(layers, CrossEntropy(), input_shape=(28, 28, 1), rng=rng)
+        with pytest.raises(InputError, match=rf"layer {name} is .*; the explorer draws only Conv"):
+            write_network(network, x, t, "", tmp_path / "refused.json")
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_set_without_a_misread_digit_is_refused(judged, tmp_path):
     network, x, _ = judged
     write_network(*judged, "for a test", tmp_path / "made.json")
@@ -224,7 +238,8 @@ def test_a_notebook_stores_little_and_the_page_gets_all():
     explorer = NetworkExplorer(digit=3, cell=["image", 1, 2, 0])
     assert len(json.dumps(explorer.payload())) < 200
     assert set(explorer.payload()["traits"]) == {"lens", "digit", "drawing", "target", "cell"}
-    assert explorer.state()["data"] == json.loads(SHIPPED.read_text())
+    data = json.loads(SHIPPED.read_text())
+    assert data.pop("sha256") and explorer.state()["data"] == data
     assert explorer.address() == "cell=image,1,2,0&digit=3"
 
 
