@@ -95,7 +95,8 @@ def _members(path: Place, names: Collection[str] | None = None) -> dict[str, NDA
     """The arrays of an archive, or those of these names."""
     with open(path, "rb") as file, zipfile.ZipFile(file) as archive:
         members = {m.filename.removesuffix(".npy"): m for m in archive.infolist()}
-        # What is stored as it is cannot grow, and parts side by side are no larger than the file.
+        # What is compressed might grow beyond what the archive says of it; `write` compresses
+        # nothing. Parts side by side are no larger than the file.
         if any(m.compress_type != zipfile.ZIP_STORED for m in members.values()):
             raise ValueError("a part of it is compressed")
         if sum(m.file_size for m in members.values()) > os.fstat(file.fileno()).st_size:

@@ -389,11 +389,27 @@ def test_a_header_that_lies_is_refused_before_memory_is_asked_for(lie, member, t
     assert outcome(resumed, path) == "clear"
 
 
+def test_bytes_behind_an_array_are_refused(tmp_path):
+    """The checksum is of the array, and right."""
+    path, rng = tmp_path / "a.npz", np.random.default_rng(0)
+    Network([Dense(2)], HalfSquaredError(), input_shape=(3,), rng=rng).save(path)
+    with zipfile.ZipFile(path) as file:
+        members = {name.removesuffix(".npy"): file.read(name) for name in file.namelist()}
+    members["params/dense1.w"] += b"more"
+    archive(path, **members)
+    with pytest.raises(DataError, match=r"a header promises \(3, 2\) of float32"):
+        Network.load(path)
+
+
 def test_what_unpacks_to_gigabytes_is_not_unpacked(tmp_path):
-    """One compressed member, and one that says that it is larger than its file."""
+    """A compressed member, one that says that it is short, and a short one that says it is long."""
     path, large = tmp_path / "a.npz", npy(FLOATS | {"shape": (10**7,)}, bytes(8 * 10**7))
     archive(path, zipfile.ZIP_DEFLATED, checksum=npy(FLOATS | {"shape": ()}, bytes(8)), about=large)
-    assert path.stat().st_size < 100_000
+    content = path.read_bytes()
+    assert len(content) < 100_000
+    assert outcome(Network.load, path) == "clear"
+    size = content.rindex(b"PK\x01\x02") + 24  # of the last member, in the directory
+    path.write_bytes(content[:size] + (100).to_bytes(4, "little") + content[size + 4 :])
     assert outcome(Network.load, path) == "clear"
     archive(path, a=bytes(100))
     content = path.read_bytes()
