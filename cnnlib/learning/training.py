@@ -21,6 +21,7 @@ from cnnlib.arrays import (
 )
 from cnnlib.data.files import Place
 from cnnlib.errors import DivergenceError, InputError
+from cnnlib.sums.workers import one_blas_thread
 
 from .checkpoint import TrainingState
 from .network import Network
@@ -298,8 +299,6 @@ def _train(
     progress: bool,
 ) -> None:
     """Resume the training, and go on to the last step; `kept` knows what happened."""
-    from threadpoolctl import threadpool_limits
-
     history, total = kept.history, epochs * kept.history.epoch_steps
     kept.resume(most=total)
     kept.write(now=True)  # at once: a path that cannot be written fails before the work
@@ -307,7 +306,7 @@ def _train(
     with (
         _bar(total, done, progress) as bar,
         # On a busy machine two threads wait for each other (chapter 8).
-        threadpool_limits(1, "blas"),
+        one_blas_thread,
         # `_record` looks for numbers that are not finite, and says more than a warning.
         np.errstate(over="ignore", invalid="ignore", divide="ignore"),
     ):

@@ -1,10 +1,19 @@
 """Memory that is used again, and threads: results are new, equal, and nobody waits for ever."""
 
+import asyncio
+import contextvars
+import os
+import subprocess
+import sys
 import threading
+from pathlib import Path
 
 import grid
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from threadpoolctl import threadpool_info, threadpool_limits
 
 import cnnlib
 from cnnlib.errors import InputError
@@ -41,20 +50,211 @@ def test_the_batch_is_shared_in_order_and_evenly():
     ]
 
 
-def test_threads_have_one_thread_of_blas_and_put_it_back():
-    from threadpoolctl import threadpool_info
+def blas():
+    return [pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"]
 
-    def counts():
-        return [pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"]
 
-    before = counts()
+def in_a_thread(run):
+    """What `run` returns, called in a thread of its own that has ended."""
+    found = []
+    thread = threading.Thread(target=lambda: found.append(run()))
+    thread.start()
+    thread.join()
+    return found[0]
+
+
+@pytest.fixture
+def two_threads_of_blas():
+    """Set by a thread that has ended: threadpoolctl would heed no other one while it lives."""
+    limits = in_a_thread(lambda: threadpool_limits(2, "blas"))
+    assert set(blas()) == {2}
+    yield
+    in_a_thread(limits.restore_original_limits)
+
+
+def test_threads_have_one_thread_of_blas_and_put_it_back(two_threads_of_blas):
     with cnnlib.threads(2):
-        assert set(counts()) == {1}
+        assert set(blas()) == {1}
         with cnnlib.threads(3):
             assert len(workers.share(9, lambda part: part)) == 3
         assert len(workers.share(9, lambda part: part)) == 2
-    assert counts() == before
+        assert set(blas()) == {1}
+    assert set(blas()) == {2}
     assert len(workers.share(9, lambda part: part)) == 1
+
+
+# Contexts that overlap
+
+
+def parts():
+    return len(workers.share(60, lambda part: part))
+
+
+class Inside:
+    """A Python thread that enters a context, answers questions, and leaves it when told."""
+
+    def __init__(self, count):
+        self.asked, self.answered, self.count = threading.Event(), threading.Event(), count
+        self.thread = threading.Thread(target=self.run)
+        self.thread.start()
+        self.answered.wait()
+
+    def run(self):
+        with cnnlib.threads(self.count):
+            self.ask()
+        self.ask()
+
+    def ask(self):
+        self.seen = parts(), set(blas())
+        self.answered.set()
+        self.asked.wait()
+        self.asked.clear()
+
+    def leave(self):
+        self.answered.clear()
+        self.asked.set()
+        self.answered.wait()
+        return self.seen
+
+    def end(self):
+        self.asked.set()
+        self.thread.join()
+
+
+@pytest.mark.parametrize("first", [0, 1])
+def test_contexts_of_two_python_threads_overlap(two_threads_of_blas, first):
+    """Each has its own threads; BLAS has one until both have left, in whatever order."""
+    both = [Inside(2), Inside(3)]
+    assert [inside.seen for inside in both] == [(2, {1}), (3, {1})]
+    assert parts() == 1  # here there is no context
+    one, other = both[first], both[1 - first]
+    assert one.leave() == (1, {1})
+    assert other.leave() == (1, {2})
+    with cnnlib.threads(4):
+        assert (parts(), set(blas())) == (4, {1})
+    with threadpool_limits(1, "blas"):  # nobody keeps others from setting it
+        assert set(blas()) == {1}
+    assert (parts(), set(blas())) == (1, {2})
+    for inside in both:
+        inside.end()
+
+
+def within(count):
+    with cnnlib.threads(count):
+        while True:
+            yield parts()
+
+
+def test_contexts_of_two_generators_overlap(two_threads_of_blas):
+    first, second = within(2), within(3)
+    assert next(first) == 2 and next(second) == 3
+    first.close()
+    assert next(second) == 3 and set(blas()) == {1}
+    second.close()
+    assert parts() == 1 and set(blas()) == {2}
+    assert len(list(three(grid.SHARPEST))) == 3
+
+
+@grid.examples(40)
+@given(st.lists(st.tuples(st.integers(0, 3), st.booleans()), max_size=30))
+def test_generators_that_overlap_in_any_way(calls):
+    """The last one that was entered and not left counts; afterwards nothing is left behind."""
+    before, inside = blas(), {}
+    for name, enter in calls:
+        if enter and name not in inside:
+            inside[name] = within(name + 2)
+            next(inside[name])
+        elif not enter and name in inside:
+            inside.pop(name).close()
+        assert parts() == (list(inside)[-1] + 2 if inside else 1)
+        assert not inside or set(blas()) == {1}
+    for generator in inside.values():
+        generator.close()
+    assert parts() == 1 and blas() == before and workers._teams.get() == ()
+
+
+def test_a_generator_that_another_thread_closes(two_threads_of_blas):
+    generator = within(2)
+    next(generator)
+    in_a_thread(generator.close)
+    assert parts() == 1 and set(blas()) == {2}
+
+
+def test_a_copy_of_the_context_outlives_it():
+    with cnnlib.threads(3):
+        copy = contextvars.copy_context()
+        assert copy.run(parts) == 3
+    assert copy.run(parts) == 1
+
+
+def test_a_team_that_is_dissolved_before_it_is_asked(monkeypatch):
+    """As by a thread with a copy of the context, between two lines of `share`."""
+    with cnnlib.threads(3):
+        team = workers._at_work()
+    monkeypatch.setattr(workers, "_at_work", lambda: team)
+    assert parts() == 3
+
+
+def test_a_training_outlasts_a_context_that_it_began_in(two_threads_of_blas):
+    from cnnlib.learning import SGD, Dense, HalfSquaredError, Network, fit
+
+    outer, seen = within(2), []
+    next(outer)
+
+    class Leaves(SGD):
+        def step(self, params, grads):
+            outer.close()
+            seen.append(set(blas()))
+
+    rng = np.random.default_rng(0)
+    network = Network([Dense(1)], HalfSquaredError(), input_shape=(1,), rng=rng)
+    x = np.ones((2, 1))
+    fit(network, x, x, optimizer=Leaves(0.1), epochs=1, batch=1, rng=rng, progress=False)
+    assert seen == [{1}, {1}] and set(blas()) == {2}
+
+
+def test_tasks_have_contexts_of_their_own():
+    async def task(count):
+        with cnnlib.threads(count):
+            seen = []
+            for _ in range(3):
+                await asyncio.sleep(0)
+                seen.append(parts())
+        return seen
+
+    async def both():
+        return await asyncio.gather(task(2), task(3))
+
+    assert asyncio.run(both()) == [[2] * 3, [3] * 3]
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_a_fork_within_the_context_computes_the_same_bits():
+    """In the child there are no threads that would take a part; an alarm ends one that waits."""
+    code = """
+import os, signal, sys, warnings
+sys.path[:0] = {paths!r}
+import cnnlib, grid, numpy as np
+from test_workers import parts, three
+warnings.simplefilter("ignore")  # Python 3.12 warns of every fork beside threads
+case = next(case for case in grid.CASES if case.large)
+with cnnlib.threads(3):
+    expected = list(three(case))
+    child = os.fork()
+    if child == 0:
+        signal.alarm(60)
+        same = all(map(np.array_equal, three(case), expected)) and parts() == 3
+    else:
+        status = os.waitpid(child, 0)[1]
+if child == 0:
+    with cnnlib.threads(2):  # it can have threads of its own
+        assert same and parts() == 2
+    sys.exit(7)
+assert os.waitstatus_to_exitcode(status) == 7, status
+"""
+    here = Path(__file__).parent
+    code = code.format(paths=[str(here), str(here.parent)])
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 def test_an_error_in_a_thread_comes_out_and_ends_the_threads():
