@@ -51,22 +51,37 @@ class Circles:
             "z": tuple(
                 slice(0, s * axis.outputs, s) for s, axis in zip(steps, self.rule, strict=True)
             ),
-            "w": np.ix_(*(q % L for q, L in zip(places, self.lengths, strict=True))),
+            "w": tuple(q % L for q, L in zip(places, self.lengths, strict=True)),
         }
 
     def transform(self, name: str, a: np.ndarray) -> np.ndarray:
-        """Lay `a` on the circles and transform it."""
+        """Lay `a` on the circles and transform it, axis by axis: no line is zeros alone."""
         from scipy import fft
 
-        circle = np.zeros((*self.lengths, *a.shape[-2:]), a.dtype)
-        circle[self.cells[name]] = a
-        return fft.rfftn(circle, axes=self.axes)
+        for axis in reversed(self.axes):
+            L, before = self.lengths[axis], (slice(None),) * axis
+            circle = a
+            if name == "w" or a.shape[axis] < L:
+                circle = np.zeros((*a.shape[:axis], L, *a.shape[axis + 1 :]), a.dtype)
+                circle[*before, self.cells[name][axis]] = a
+            if axis == self.axes[-1]:
+                a = fft.rfft(circle, axis=axis)
+            else:
+                a = fft.fft(circle, axis=axis, overwrite_x=True)
+        return a
 
     def back(self, name: str, transform: np.ndarray) -> np.ndarray:
-        """Transform back, and read the cells of `name`."""
+        """Transform back, axis by axis, and read the cells of `name`."""
         from scipy import fft
 
-        return fft.irfftn(transform, self.lengths, self.axes, overwrite_x=True)[self.cells[name]]
+        a = transform
+        for axis, cells in enumerate(self.cells[name]):
+            if axis == self.axes[-1]:
+                a = fft.irfft(a, self.lengths[axis], axis=axis, overwrite_x=True)
+            else:
+                a = fft.ifft(a, axis=axis, overwrite_x=True)
+            a = a[*(slice(None),) * axis, cells]
+        return a
 
     def blocks(self, count: int, others: int, room: int, dtype: np.dtype) -> Iterator[slice]:
         """Cut `count` rows or columns, so that a block of `others` on each fits in `room`."""
