@@ -13,8 +13,7 @@ from numpy.typing import ArrayLike
 from .arrays import check_deltas, check_images, check_shape, float_arrays, read_array, spatial
 from .errors import InputError
 from .geometry import Padding, PerAxis, Shape, Window, per_axis
-from .sums import fourier
-from .sums.choice import Engine, choose
+from .sums.choice import Engine, choose, keeping
 
 
 def conv(
@@ -58,8 +57,12 @@ def conv(
         for a true convolution (`g = -1`).
     method : {'auto', 'gemm', 'loops', 'fft'}
         'loops' is the specification, 'gemm' the same by matrix products, 'fft' by Fourier
-        transforms, up to rounding (see `cnnlib.sums.fourier`). 'auto' is 'gemm' or 'fft', whichever
-        should be faster: 'fft' for large kernels.
+        transforms, up to rounding (see `cnnlib.sums.fourier`): what is not finite spreads over all
+        outputs of its image, and so does the rounding of a very large number. 'auto' is 'gemm' or
+        'fft', whichever should be faster: 'fft' for large kernels. But it takes 'gemm' where a
+        number is not finite, and where 'fft' might lose more than 1e-5 (in float64 2e-14) of an
+        output's own sum of |w||x|; a window that lies partly beside the image is judged as if the
+        image went on (see `cnnlib.sums.guarded`).
 
     Returns
     -------
@@ -293,7 +296,7 @@ class Laid:
 
     def sharing(self) -> "Laid":
         """For one way forwards and back: what several sums transform is transformed once."""
-        return replace(self, engine=fourier.Transforms()) if self.engine is fourier else self
+        return replace(self, engine=keeping(self.engine))
 
 
 def lay(window: Window, x_shape: Shape, w_shape: Shape, method: str, name: str = "x") -> Laid:

@@ -12,6 +12,7 @@ from cnnlib.geometry import Axis, Shape, Window
 
 from . import careful, fourier, loops
 from .blocks import cut, estimate
+from .guarded import Guarded
 
 
 class Engine(Protocol):
@@ -64,9 +65,20 @@ COSTS: dict[str, Work] = {
 
 
 def choose(method: str, x_shape: Shape, filters: int, window: Window) -> Engine:
-    """The engine of a method; for 'auto' the one that should be faster."""
+    """The engine of a method; for 'auto' the one that should be faster, transforms if guarded."""
     read_word("method", method, ("auto", *ENGINES))
-    return ENGINES[faster(x_shape, filters, window) if method == "auto" else method]
+    if method == "auto":
+        method = faster(x_shape, filters, window)
+        if method == "fft":
+            return Guarded()
+    return ENGINES[method]
+
+
+def keeping(engine: Engine) -> Engine:
+    """The engine for one way forwards and back: what several sums transform is kept."""
+    if engine is fourier:
+        return fourier.Transforms()
+    return Guarded(fourier.Transforms()) if isinstance(engine, Guarded) else engine
 
 
 def faster(x_shape: Shape, filters: int, window: Window) -> str:
