@@ -95,10 +95,14 @@ class Axis:
 
     def rows(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """All triples `(i, u, p)` of this axis with `0 <= p < P`, as three arrays."""
-        i, u = np.indices((self.outputs, self.kernel)).reshape(2, -1)
-        p = self.input(i, u)
-        met = (0 <= p) & (p < self.inputs)
-        return i[met], u[met], p[met]
+        rows = [np.zeros((3, 0), np.intp)]
+        for u in range(self.kernel):  # what is beside the input takes no memory
+            some = self.reach(u)[0]
+            i = np.arange(some.start, some.stop)
+            rows.append(np.stack([i, np.full_like(i, u), self.input(i, u)]))
+        i, u, p = np.concatenate(rows, axis=1)
+        order = np.lexsort((u, i))
+        return i[order], u[order], p[order]
 
     def inputs_met(self) -> np.ndarray:
         """How many inputs each output meets along this axis."""

@@ -13,6 +13,7 @@ from cnnlib.geometry import Axis, Shape, Window
 from . import careful, fourier, loops
 from .blocks import cut, estimate
 from .guarded import Guarded
+from .room import check_memory, modest, rooms
 
 
 class Engine(Protocol):
@@ -65,13 +66,23 @@ COSTS: dict[str, Work] = {
 
 
 def choose(method: str, x_shape: Shape, filters: int, window: Window) -> Engine:
-    """The engine of a method; for 'auto' the one that should be faster, transforms if guarded."""
+    """The engine of a method; for 'auto' the one that should be faster, and takes memory enough.
+
+    Raises
+    ------
+    InputError
+        There is no such method, or not so much memory.
+    """
     read_word("method", method, ("auto", *ENGINES))
-    if method == "auto":
-        method = faster(x_shape, filters, window)
-        if method == "fft":
-            return Guarded()
-    return ENGINES[method]
+    axes = window.axes(spatial(x_shape))
+    room, auto = rooms(x_shape, filters, axes), method == "auto"
+    if auto:
+        method = faster(x_shape, filters, window) if modest(room, "gemm") else "loops"
+        if not modest(room, method):
+            method = "gemm"
+    outputs = *(axis.outputs for axis in axes), filters
+    check_memory(room, method, f"of shapes {x_shape} and {(x_shape[0], *outputs)}")
+    return Guarded() if auto and method == "fft" else ENGINES[method]
 
 
 def keeping(engine: Engine) -> Engine:

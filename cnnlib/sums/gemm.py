@@ -25,6 +25,7 @@ output, and its `m` has no such zeros: then `x`, or the deltas that go back, may
 
 import math
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -75,7 +76,11 @@ def conv_delta(
     dz: np.ndarray, w: np.ndarray, input_shape: Shape, window: Window, *, single: bool = False
 ) -> np.ndarray:
     """dx from dz and w; the definition is `loops.conv_delta`."""
-    axes = window.axes(spatial(input_shape))
+    # Of a single output no stride begins: with 1 there are no inputs between, one phase each.
+    axes = tuple(
+        axis if axis.outputs > 1 else replace(axis, stride=1)
+        for axis in window.axes(spatial(input_shape))
+    )
     dx = np.empty(input_shape, dz.dtype)
     if scatters(axes, w.shape[-1]) and not single:
         share(len(dz), lambda images: scatter(dz[images], w, axes, dx[images]))
@@ -88,10 +93,11 @@ def scatters(axes: Axes, C: int) -> bool:
     """Whether `scatter` should take less time than `gather`.
 
     `gather` has a row for every input, `scatter` for every output. It wins where these are fewer,
-    unless there are so many channels that its additions take longer.
+    unless there are so many channels that its additions take longer; or the stride is so
+    large that its pieces would be mostly gaps.
     """
     fewer = math.prod(axis.outputs for axis in axes) < math.prod(axis.inputs for axis in axes)
-    return fewer and C < FEW
+    return fewer and C < FEW and axes[-1].stride <= axes[-1].inputs
 
 
 def gather(dz: np.ndarray, w: np.ndarray, axes: Axes, dx: np.ndarray, single: bool = False) -> None:
