@@ -376,6 +376,40 @@ def test_modules_without_a_counterpart(torch_nn, case):
         from_torch(make(torch_nn), HalfSquaredError(), input_shape=(6, 7, 2))
 
 
+@pytest.mark.parametrize("n", [1, 2, 3])
+def test_an_image_of_one_channel_is_not_taken_for_channels_last(torch_nn, monkeypatch, n):
+    """PyTorch looks at the stride of the one channel, which NumPy may choose as it likes."""
+    kind, seen = getattr(torch_nn, f"Conv{n}d"), []
+    true = kind.forward
+
+    def forward(module, x):
+        seen.append(x.stride() == x.new_empty(x.shape).stride())
+        return true(module, x)
+
+    monkeypatch.setattr(kind, "forward", forward)
+    from_torch(kind(1, 2, 2), HalfSquaredError(), input_shape=(5,) * n + (1,))
+    assert seen == [True]
+
+
+def test_where_torch_itself_computes_something_else_it_says_so(torch_nn, monkeypatch):
+    """As float32 conv3d of PyTorch 2.13 did for some tensors of one channel."""
+    import torch
+
+    true = torch_nn.Conv3d.forward
+
+    def forward(module, x):
+        return true(module, x) + (3 if x.dtype == torch.float32 else 0)
+
+    monkeypatch.setattr(torch_nn.Conv3d, "forward", forward)
+    module = torch_nn.Conv3d(1, 2, 2)
+    message = (
+        "layer module is Conv3d...; PyTorch computes something else here: ... by 3 in numbers up"
+    )
+    with pytest.raises(InputError, match=says(message)):
+        from_torch(module, HalfSquaredError(), input_shape=(4, 5, 3, 1))
+    from_torch(module.double(), HalfSquaredError(), input_shape=(4, 5, 3, 1))
+
+
 def test_a_class_from_elsewhere_is_refused(torch_nn, keras):
     class Conv2d(torch_nn.Conv2d):  # the same name, another computation
         def forward(self, x):

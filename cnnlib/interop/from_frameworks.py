@@ -4,7 +4,7 @@ import math
 import re
 from collections.abc import Callable, Iterator, Sequence
 from copy import deepcopy
-from functools import partial
+from functools import partial, reduce
 from typing import Any, NoReturn
 
 import numpy as np
@@ -73,11 +73,16 @@ def from_torch(module: Any, loss: Loss, *, input_shape: Shape) -> Network:
         return [np.moveaxis(w, 1, -1) if w.ndim > 2 else w.T, *b]
 
     def run(part: Any, x: np.ndarray) -> Any:
-        y = part(torch.from_numpy(np.ascontiguousarray(x)))
+        # Laid out anew: an axis of one channel may have any stride, and from that PyTorch guesses
+        # that channels are last, and takes other code.
+        y = part(torch.from_numpy(np.ravel(x)).reshape(x.shape))
         return y.detach().numpy() if isinstance(y, torch.Tensor) else np.empty(0)
 
+    def doubled(part: Any, x: np.ndarray) -> Any:
+        return run(deepcopy(part).double(), x.astype(np.float64))
+
     found = _found(torch.nn, leaves, _torch_layers)
-    return _network(found, weights, run, loss, input_shape, dtypes, channels_first=True)
+    return _network(found, weights, run, loss, input_shape, dtypes, doubled)
 
 
 def _torch_layers(place: str, kind: str, n: int, part: Any, pads: list[Any]) -> Iterator[Layer]:
@@ -235,9 +240,13 @@ def _network(
     loss: Loss,
     input_shape: Shape,
     dtypes: set[str],
-    channels_first: bool = False,
+    doubled: Callable[[Any, np.ndarray], np.ndarray] | None = None,
 ) -> Network:
-    """Fill a network with what was found, and try each layer on random numbers."""
+    """Fill a network with what was found, and try each layer on random numbers.
+
+    PyTorch has channels first, and `doubled`: what `run` gives, computed in float64.
+    """
+    channels_first = doubled is not None
     if dtypes not in ({"float32"}, {"float64"}):
         raise InputError(f"the dtypes are {sorted(dtypes)}; expected float32 or float64 throughout")
     rng, dtype = np.random.default_rng(0), np.dtype(min(dtypes)).type
@@ -262,16 +271,31 @@ def _network(
                 )
             p[order[at] if letter == "w" else slice(None)] = values
         x = y = 4 * rng.standard_normal((2, *shape)).astype(dtype)
-        theirs = laid(x, at)
+        theirs = given = laid(x, at)
         for part in parts:
             theirs = run(part, theirs)
         for layer in group:
             y = layer.forward(y)
         at += len(group)
         ours = laid(y, at)
-        if theirs.shape != ours.shape or abs(theirs - ours).max() > 1e-3 * abs(ours).max():
+        if not _equal(theirs, ours):
+            if doubled is not None and dtype == np.float32:
+                exact = reduce(lambda given, part: doubled(part, given), parts, given)
+                if _equal(exact, ours):
+                    off, most = abs(theirs - exact).max(), abs(exact).max()
+                    raise InputError(
+                        f"layer {place} is {parts[-1]}; PyTorch computes something else here: its "
+                        f"float32 is off from its own float64, with which cnnlib agrees, by "
+                        f"{off:.2g} in numbers up to {most:.2g}. Give module.double(), or try "
+                        "another version of PyTorch"
+                    )
             _unknown(place, parts[-1])
     return network
+
+
+def _equal(theirs: np.ndarray, ours: np.ndarray) -> bool:
+    """Up to rounding, which another layer is far from."""
+    return theirs.shape == ours.shape and bool(abs(theirs - ours).max() <= 1e-3 * abs(ours).max())
 
 
 def _sum(pads: Pairs, more: Pairs) -> Pairs:
