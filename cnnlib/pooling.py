@@ -377,7 +377,7 @@ def _refuse_empty(axes: Axes) -> None:
         if i < axis.outputs:
             raise InputError(
                 f"window {i} on spatial axis {n} meets no input: its cells are "
-                f"{axis.input(i, 0)} to {axis.input(i, U - 1)} of {axis.inputs}; "
+                f"{axis.input(i, 0)} to {axis.input(i, axis.kernel - 1)} of {axis.inputs}; "
                 "use less padding"
             )
 

@@ -12,6 +12,7 @@ import math
 import os
 import secrets
 import time
+import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -19,6 +20,7 @@ import numpy as np
 
 from cnnlib.data.files import Place, blaming, place, sweep
 from cnnlib.errors import DataError, DivergenceError, InputError
+from cnnlib.sums.workers import arithmetic
 
 from . import storage
 from .network import Network, kinds_of
@@ -113,7 +115,8 @@ class TrainingState:
         """Write the remembered state, if it is time. `Network.load` reads the file as well."""
         if self.path is not None and (now or time.monotonic() - self.written > EVERY):
             tree = {"network": self.run["network"], "run": self.run, "history": vars(self.history)}
-            storage.write(self.path, {**tree, "writer": self.writer, **self.state}, self.ours)
+            tree |= {"writer": self.writer, "arithmetic": arithmetic(), **self.state}
+            storage.write(self.path, tree, self.ours)
             if self.written == -math.inf:
                 sweep(self.path)  # what killed trainings left, and one that this one replaces
             self.written = time.monotonic()
@@ -135,6 +138,14 @@ class TrainingState:
             tree = storage.read(self.path)
             self._refuse_another(tree, most)
             state, history = self._parts(tree)
+            there, here = tree.get("arithmetic", arithmetic()), arithmetic()
+            changed = [f"{k} {there.get(k)!s:.80} there and {v} here" for k, v in here.items()]
+        if there != here:
+            warnings.warn(
+                f"checkpoint {self.path} was written with other arithmetic ({', '.join(changed)}): "
+                "the training goes on, but its last bits may differ from one that was never stopped",
+                stacklevel=4,
+            )
         vars(self.history).update(history)
         self.state = state
         self.rng.bit_generator.state = state["shuffle"]

@@ -243,9 +243,10 @@ def fit(
     checkpoint : path, optional
         A file for the state of the training. It is written every ten seconds and at the end, also
         when the training is interrupted. If it is there already, the training goes on from it and
-        ends with the same bits as one that was never stopped, whatever stopped it. Network,
-        optimizer and rng take over their state from the file; delete it to begin anew. Of two
-        trainings with one file, the one that began first stops and the other goes on.
+        ends with the same bits as one that was never stopped, whatever stopped it; a warning says
+        if they may differ, since it was written with other `cnnlib.threads`, or another NumPy or
+        BLAS. Network, optimizer and rng take over their state from the file; delete it to begin
+        anew. Of two trainings with one file, the one that began first stops and the other goes on.
 
     Returns
     -------

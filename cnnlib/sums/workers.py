@@ -107,6 +107,18 @@ def sharing() -> int:
     return team.count if team else 1
 
 
+def arithmetic() -> dict[str, Any]:
+    """What bits depend on: the number of threads, NumPy, and its BLAS with the kernels it took."""
+    from threadpoolctl import threadpool_info
+
+    pools = [pool for pool in threadpool_info() if pool["user_api"] == "blas"]
+    own = [pool for pool in pools if "numpy" in str(pool.get("filepath"))] or pools  # not SciPy's
+    parts = ("internal_api", "version", "architecture")
+    names = {" ".join(str(pool.get(part)) for part in parts) for pool in own}
+    blas = " and ".join(sorted(names)) or "unknown"  # say, Apple's Accelerate
+    return {"threads": sharing(), "NumPy": np.__version__, "BLAS": blas}
+
+
 class Team:
     """The threads of a `threads` context."""
 

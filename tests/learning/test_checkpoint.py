@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 from disks import Full
 
+import cnnlib
 from cnnlib.data import files
 from cnnlib.errors import DataError, DivergenceError, InputError
 from cnnlib.learning import checkpoint, storage
@@ -24,6 +25,7 @@ from cnnlib.learning.losses import SoftmaxCrossEntropy
 from cnnlib.learning.network import Network
 from cnnlib.learning.optimizers import SGD, Adam, Momentum, RMSprop
 from cnnlib.learning.training import fit
+from cnnlib.sums.workers import arithmetic
 
 LOOP = {inspect.getfile(part) for part in (fit, checkpoint)}
 STEP = LOOP | {inspect.getfile(part) for part in (Adam, Network)}
@@ -802,3 +804,43 @@ def test_files_that_are_no_checkpoint_are_refused_and_stay(tmp_path):
         Training().fit(truncated)
     with pytest.raises(DataError, match="cannot be written"):  # before any work
         Training().fit(tmp_path / "no" / "run.npz")
+
+
+# Other arithmetic
+
+
+def test_the_checkpoint_knows_threads_and_kernels(tmp_path):
+    path = tmp_path / "run.npz"
+    with cnnlib.threads(2):
+        Training().fit(path, epochs=1)
+        Training().fit(path, epochs=2)  # the same: no warning
+    found = storage.read(path)["arithmetic"]
+    assert found == {**arithmetic(), "threads": 2} and found["NumPy"] == np.__version__
+    with pytest.warns(UserWarning, match="threads 2 there and 1 here.* last bits may differ"):
+        resumed = Training().fit(path)
+    Training().fit(path)  # written anew, with what is here
+    for name, p in Training().fit().network.params.items():
+        np.testing.assert_allclose(resumed.network.params[name], p, atol=1e-4)
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_other_kernels_are_said_and_unknown_ones_do_no_harm(tmp_path, monkeypatch, known):
+    path, pool = tmp_path / "run.npz", {"user_api": "blas", "filepath": "numpy.libs/blas.so"}
+    pool |= {"internal_api": "openblas", "version": "1", "architecture": "Haswell"}
+    pools = [pool] if known else []
+    monkeypatch.setattr("threadpoolctl.threadpool_info", lambda: pools)
+    Training().fit(path, epochs=1)
+    Training().fit(path, epochs=2)
+    assert arithmetic()["BLAS"] == ("openblas 1 Haswell" if known else "unknown")
+    pools[:] = [{**pool, "architecture": "Zen"}]
+    with pytest.warns(UserWarning, match="BLAS .* there and openblas 1 Zen here"):
+        Training().fit(path)
+
+
+def test_a_file_from_before_says_nothing_of_its_arithmetic(tmp_path):
+    path = tmp_path / "run.npz"
+    Training().fit(path, epochs=1)
+    tree = storage.read(path)
+    del tree["arithmetic"]
+    storage.write(path, tree)
+    Training().fit(path)
