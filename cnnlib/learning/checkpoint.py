@@ -142,8 +142,8 @@ class TrainingState:
             changed = [f"{k} {there.get(k)!s:.80} there and {v} here" for k, v in here.items()]
         if there != here:
             warnings.warn(
-                f"checkpoint {self.path} was written with other arithmetic ({', '.join(changed)}): "
-                "the training goes on, but its last bits may differ from one that was never stopped",
+                f"checkpoint {self.path} was written with other arithmetic ({', '.join(changed)}). "
+                "The training goes on; its last bits may differ from one that was never stopped",
                 stacklevel=4,
             )
         vars(self.history).update(history)
