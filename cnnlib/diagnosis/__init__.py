@@ -1,4 +1,27 @@
-"""Says what is wrong with somebody's own layer: `diagnose`, and the same for the other parts."""
+"""Says what is wrong with somebody's own layer: `diagnose`, and the same for the other parts.
+
+What a diagnosis can judge, and what it says of everything else:
+
+- *Convolution layers* (`diagnose`): cross-correlations of one, two or three axes with any stride
+  and zero padding, and their three gradients; channels last, or first with `channels_first`; true
+  convolutions with `true_convolution`; padding 'same'; one of a few activations inside.
+- *Pools* (`diagnose_pool`): maximum and average over square windows without padding. *Heads*
+  (`diagnose_head`): dense, softmax and cross-entropy. *Steps* (`diagnose_step`): plain SGD on two
+  dense layers.
+- *Limits.* A layer need not take everything: square kernels, square images, odd kernels, an exact
+  fit, one sample, channel or filter, stride 1, padding 0. Limits are declared, or found out from
+  where it raises; within them all else stays awkward. A verdict holds within the limits only, and
+  the report says so.
+- *Conventions* that are recognised and not accused: names such as `dA_prev` and `grad_input`, a
+  tuple (dx, dw, db), a bias of shape (K, 1), the mean over the batch taken in the layer, weights
+  updated inside, a guarded logarithm.
+- *Everything else* is not examined, `Report.ok` is then None: transposed, depthwise and grouped
+  convolutions, dilation, batch normalisation, recurrent layers, results that are not repeatable,
+  functions that raise everywhere. No mistake is named there.
+
+A mistake has a name only where what it predicts is what came out, entry by entry. A result is right
+in the configurations that gave it, and in no others: the report counts them.
+"""
 
 from .convolution import channels_first, diagnose, true_convolution
 from .parts import diagnose_head, diagnose_pool, diagnose_step

@@ -1,12 +1,38 @@
 """Runs somebody's function, whatever it does, and keeps what came out."""
 
+import inspect
+import linecache
+import os
+import re
+import sysconfig
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
 from typing import Any, Protocol
 
 import numpy as np
 
-from .report import Finding
+from cnnlib.arrays import read_function
+from cnnlib.errors import InputError
+
+from .report import Finding, is_right
+from .settings import Setting, limits_of
+
+# Other names of the quantities, in small letters and without "_".
+_ALIASES = {
+    "z": "y out output conv",
+    "a": "y out output pooled",
+    "p": "y a probs probabilities softmax yhat",
+    "dx": "daprev dinputs dinput gradinput gradinputs gradx inputgrad dxprev gradimage",
+    "dw": "dweights dweight gradweight gradweights gradw weightgrad dkernel dkernels dfilter "
+    "dfilters dk",
+    "db": "dbias dbiases gradbias gradbiases gradb biasgrad",
+    "dz": "dlogits dscores delta",
+    "loss": "cost l e",
+}
+_REFUSES = re.compile(r"(^|: |; )(raise|assert)\b")
+_OWN = str(Path(__file__).parents[1]), sysconfig.get_paths()["stdlib"], "site-packages"
 
 
 class Configuration(Protocol):
@@ -20,8 +46,22 @@ class Configuration(Protocol):
         """Fresh copies of what the function gets."""
 
 
+@dataclass(frozen=True)
+class Failure:
+    """An error, or a result that cannot be read: what is said of it, and where it arose."""
+
+    text: str
+    line: str = ""  # of the reader's code
+    meant: bool = False  # the reader's own code refuses: raise, assert
+    unread: bool = False  # nothing was raised
+
+
 class _Unusable(Exception):
     """What a function did instead of returning arrays."""
+
+    def __init__(self, failure: Failure) -> None:
+        super().__init__(failure.text)
+        self.failure = failure
 
 
 @dataclass
@@ -29,94 +69,236 @@ class Outcome:
     """What came out of all calls.
 
     `results` has, by quantity, pairs of a configuration and an array, or None where None was
-    returned. `errors` has the configurations with what went wrong there.
+    returned. `errors` has the configurations with what went wrong there. `notes` are sentences on
+    what was understood in spite of its form.
     """
 
     results: dict[str, list[tuple[Any, Any]]] = field(default_factory=dict)
-    errors: list[tuple[Any, str]] = field(default_factory=list)
+    errors: list[tuple[Any, Failure]] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
     tried: int = 0
+    few: list[Any] = field(default_factory=list)  # configurations whose results were set aside
 
-    def first(self) -> str:
-        """The quantity to which something that concerns none of them in particular is put."""
-        return next((f.quantity for f in self.findings), next(iter(self.results), ""))
+    def fine(self) -> list[Any]:
+        """The configurations that gave something."""
+        met = {id(case): case for pairs in self.results.values() for case, _ in pairs}
+        return [*met.values(), *self.few]
+
+    def note(self, sentence: str) -> None:
+        """Say it once."""
+        if sentence not in self.notes:
+            self.notes.append(sentence)
 
 
-def collect(fn: Callable, cases: Sequence[Configuration], quantities: Sequence[str]) -> Outcome:
-    """Call `fn` on every configuration, and on the last one twice."""
+def check_callable(fn: Callable, signature: str, arguments: int) -> None:
+    """Refuse what cannot be called with so many arguments by position."""
+    read_function("fn", fn, signature)
+    try:
+        own = inspect.signature(fn)
+    except (TypeError, ValueError):
+        return  # built in: it will show
+    try:
+        own.bind(*[None] * arguments)
+    except TypeError as error:
+        raise InputError(
+            f"fn cannot be called as {signature}: {error}; adapt it with a function that takes "
+            f"these {arguments} arguments"
+        ) from None
+
+
+def collect(
+    fn: Callable,
+    cases: Sequence[Configuration],
+    quantities: Sequence[str],
+    orders: Sequence[tuple[str, ...]] = (),
+) -> Outcome:
+    """Call `fn` on every configuration, and on the most awkward one that it takes twice.
+
+    `orders` are the quantities that a tuple of so many arrays stands for.
+    """
     outcome = Outcome()
-    first, outcome.findings = _memory(fn, cases[-1], quantities)
+    first, outcome.findings, case = _memory(fn, cases, quantities, orders)
     if outcome.findings:  # what is remembered would spoil all further calls
         outcome.tried = 1
-        outcome.results = {quantity: [(cases[-1], value)] for quantity, value in first.items()}
+        outcome.results = {quantity: [(case, value)] for quantity, value in first.items()}
         return outcome
-    for case in cases:
-        outcome.tried += 1
-        try:
-            returned, changed = _call(fn, case, quantities)
-        except _Unusable as error:
-            outcome.errors.append((case, str(error)))
-            continue
-        for quantity, value in returned.items():
-            outcome.results.setdefault(quantity, []).append((case, value))
-        if changed and not any(f.message == _changes(changed) for f in outcome.findings):
-            quantity = next(iter(returned), quantities[0])
-            outcome.findings.append(Finding(quantity, None, _changes(changed), str(case)))
+    _run(fn, cases, quantities, orders, outcome)
     return outcome
 
 
-def with_errors(
-    outcome: Outcome, explained: Callable[[Any], bool], common: Callable[[list], str] = lambda _: ""
-) -> list[Finding]:
-    """The findings, and the errors unless a mistake that was found explains all of them.
+def _run(
+    fn: Callable,
+    cases: Sequence[Configuration],
+    quantities: Sequence[str],
+    orders: Sequence[tuple[str, ...]],
+    outcome: Outcome,
+) -> None:
+    """Call `fn` on further configurations."""
+    for case in cases:
+        outcome.tried += 1
+        try:
+            got = _call(fn, case, quantities, orders)
+        except _Unusable as error:
+            outcome.errors.append((case, error.failure))
+            continue
+        for quantity, value in got.read.items():
+            outcome.results.setdefault(quantity, []).append((case, value))
+        if got.order:
+            outcome.note(f"The tuple is read as ({', '.join(got.order)}).")
+        updates = _updates(got.changed, got.read)
+        for sentence in updates:
+            outcome.note(sentence)
+        if got.changed and not updates:
+            _add(outcome, _changes(got.changed), case, "An argument is changed")
+        for name in got.unknown:
+            message = (
+                f"It returns {name!r}; known are {', '.join(quantities)}. Give it the name of what "
+                "it is, or leave it out."
+            )
+            _add(outcome, message, case, "A name is not known", open=True)
 
-    A mistake that was found may cause them: then they are a remark, not a second mistake.
-    `common` says what the failing configurations have in common.
+
+def find_limits(
+    fn: Callable,
+    outcome: Outcome,
+    quantities: Sequence[str],
+    orders: Sequence[tuple[str, ...]],
+    more: Callable[[Sequence[Setting]], Sequence[Any]],
+) -> None:
+    """If the function is limited to something, run it on what `more` builds within the limits."""
+    for _ in range(5):
+        limits = limits_of(outcome.fine(), [case for case, _ in outcome.errors], least=1)
+        met = {case.facts for case in outcome.fine()}
+        new = [case for case in more(limits) if case.facts not in met] if limits else []
+        known = len(outcome.errors)
+        _run(fn, new, quantities, orders, outcome)
+        if len(outcome.errors) == known:
+            return
+
+
+def output_of(
+    fn: Callable,
+    case: Configuration,
+    quantities: Sequence[str],
+    orders: Sequence[tuple[str, ...]],
+    quantity: str,
+) -> np.ndarray | None:
+    """One quantity of one configuration; None where the function does not give it."""
+    try:
+        return _call(fn, case, quantities, orders).read.get(quantity)
+    except _Unusable:
+        return None
+
+
+def _add(outcome: Outcome, message: str, case: Any, about: str, open: bool = False) -> None:
+    """Add a finding that is of no quantity once, with the first configuration."""
+    if not any(one.message == message for one in outcome.findings):
+        outcome.findings.append(Finding("", None, message, str(case), about=about, open=open))
+
+
+_Changed = list[tuple[str, np.ndarray, np.ndarray]]  # number of the argument, before, after
+
+
+@dataclass(frozen=True)
+class _Returned:
+    """What came back: arrays by quantity, arguments that were changed, names that are not known.
+
+    `order` are the quantities as which a tuple was read.
     """
-    failing = [(case, text) for case, text in outcome.errors if not explained(case)]
-    if not failing:
-        return outcome.findings
-    case, text = failing[0]
-    message = f"In {len(failing)} of {outcome.tried} configurations {text}."
-    if said := common([case for case, _ in failing]):
-        message += f" {said}"
-    if outcome.findings:
-        *others, last = outcome.findings
-        remark = f"{message} This may have the same cause: mend it first."
-        return [*others, replace(last, message=f"{last.message}\n{remark}")]
-    return [Finding(outcome.first() or next(iter(case.right)), None, message, str(case))]
+
+    read: dict[str, Any]
+    changed: _Changed
+    unknown: list[str]
+    order: tuple[str, ...]
 
 
 def _call(
-    fn: Callable, case: Configuration, quantities: Sequence[str]
-) -> tuple[dict[str, Any], str]:
-    """What the function returns, read as arrays, and the names of the arrays that it changed."""
+    fn: Callable, case: Configuration, quantities: Sequence[str], orders: Sequence[tuple[str, ...]]
+) -> _Returned:
+    """Call the function on fresh arguments."""
     given = case.arguments()
     try:
         with np.errstate(all="ignore"):
             returned = fn(*given)
     except (Exception, SystemExit) as error:
-        raise _Unusable(_short(f"it raises {type(error).__name__}: {error}")) from error
-    if not isinstance(returned, Mapping):
-        wanted = ", ".join(quantities)
-        raise _Unusable(
-            f"it returns {type(returned).__name__}; expected a dict with any of {wanted}"
-        )
+        raise _Unusable(_failure(error)) from error
+    named, order = _named(returned, quantities, orders)
     read: dict[str, Any] = {}
-    for name, value in returned.items():
-        quantity = "z" if name == "y" else name
-        if quantity in quantities and value is not ...:
-            read[quantity] = value if value is None else _array(quantity, value)
+    unknown = []
+    for name, value in named.items():
+        quantity = quantity_of(name, quantities)
+        if value is ...:
+            continue
+        if quantity is None:
+            if hasattr(value, "shape"):
+                unknown.append(str(name))
+            continue
+        if quantity in read:
+            raise _unread(f"it returns {quantity} under two names, one of them {name!r}")
+        read[quantity] = value if value is None else _array(quantity, value)
     pairs = enumerate(zip(case.arguments(), given, strict=True), 1)
     changed = [
-        str(number)
+        (str(number), before, after)
         for number, (before, after) in pairs
         if isinstance(before, np.ndarray) and not np.array_equal(before, after)
     ]
-    return read, ", ".join(changed)
+    return _Returned(read, changed, unknown, order)
 
 
-def _changes(numbers: str) -> str:
+def quantity_of(name: Any, quantities: Sequence[str]) -> str | None:
+    """The quantity that a name stands for."""
+    if name in quantities:
+        return str(name)
+    plain = str(name).lower().replace("_", "")
+    for quantity in quantities:
+        if plain == quantity.lower() or plain in _ALIASES.get(quantity, "").split():
+            return quantity
+    return None
+
+
+def _named(
+    returned: Any, quantities: Sequence[str], orders: Sequence[tuple[str, ...]]
+) -> tuple[Mapping[Any, Any], tuple[str, ...]]:
+    """What came back by names; a tuple of as many arrays as one of the orders has gets them."""
+    if isinstance(returned, Mapping):
+        return returned, ()
+    if isinstance(returned, tuple | list):
+        for order in orders:
+            if len(order) == len(returned) and all(_is_array(one) for one in returned):
+                return dict(zip(order, returned, strict=True)), order
+    tuples = "".join(f", or a tuple ({', '.join(order)})" for order in orders)
+    raise _unread(
+        f"it returns {type(returned).__name__}; expected a dict with any of "
+        f"{', '.join(quantities)}{tuples}"
+    )
+
+
+def _is_array(value: Any) -> bool:
+    return value is None or (hasattr(value, "shape") and hasattr(value, "dtype"))
+
+
+def _updates(changed: _Changed, returned: Mapping[str, Any]) -> list[str]:
+    """A sentence for each weight or bias that was moved by a multiple of its own gradient.
+
+    Empty if anything else was changed: then it is no step of a training.
+    """
+    said = []
+    for number, before, after in changed:
+        name = {"2": "w", "3": "b"}.get(number, "")
+        gradient, step = returned.get(f"d{name}"), after - before
+        if gradient is None or gradient.size != step.size or not np.any(gradient):
+            return []
+        flat, moved = gradient.ravel(), step.ravel()
+        rate = float(moved @ flat / (flat @ flat))
+        if not np.allclose(moved, rate * flat, rtol=1e-6, atol=1e-9 * np.abs(before).max()):
+            return []
+        said.append(f"It updates {name} inside, by {rate:.3g} times its d{name}.")
+    return said
+
+
+def _changes(changed: _Changed) -> str:
+    numbers = ", ".join(number for number, *_ in changed)
     return (
         f"The function changes its argument number {numbers}, which belongs to its caller. Work on "
         "a copy."
@@ -126,12 +308,44 @@ def _changes(numbers: str) -> str:
 def _array(quantity: str, value: Any) -> np.ndarray:
     try:
         # A copy: a buffer that is filled again later must not change it.
-        array = np.asarray(value).copy()
+        array = np.asarray(plain(value)).copy()
         if array.dtype.kind not in "fiub":
             raise TypeError(f"its type is {array.dtype}")
     except Exception as error:
-        raise _Unusable(_short(f"{quantity} is no array of numbers: {error}")) from error
+        raise _unread(_short(f"{quantity} is no array of numbers: {error}")) from error
     return array if array.dtype.kind == "f" else array.astype(float)
+
+
+def plain(value: Any) -> Any:
+    """A tensor without its graph; anything else as it is."""
+    return value.detach().cpu() if hasattr(value, "detach") else value
+
+
+def _unread(text: str) -> _Unusable:
+    return _Unusable(Failure(text, unread=True))
+
+
+def _failure(error: BaseException) -> Failure:
+    """What is said of an error, and the line of the reader's code that it comes from."""
+    text = _short(f"it raises {type(error).__name__}: {error}")
+    place = _place(error.__traceback__)
+    if place is None:
+        return Failure(text)
+    file, number, source = place
+    where = f"line {number}" + (f" of {os.path.basename(file)}" if os.path.isfile(file) else "")
+    meant = isinstance(error, NotImplementedError | AssertionError) or bool(_REFUSES.search(source))
+    return Failure(text, f"{where}: {source}" if source else where, meant)
+
+
+def _place(trace: TracebackType | None) -> tuple[str, int, str] | None:
+    """File, line and source of the last call that is neither ours nor a library's."""
+    found = None
+    while trace is not None:
+        file = trace.tb_frame.f_code.co_filename
+        if not any(part in file for part in _OWN):
+            found = file, trace.tb_lineno, linecache.getline(file, trace.tb_lineno).strip()
+        trace = trace.tb_next
+    return found
 
 
 def _short(text: str) -> str:
@@ -140,24 +354,46 @@ def _short(text: str) -> str:
 
 
 def _memory(
-    fn: Callable, case: Configuration, quantities: Sequence[str]
-) -> tuple[dict[str, Any], list[Finding]]:
+    fn: Callable,
+    cases: Sequence[Configuration],
+    quantities: Sequence[str],
+    orders: Sequence[tuple[str, ...]],
+) -> tuple[dict[str, Any], list[Finding], Configuration]:
     """Call twice with equal arguments: what comes out must be equal as well."""
-    try:
-        first, second = (_call(fn, case, quantities)[0] for _ in range(2))
-    except _Unusable:
-        return {}, []
+    first, case = None, cases[-1]
+    for case in reversed(cases):
+        try:
+            first = _call(fn, case, quantities, orders).read
+            second = _call(fn, case, quantities, orders).read
+            break
+        except _Unusable:
+            if first is not None:
+                return {}, [], case  # the second call fails: that will show
+    if first is None:
+        return {}, [], case
     found = []
     for quantity, a in first.items():
         b = second.get(quantity)
         if a is None or b is None or (a.shape == b.shape and np.array_equal(a, b, equal_nan=True)):
             continue
-        doubled = a.shape == b.shape and np.allclose(b, 2 * a)
-        how = "twice the result" if doubled else "another result"
+        same = a.shape == b.shape
+        if same and np.allclose(b, 2 * a):
+            message = (
+                "A second call with equal arguments returns twice the result: the function keeps "
+                "something between calls. Make new arrays of zeros in every call."
+            )
+            found.append(Finding(quantity, "W13", message, str(case)))
+            continue
         message = (
-            f"A second call with equal arguments returns {how}: the function keeps something "
-            "between calls. Make new arrays of zeros in every call."
+            f"A second call with equal arguments returns another {quantity}: the function keeps "
+            "something between calls, or draws numbers at random. Make that a thing of each call, "
+            "or fix it: until then nothing can be compared."
         )
-        # Numbers drawn at random differ as well, but nothing was kept then: no entry is named.
-        found.append(Finding(quantity, "W13" if doubled else None, message, str(case)))
-    return first, found
+        if same and quantity == "z" and is_right(a - a[:1, :1, :1], b - b[:1, :1, :1]):
+            message += (
+                "\nThe two z differ by one number per filter, that is, by the bias. The one that "
+                "is handed over is not the one that is added."
+            )
+        found.append(Finding("", None, message, str(case), about="The result is not repeatable",
+                             open=True))  # fmt: skip
+    return first, found, case

@@ -1,15 +1,17 @@
 """What can be said of a result that no entry of the catalogue explains.
 
 A guess is a switch like those of the catalogue, and its words are the sentence that the report
-says. Guesses are combined with entries of the catalogue in the same way.
+says. Guesses are combined with entries of the catalogue in the same way. Some make a mistake of the
+catalogue where it is not yet known to be made: they have its id, and are not combined.
 """
 
 from collections.abc import Callable
 from functools import partial
-from itertools import product
+from itertools import permutations, product
 
 import numpy as np
 
+from .mistakes.forward import scrambled
 from .mistakes.sums import Change, DoesNotFit, Sum, Switch
 
 GUESSES: list[Switch] = []
@@ -30,6 +32,8 @@ def _guess(words: str, stage: str, quantities: str) -> Callable[[Change], Change
 
 
 def _shifted(rows: int, columns: int, s: Sum) -> None:
+    if len(s.axes) != 2:
+        raise DoesNotFit("rows and columns are needed")
     if any(by and axis.inputs == 1 for by, axis in zip((rows, columns), s.axes, strict=True)):
         raise DoesNotFit("an axis of one cell has nothing to shift")
     s.p = s.p + np.array([[rows], [columns]])
@@ -91,6 +95,23 @@ def circular_padding(s: Sum) -> None:
     s.p = s.p % np.array([[axis.inputs] for axis in s.axes])
 
 
+@_guess("The last row of outputs is left out of the sum.", "rows", "z dx dw")
+def last_output_row_left_out(s: Sum) -> None:
+    _without_output(s, 0)
+
+
+@_guess("The last column of outputs is left out of the sum.", "rows", "z dx dw")
+def last_output_column_left_out(s: Sum) -> None:
+    _without_output(s, len(s.axes) - 1)
+
+
+def _without_output(s: Sum, axis: int) -> None:
+    if s.axes[axis].outputs == 1:
+        raise DoesNotFit("nothing would be left")
+    kept = s.i[axis] != s.axes[axis].outputs - 1
+    s.i, s.u, s.p = s.i[:, kept], s.u[:, kept], s.p[:, kept]
+
+
 @_guess("The last row and the last column of outputs are left out of the sum.", "rows", "z dx dw")
 def last_outputs_left_out(s: Sum) -> None:
     _without(s, np.array([[axis.outputs - 1] for axis in s.axes]), s.i)
@@ -103,7 +124,7 @@ def last_column_of_weights(s: Sum) -> None:
 
 @_guess("The last row of the kernel is left out.", "rows", "dw")
 def last_row_of_weights(s: Sum) -> None:
-    _without(s, np.array([[s.axes[0].kernel - 1], [-1]]), s.u)
+    _without(s, np.array([[s.axes[0].kernel - 1], [-1]][: len(s.axes)]), s.u)
 
 
 def _without(s: Sum, last: np.ndarray, index: np.ndarray) -> None:
@@ -116,7 +137,7 @@ def _without(s: Sum, last: np.ndarray, index: np.ndarray) -> None:
 # ---- Axes
 
 
-@_guess("The rows and columns of the kernel are exchanged.", "arrays", "z dx dw")
+@_guess("The rows and columns of the kernel are exchanged.", "arrays", "z dx")
 def kernel_transposed(s: Sum) -> None:
     if s.axes[0].kernel != s.axes[1].kernel:
         raise DoesNotFit("a square kernel is needed")
@@ -225,3 +246,66 @@ def bias_per_channel(s: Sum) -> None:
 @_guess("The bias is subtracted.", "sum", "z")
 def bias_subtracted(s: Sum) -> None:
     s.b = None if s.b is None else -s.b
+
+
+# ---- Mistakes of the catalogue on the other sides: its entry is named, wherever it is made
+
+
+def _listed(id: str, stage: str, quantities: str) -> Callable[[Change], Change]:
+    """List the function below as a way of making a mistake of the catalogue."""
+
+    def register(change: Change) -> Change:
+        for quantity in quantities.split():
+            words = change.__name__.replace("_", " ")
+            GUESSES.append(Switch(quantity, (id,), stage, change.__name__, words, change))
+        return change
+
+    return register
+
+
+@_listed("F8", "rows", "dx dw")
+def height_for_width_on_the_way_back(s: Sum) -> None:
+    rows = s.axes[0].outputs
+    if len(s.axes) != 2 or rows > s.axes[1].outputs:
+        raise DoesNotFit("there is no such output")
+    kept = s.i[1] < rows
+    s.i, s.u, s.p = s.i[:, kept], s.u[:, kept], s.p[:, kept]
+
+
+@_listed("F11", "arrays", "dx dw")
+def deltas_scrambled(s: Sum) -> None:
+    s.dz = scrambled(s.dz)
+
+
+@_listed("F11", "arrays", "dw")
+def input_scrambled(s: Sum) -> None:
+    s.x = scrambled(s.x)
+
+
+@_listed("F11", "arrays", "dx")
+def kernel_scrambled(s: Sum) -> None:
+    s.w = scrambled(s.w)
+
+
+@_listed("W9", "arrays", "dx")
+def last_sample_alone(s: Sum) -> None:
+    s.dz = s.dz * (np.arange(len(s.dz)) == len(s.dz) - 1).reshape(-1, *[1] * (s.dz.ndim - 1))
+
+
+def _recut(order: tuple[int, ...], s: Sum) -> None:
+    """The result with its axes in this order, cut anew into the right shape."""
+
+    def cut(a: np.ndarray) -> np.ndarray:
+        if a.ndim != len(order):
+            raise DoesNotFit("another number of axes is needed")
+        return a.transpose(order).reshape(a.shape)
+
+    s.after.append(cut)
+
+
+GUESSES += [
+    Switch(quantity, ("F10",), "result", "recut", f"{order} reshaped", partial(_recut, order))
+    for order in permutations(range(4))
+    if order != (0, 1, 2, 3)
+    for quantity in ("z", "dx", "dw")
+]

@@ -1,21 +1,25 @@
 """The diagnosis of pooling, of the head, and of a training step."""
 
 import copy
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 
-from cnnlib.arrays import read_function, read_integer, read_truth, read_word
+from cnnlib.arrays import read_integer, read_truth, read_word
 
 from . import mistakes
-from .calling import collect, with_errors
+from .calling import Outcome, check_callable, collect, find_limits
+from .conventions import squeezed
+from .errors import judge_errors
 from .mistakes import choices
 from .mistakes.choices import HEAD, LOSS, POOL, POOL_FORWARD, STEP, Batches, Params, Places, Setting
-from .report import Finding, Report, where
-from .search import is_right
+from .patterns import pattern
+from .report import Finding, Report, is_right, where
+from .settings import Facts, built, enough, read_limits
+from .settings import Setting as Limit
 
 
 @dataclass(frozen=True)
@@ -25,6 +29,7 @@ class PartCase:
     given: tuple
     words: str
     predict: Callable[[Setting], Mapping[str, Any]]
+    facts: Facts | None = None  # of a pool
 
     @cached_property
     def right(self) -> Mapping[str, np.ndarray]:
@@ -40,7 +45,12 @@ class PartCase:
 
 
 def diagnose_pool(
-    fn: Callable, *, kind: str = "max", stride: int | str | None = None, seed: int = 0
+    fn: Callable,
+    *,
+    kind: str = "max",
+    stride: int | str | None = None,
+    limits: Iterable[str] = (),
+    seed: int = 0,
 ) -> Report:
     """Say what is wrong with somebody's pooling, as `cnnlib.diagnose` does for a convolution.
 
@@ -53,11 +63,14 @@ def diagnose_pool(
     ----------
     fn : callable
         `fn(x, da, window, stride)`, called by position: `x` (N, H, W, C), the upstream delta `da`
-        (N, oh, ow, C), two integers for square windows. It returns a dict with `a`, `dx`, or both.
+        (N, oh, ow, C), two integers for square windows. It returns a dict with `a`, `dx`, or both,
+        or a tuple `(a, dx)`.
     kind : {'max', 'avg'}
         Which pooling it is.
     stride : int, optional
         A stride that the function is limited to; 'window' for the window's own size.
+    limits : collection of str
+        Other limits, as in `cnnlib.diagnose`: 'square input', 'exact fit', 'one channel' ...
     seed : int
         Of the random numbers.
 
@@ -75,38 +88,51 @@ def diagnose_pool(
     >>> diagnose_pool(doubled).findings[0].message
     'dx is 2 times the right one.'
     """
-    read_function("fn", fn, "fn(x, da, window, stride)")
+    check_callable(fn, "fn(x, da, window, stride)", 4)
     read_word("kind", kind, ("max", "avg"))
     if isinstance(stride, str):
         read_word("stride", stride, ("window",))
     elif stride is not None:
         stride = read_integer("stride", stride, 1)
-    rng = np.random.default_rng(read_integer("seed", seed, 0))
+    seed = read_integer("seed", seed, 0)
+    declared = read_limits(limits)
     ties = (False, True) if kind == "max" else (False,)
-    cases: list[PartCase] = []
-    for N, H, W, C, k, s in _POOL_LADDER:
-        if stride is not None:
-            s = k if isinstance(stride, str) else stride
-        cases += [_pool_case(kind, (N, H, W, C, k, s), tied, rng) for tied in ties]
+
+    def ladder(more: Sequence[Limit]) -> list[PartCase]:
+        rng = np.random.default_rng(seed)
+        chosen: dict[Facts, None] = {}
+        for N, H, W, C, k, s in _POOL_LADDER:
+            if stride is not None:
+                s = k if isinstance(stride, str) else stride
+            facts = Facts(N, C, None, (H, W), (k, k), (s, s), ((0, 0), (0, 0)))
+            chosen[built(facts, [*declared, *more])] = None
+        return [_pool_case(kind, facts, tied, rng) for facts in chosen for tied in ties]
+
     other = "divide" if kind == "max" else "winner"  # a choice that this kind does not have
     places = {name: values for name, values in POOL.items() if name != other}
-    return examine_choices(fn, cases, {"a": POOL_FORWARD, "dx": places})
+    return examine_choices(
+        fn, ladder(()), {"a": POOL_FORWARD, "dx": places}, more=ladder, orders=(("a", "dx"),)
+    )
 
 
-# N, H, W, C, window, stride: side by side, with a remainder, overlapping, with gaps.
+# N, H, W, C, window, stride: side by side, with a remainder, overlapping, with gaps; squares with
+# several maps.
 _POOL_LADDER = (
     (1, 2, 2, 1, 2, 2),
     (1, 4, 4, 1, 2, 2),
     (2, 4, 6, 2, 2, 2),
     (1, 5, 4, 1, 2, 2),
     (1, 4, 3, 1, 2, 1),
+    (2, 6, 6, 3, 2, 2),
+    (2, 5, 5, 2, 3, 2),
     (2, 7, 6, 3, 3, 2),
     (2, 5, 7, 2, 2, 3),
 )
 
 
-def _pool_case(kind: str, sizes: tuple, tied: bool, rng: np.random.Generator) -> PartCase:
-    N, H, W, C, k, s = sizes
+def _pool_case(kind: str, facts: Facts, tied: bool, rng: np.random.Generator) -> PartCase:
+    N, C, (H, W) = facts.samples, facts.channels, facts.image
+    k, s = facts.kernel[0], facts.strides[0]
     count = N * H * W * C
     # All distinct and all negative, or only a few values; halves, so that sums are exact.
     values = rng.integers(0, 3, count) if tied else rng.permutation(count) - count - 1
@@ -123,7 +149,7 @@ def _pool_case(kind: str, sizes: tuple, tied: bool, rng: np.random.Generator) ->
         }
 
     words = f"N={N}, {H}x{W} cells, C={C}, window {k}, stride {s}{', with ties' if tied else ''}"
-    return PartCase((x, da, k, s), words, predict)
+    return PartCase((x, da, k, s), words, predict, facts)
 
 
 def diagnose_head(fn: Callable, *, relu: bool = False, seed: int = 0) -> Report:
@@ -136,7 +162,8 @@ def diagnose_head(fn: Callable, *, relu: bool = False, seed: int = 0) -> Report:
     ----------
     fn : callable
         `fn(x, w, b, t)`, called by position: `x` (N, D), `w` (D, K), `b` (K,), class numbers `t`
-        (N,). It returns a dict with any of `p`, `loss`, `dz` (the delta of z), `dw`, `db`, `dx`.
+        (N,). It returns a dict with any of `p`, `loss`, `dz` (the delta of z), `dw`, `db`, `dx`. A
+        logarithm that is guarded, log(p + eps) or a clipped p, is recognised.
     relu : bool
         Whether `x` first goes through a ReLU, which is then part of the function: z = max(x, 0) @ w
         + b, and `dx` is the delta before the ReLU.
@@ -152,15 +179,40 @@ def diagnose_head(fn: Callable, *, relu: bool = False, seed: int = 0) -> Report:
     >>> [(finding.quantity, finding.mistake) for finding in diagnose_head(head).findings]
     [('dz', 'S5')]
     """
-    read_function("fn", fn, "fn(x, w, b, t)")
+    check_callable(fn, "fn(x, w, b, t)", 4)
     relu = read_truth("relu", relu)
     rng = np.random.default_rng(read_integer("seed", seed, 0))
     sizes = (1, 2, 2), (1, 3, 2), (2, 2, 3), (4, 3, 2), (5, 4, 3)
     cases = [_head_case(N, D, K, relu, rng) for N, D, K in sizes]
-    places = HEAD if relu else {name: HEAD[name] for name in ("mean", "delta")}
-    without = {name: HEAD[name] for name in ("mean", "delta")}
-    gradients = {"dz": without, "dw": without, "db": without, "dx": places}
-    return examine_choices(fn, cases, {"p": {}, "loss": LOSS, **gradients})
+    shared = {name: HEAD[name] for name in ("mean", "delta")}
+    before = {**shared, "relu": HEAD["relu"]} if relu else shared
+    gradients = {"dz": shared, "dw": shared, "db": {**shared, "bias": HEAD["bias"]}, "dx": before}
+    places: dict[str, Places] = {"p": {}, "loss": LOSS, **gradients}
+    return examine_choices(fn, cases, places, understood=_guarded)
+
+
+def _guarded(outcome: Outcome) -> None:
+    """Read a loss with a guarded logarithm as the loss without the guard."""
+    pairs = outcome.results.get("loss", [])
+    if any(got is None or got.shape != () for _, got in pairs) or not pairs:
+        return
+    if all(is_right(case.right["loss"], got) for case, got in pairs):
+        return
+    case, got = max(pairs, key=lambda pair: abs(pair[1] - pair[0].right["loss"]))
+    for words, guard in (("p + eps", np.add), ("max(p, eps)", np.maximum)):
+
+        def loss(case: PartCase, eps: float, guard: Callable = guard) -> np.ndarray:
+            t = case.given[3]
+            return -np.log(guard(case.right["p"][np.arange(len(t)), t], eps)).mean()
+
+        low, high = 0.0, 0.1  # the loss falls as eps grows
+        for _ in range(200):
+            eps = (low + high) / 2
+            low, high = (eps, high) if loss(case, eps) > got else (low, eps)
+        if eps < 0.09 and all(abs(loss(one, eps) - a) <= 1e-9 for one, a in pairs):
+            outcome.results["loss"] = [(one, one.right["loss"]) for one, _ in pairs]
+            outcome.note(f"The loss has log({words}) with eps = {eps:.2g}: it is compared as such.")
+            return
 
 
 def _head_case(N: int, D: int, K: int, relu: bool, rng: np.random.Generator) -> PartCase:
@@ -195,7 +247,7 @@ def diagnose_step(fn: Callable, *, seed: int = 0) -> Report:
     >>> diagnose_step(lambda params, x, t, rate: params).findings[0].mistake
     'T2'
     """
-    read_function("fn", fn, "fn(params, x, t, rate)")
+    check_callable(fn, "fn(params, x, t, rate)", 4)
     rng = np.random.default_rng(read_integer("seed", seed, 0))
     sizes = (1, 2, 3, 2), (2, 3, 4, 3), (5, 4, 5, 3)
     cases = [_step_case(N, D, M, K, rng) for N, D, M, K in sizes]
@@ -227,24 +279,81 @@ def _step_case(N: int, D: int, M: int, K: int, rng: np.random.Generator) -> Part
 
 
 def examine_choices(
-    fn: Callable, cases: Sequence[PartCase], places: Mapping[str, Places]
+    fn: Callable,
+    cases: Sequence[PartCase],
+    places: Mapping[str, Places],
+    *,
+    more: Callable[[Sequence[Limit]], Sequence[PartCase]] | None = None,
+    orders: Sequence[tuple[str, ...]] = (),
+    understood: Callable[[Outcome], None] = lambda _: None,
 ) -> Report:
-    """Run the function on all cases and look for the choices that give what came out."""
-    outcome = collect(fn, cases, list(places))
+    """Run the function on all cases and look for the choices that give what came out.
+
+    `more` builds cases within limits, `orders` are those of tuples, `understood` reads conventions.
+    """
+    outcome = collect(fn, cases, list(places), orders)
+    forgets = not outcome.findings
+    if more is not None and forgets:
+        find_limits(fn, outcome, list(places), orders, more)
+    squeezed(outcome, [quantity for quantity in ("db", "loss") if quantity in places])
+    understood(outcome)
     joint: list[Setting] = []
     if len({id(one) for one in places.values()}) == 1:  # one mistake may show in all quantities
         joint = _explaining(outcome.results, next(iter(places.values())))
     for quantity, results in outcome.results.items():
-        settings = joint or _explaining({quantity: results}, places[quantity])
-        outcome.findings += _wrong(quantity, results, places[quantity], settings)
-    # What is kept between calls needs no sentence of its own where its mistake has a name.
-    named = {one.quantity for one in outcome.findings if one.mistake == "W13"}
-    outcome.findings = [one for one in outcome.findings if one.mistake or one.quantity not in named]
-    outcome.findings = with_errors(outcome, lambda case: False)
+        own = _possible(quantity, outcome, places)
+        settings = joint or _explaining({quantity: results}, own)
+        outcome.findings += _wrong(quantity, results, own, settings)
+    if not forgets:  # of a function that remembers only this is known: what it remembers
+        kept = [one for one in outcome.findings if one.mistake == "W13"]
+        outcome.findings = kept or [one for one in outcome.findings if one.open]
+    _repeated(outcome, places)
+    limits = judge_errors(outcome)
     told = {finding.quantity for finding in outcome.findings}
-    right = [quantity for quantity in outcome.results if quantity not in told]
+    given = {quantity: len(pairs) for quantity, pairs in outcome.results.items()}
+    few = [q for q, number in given.items() if q not in told and not enough(number, len(cases))]
+    right = [quantity for quantity in given if quantity not in {*told, *few}]
+    seen = {quantity: given[quantity] for quantity in right if given[quantity] < outcome.tried}
     missing = [quantity for quantity in places if quantity not in outcome.results]
-    return Report(outcome.findings, right, missing, outcome.tried)
+    return Report(outcome.findings, right, missing, outcome.tried, {}, seen, few, limits,
+                  outcome.notes)  # fmt: skip
+
+
+def _repeated(outcome: Outcome, places: Mapping[str, Places]) -> None:
+    """Name P6 where NumPy cannot join what was repeated with the input."""
+    if "spread" not in places.get("dx", {}) or "dx" not in outcome.results or not outcome.errors:
+        return
+
+    def repeats(case: PartCase) -> bool:
+        x, da, window, _ = case.given
+        return any(n != window * i for n, i in zip(x.shape[1:3], da.shape[1:3], strict=True))
+
+    if all(
+        not failure.meant and "broadcast" in failure.text and repeats(case)
+        for case, failure in outcome.errors
+    ):
+        case, failure = outcome.errors[0]
+        message = f"{mistakes.get('P6').cause}\nWhere that does not fit, {failure.text}."
+        outcome.findings.append(Finding("dx", "P6", message, str(case), failure.line))
+        outcome.errors.clear()
+
+
+def _possible(quantity: str, outcome: Outcome, places: Mapping[str, Places]) -> Places:
+    """The places at which this quantity may go wrong.
+
+    Where another one that has the place in common is right, nothing is wrong there.
+    """
+    right = [
+        other
+        for other, pairs in outcome.results.items()
+        if other != quantity
+        and all(got is not None and is_right(case.right[other], got) for case, got in pairs)
+    ]
+    return {
+        name: values
+        for name, values in places[quantity].items()
+        if not any(places[other].get(name) is values for other in right)
+    }
 
 
 def _explaining(results: Mapping[str, list[tuple[PartCase, Any]]], places: Places) -> list[Setting]:
@@ -281,14 +390,26 @@ def _wrong(
     case, got = bad[0]
     pair = (case.right[quantity], got)
     shown = where(*pair)
-    found: dict[str | None, Finding] = {}
-    for setting in settings:
-        for slip in choices.mistaken(places, setting):
-            about = mistakes.get(slip.id).cause if slip.id else slip.sentence
-            found.setdefault(slip.id, Finding(quantity, slip.id, about, str(case), shown, pair))
+    slips = [choices.mistaken(places, setting) for setting in settings]
+    alone = dict.fromkeys(slip.id or slip.sentence for one in slips for slip in one)
+    found: dict[str, Finding] = {}
+    for slip in (slip for one in slips for slip in one):
+        about = mistakes.get(slip.id).cause if slip.id else slip.sentence
+        if (
+            len(alone) > 1
+            and all(len(one) == 1 for one in slips)
+            and all(slip.id for one in slips for slip in one)
+        ):
+            about += f"\nThese give the same result; one of them was made: {', '.join(alone)}."
+        key = slip.id or slip.sentence
+        found.setdefault(key, Finding(quantity, slip.id, about, str(case), shown, pair))
     if found:
         return list(found.values())
-    message = _factor(quantity, results) or "No known mistake gives this."
+    message = _factor(quantity, results)
+    if not message:
+        known = all(one.facts for one, _ in results)
+        where_right = f" {pattern(quantity, results)}" if known else ""
+        message = f"No known mistake gives this.{where_right}"
     return [Finding(quantity, None, message, str(case), shown, pair)]
 
 

@@ -18,7 +18,8 @@ class Finding:
     Attributes
     ----------
     quantity : str
-        'z', 'dx', 'dw' or 'db'; other checks have quantities of their own.
+        'z', 'dx', 'dw' or 'db'; other checks have quantities of their own. Empty where something
+        else than a quantity is meant: an error, an argument that is changed.
     mistake : str or None
         The entry of the catalogue, where what came out is what that mistake gives.
     message : str
@@ -29,6 +30,10 @@ class Finding:
         Where it shows: expected and obtained entries.
     arrays : pair of arrays, or None
         What is right in that configuration, and what came out.
+    about : str
+        What is meant instead of a quantity.
+    open : bool
+        Whether it only says that something could not be judged.
     """
 
     quantity: str
@@ -37,15 +42,16 @@ class Finding:
     config: str = ""
     evidence: str = ""
     arrays: tuple[np.ndarray, np.ndarray] | None = field(default=None, repr=False, compare=False)
+    about: str = ""
+    open: bool = False
 
     @property
     def title(self) -> str:
         """The finding in a line."""
+        head = self.about or f"{self.quantity} is wrong"
         if self.mistake is None:
-            return f"{self.quantity} is wrong"
-        return (
-            f"{self.quantity} is wrong: mistake {self.mistake}, {mistakes.get(self.mistake).name}"
-        )
+            return head
+        return f"{head}: mistake {self.mistake}, {mistakes.get(self.mistake).name}"
 
 
 @dataclass(frozen=True, repr=False)
@@ -57,13 +63,22 @@ class Report:
     findings : list of Finding
         Empty if everything that was returned is right.
     right : list of str
-        The quantities that are right in every configuration.
+        The quantities that are right in every configuration that gave them.
     missing : list of str
         Those that were never returned.
     count : int
         How many configurations were tried.
     hidden : mapping
-        For each quantity that is right: mistakes which the given stride and padding would hide.
+        For each quantity that is right: mistakes which the given stride and padding, or the limits,
+        would hide.
+    seen : mapping
+        For each quantity that is right, how many configurations gave it, where not all did.
+    unexamined : list of str
+        Quantities that too few configurations gave: nothing is said of them.
+    limits : list of str
+        What the function is limited to: outside, it raises.
+    notes : list of str
+        Conventions that were recognised, and what is not known outside the limits.
     """
 
     findings: list[Finding]
@@ -71,23 +86,38 @@ class Report:
     missing: list[str] = field(default_factory=list)
     count: int = 0
     hidden: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    seen: Mapping[str, int] = field(default_factory=dict)
+    unexamined: list[str] = field(default_factory=list)
+    limits: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
     @property
-    def ok(self) -> bool:
-        """Something was returned, and all of it is right."""
-        return bool(self.right) and not self.findings
+    def ok(self) -> bool | None:
+        """True if all that was returned is right; None if something of it was not examined.
+
+        False as soon as one thing is wrong. Limits are no mistakes: within them True is true.
+        """
+        if any(not finding.open for finding in self.findings):
+            return False
+        return None if self.findings or self.unexamined or not self.right else True
 
     def _notes(self) -> list[str]:
-        notes = []
-        if self.right:
-            notes.append(f"Right in all {self.count} configurations: {', '.join(self.right)}.")
+        notes: list[str] = []
+        for count in sorted({self.seen.get(quantity, self.count) for quantity in self.right}):
+            these = [q for q in self.right if self.seen.get(q, self.count) == count]
+            number = f"all {count}" if count == self.count else f"{count} of {self.count}"
+            notes.insert(0, f"Right in {number} configurations: {', '.join(these)}.")
+        if self.unexamined:
+            few = ", ".join(self.unexamined)
+            notes.append(f"Not examined, since too few results can be compared: {few}.")
         if self.missing:
             notes.append(f"Not returned: {', '.join(self.missing)}.")
+        notes += self.notes
+        within = "Within these limits" if self.limits else "With this stride and padding"
         for quantity, ids in self.hidden.items():
             if ids:
                 notes.append(
-                    f"With this stride and padding nobody would see these mistakes in {quantity}: "
-                    f"{', '.join(ids)}."
+                    f"{within} nobody would see these mistakes in {quantity}: {', '.join(ids)}."
                 )
         return notes
 
@@ -135,6 +165,17 @@ def tolerance(right: np.ndarray, got: np.ndarray) -> float:
     eps = float(np.finfo(got.dtype).eps)  # arrays of integers have become floats before
     roundings = 1000 if eps < 1e-6 else 10
     return max(1.0, float(np.abs(right).max(initial=0))) * roundings * eps
+
+
+def is_right(right: np.ndarray, got: np.ndarray) -> bool:
+    """Equal shapes, and every entry within the rounding of the type that came out."""
+    return right.shape == got.shape and is_close(right, got, tolerance(right, got))
+
+
+def is_close(a: np.ndarray, b: np.ndarray, allowed: float) -> bool:
+    """Whether no entry is off by more than allowed; shapes may be stretched."""
+    with np.errstate(invalid="ignore", over="ignore"):
+        return bool((np.abs(a - b.astype(float)) <= allowed).all())
 
 
 def where(right: np.ndarray, got: np.ndarray) -> str:

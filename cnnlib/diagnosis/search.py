@@ -11,7 +11,7 @@ from .cases import Case
 from .guesses import GUESSES
 from .mistakes.sums import DoesNotFit, Sum, Switch
 from .mistakes.switches import SWITCHES
-from .report import tolerance
+from .report import is_close, is_right, tolerance
 
 # Mistakes whose last windows hang over the edge. What a program finds there is its own affair.
 _HANGING = ("no_kernel", "height_for_width", "stride_at_the_weight")
@@ -58,7 +58,10 @@ def find_culprits(
     results = sorted(results, key=lambda result: not _differs(quantity, *result))
     named = [s for s in SWITCHES if s.quantity == quantity and not set(s.ids) <= set(without)]
     guesses = [switch for switch in GUESSES if switch.quantity == quantity]
+    alone = [switch for switch in guesses if not switch.ids]  # those that may be one of two
     one_named, one_guess = [(switch,) for switch in named], [(switch,) for switch in guesses]
+    # Two shifts are one.
+    two_guesses = ((a, b) for a, b in combinations(alone, 2) if a.name != b.name)
     # Generators: a step is computed only if those before it found nothing.
     steps = [
         _fitting(quantity, one_named, results),
@@ -70,18 +73,13 @@ def find_culprits(
             _fitting(quantity, combinations(named, 2), results),
             _multiplied(quantity, one_named, results),
             _multiplied(quantity, one_guess, results),
-            _fitting(quantity, product(named, guesses), results),
-            _fitting(quantity, combinations(guesses, 2), results),
+            _fitting(quantity, product(named, alone), results),
+            _fitting(quantity, two_guesses, results),
         ]
     for step in steps:
         if found := list(step):
             return found
     return []
-
-
-def is_right(right: np.ndarray, got: np.ndarray) -> bool:
-    """Equal shapes, and every entry within the rounding of the type that came out."""
-    return right.shape == got.shape and _close(right, got, tolerance(right, got))
 
 
 def hidden(quantity: str, cases: Iterable[Case]) -> list[str]:
@@ -139,7 +137,7 @@ def _explains(
         return False
     allowed = tolerance(case.right[quantity], got)
     if not any(switch.name == "overwritten" for switch in switches):
-        return _close(_filled(predicted, got), got, allowed)
+        return is_close(_filled(predicted, got), got, allowed)
     # Which term stays depends on the order of the loops: any of them will do.
     s = case.sum(quantity, switches)
     return any(_one_of(*s.terms(apart=apart), s, got, allowed) for apart in (False, True))
@@ -214,7 +212,7 @@ def _factor(quantity: str, switches: Sequence[Switch], results: Results) -> str:
         fitting = {
             name
             for name, value in _factors(case)
-            if _close((s - bias) * value + bias, got, tolerance(case.right[quantity], got))
+            if is_close((s - bias) * value + bias, got, tolerance(case.right[quantity], got))
         }
         names = fitting if names is None else names & fitting
         if not names:
@@ -227,8 +225,3 @@ def _factors(case: Case) -> Iterator[tuple[str, float]]:
     for name, size in case.sizes.items():
         yield name, float(size)
         yield f"1/{name}" if name.isidentifier() else f"1/({name})", 1 / size
-
-
-def _close(a: np.ndarray, b: np.ndarray, allowed: float) -> bool:
-    with np.errstate(invalid="ignore", over="ignore"):
-        return bool((np.abs(a - b.astype(float)) <= allowed).all())

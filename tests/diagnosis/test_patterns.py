@@ -6,8 +6,9 @@ from test_report import right
 
 from cnnlib.diagnosis import diagnose
 from cnnlib.diagnosis.cases import ladder
-from cnnlib.diagnosis.patterns import pattern, runs_only_with
-from cnnlib.diagnosis.search import is_right
+from cnnlib.diagnosis.patterns import pattern
+from cnnlib.diagnosis.report import is_right
+from cnnlib.diagnosis.settings import regime
 
 LADDER = ladder(None, None, np.random.default_rng(0))
 
@@ -47,14 +48,13 @@ def test_what_the_right_configurations_have_in_common(words):
     results = [with_holes(case, "dx", not holds(case)) for case in LADDER]
     assert f"It is right with {words} only." in pattern("dx", results)
     fine, failing = ([case for case in LADDER if holds(case) == sort] for sort in (True, False))
-    assert runs_only_with(fine, failing) == f"It runs with {words} only."
+    assert regime(fine, failing) == words
 
 
 def test_without_anything_in_common_they_are_counted():
     results = [with_holes(case, "dw", n in (2, 5)) for n, case in enumerate(LADDER)]
     assert pattern("dw", results).startswith(f"It is right in {len(LADDER) - 2} of {len(LADDER)} ")
-    assert runs_only_with(LADDER[:2], LADDER[2:4]) == ""
-    assert runs_only_with([], LADDER) == ""
+    assert regime(LADDER[:3], LADDER[3:6]) == "one sample and one channel and one filter"
 
 
 def test_wrong_everywhere():

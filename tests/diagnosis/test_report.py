@@ -1,12 +1,13 @@
 """What a diagnosis says of functions that misbehave, and how it says it."""
 
+import re
+
 import numpy as np
 import pytest
 from strangers import STRANGERS, cut, delta, forward, weight_gradient
 
 import cnnlib
 from cnnlib.diagnosis import Finding, Report, channels_first, diagnose, mistakes, true_convolution
-from cnnlib.diagnosis.cases import LADDER
 from cnnlib.diagnosis.report import where
 from cnnlib.errors import InputError
 
@@ -51,8 +52,47 @@ def test_y_is_z_and_other_names_are_left_alone():
         return {"y": forward(x, w, b, s, p), "cache": object(), "dw": ...}
 
     report = diagnose(fn)
-    assert report.right == ["z"]
+    assert report.ok and report.right == ["z"]
     assert report.missing == ["dx", "dw", "db"]
+
+
+def test_an_array_of_an_unknown_name_is_refused_with_the_known_ones():
+    report = diagnose(lambda *given: {**right(*given), "dV": np.zeros(3)})
+    (finding,) = report.findings
+    assert report.ok is None and report.right == ["z", "dx", "dw", "db"]
+    assert finding.message.startswith("It returns 'dV'; known are z, dx, dw, db.")
+
+
+@pytest.mark.parametrize(
+    "names",
+    [("out", "dX", "dW", "dB"), ("Z", "dA_prev", "dW", "db"),
+     ("y", "dinputs", "dweights", "dbiases"), ("output", "grad_input", "grad_weight", "grad_bias")],
+)  # fmt: skip
+def test_other_names_are_understood(names):
+    report = diagnose(lambda *given: dict(zip(names, right(*given).values(), strict=True)))
+    assert report.ok and report.missing == []
+    wrong = diagnose(lambda *given: {names[2]: 2 * right(*given)["dw"]})
+    assert found(wrong) == [("dw", None)]
+
+
+def test_one_quantity_under_two_names_is_refused():
+    (finding,) = diagnose(lambda *given: {"dx": given[0], "dX": given[0]}).findings
+    assert "dx under two names" in finding.message and finding.open
+
+
+def test_a_tuple_of_three_or_four_is_read_in_order():
+    three = diagnose(lambda *given: tuple(right(*given).values())[1:])
+    assert three.ok and three.missing == ["z"]
+    assert three.notes == ["The tuple is read as (dx, dw, db)."]
+    assert diagnose(lambda *given: [*right(*given).values()]).ok
+    turned = diagnose(lambda *given: (*[*right(*given).values()][1:3], given[3].mean((0, 1, 2))))
+    assert found(turned) == [("db", "B3")]
+
+
+def test_what_cannot_be_called_so_is_refused():
+    with pytest.raises(InputError, match=r"fn cannot be called as fn\(x, w, b, dz, stride"):
+        diagnose(lambda x: x)
+    assert diagnose(lambda *given, extra=None: {"db": given[3].sum((0, 1, 2))}).ok
 
 
 def test_nothing_returned_is_not_right():
@@ -66,33 +106,77 @@ def test_none_for_a_delta_is_named():
 
 
 @pytest.mark.parametrize("error", [ValueError("no"), ZeroDivisionError("no"), SystemExit("no")])
-def test_an_error_is_a_finding(error):
+def test_an_error_everywhere_is_no_mistake_in_a_quantity(error):
     def fn(x, w, b, dz, s, p):
         raise error
 
     report = diagnose(fn)
-    assert len(report.findings) == 1
-    assert report.findings[0].quantity == "z"
-    message = report.findings[0].message
-    assert f"In {report.count} of {report.count} configurations" in message
-    assert f"{type(error).__name__}: no" in message
+    (finding,) = report.findings
+    assert report.ok is None and report.right == []
+    assert (finding.quantity, finding.title) == ("", "It raises everywhere")
+    assert f"In {report.count} of {report.count} configurations" in finding.message
+    assert f"{type(error).__name__}: no" in finding.message
+    assert re.fullmatch(r"line \d+ of test_report.py: raise error", finding.evidence)
 
 
-def test_an_error_in_some_configurations_comes_with_the_simplest():
+def test_an_error_that_shares_a_setting_is_a_limit():
     def fn(x, w, b, dz, s, p):
         if s > 1:
             raise IndexError("out of range")
         return right(x, w, b, dz, s, p)
 
-    (finding,) = diagnose(fn).findings
-    assert "IndexError: out of range" in finding.message
-    assert finding.config.startswith("N=1, 5x5 cells") and "stride=2" in finding.config
+    report = diagnose(fn)
+    assert report.ok is True and report.findings == [] and report.limits == ["stride 1"]
+    assert "It is limited to stride 1." in str(report)
+    assert "raises IndexError: out of range (line " in str(report)
+    assert report.seen["z"] < report.count
+    assert "D4" in report.hidden["dx"]
+    assert f"Right in {report.seen['z']} of {report.count} configurations" in str(report)
+
+
+def test_a_stride_over_which_code_stumbles_is_no_limit():
+    def stumbling(x, w, b, dz, s, p):
+        np.zeros(s) + np.zeros(1 + (s > 1) * 4)  # what does not fit at stride 2 and 3
+        return right(x, w, b, dz, s, p)
+
+    report = diagnose(stumbling)
+    (finding,) = report.findings
+    assert report.ok is False and report.limits == []
+    assert (finding.quantity, finding.title) == ("", "It raises")
+    assert "It runs with stride 1 only." in finding.message
+
+
+def test_errors_without_a_common_setting_leave_it_open():
+    calls = []
+
+    def fn(x, w, b, dz, s, p):
+        calls.append(1)
+        if len(calls) in (5, 9, 14):
+            raise RuntimeError("not today")
+        return right(x, w, b, dz, s, p)
+
+    report = diagnose(fn)
+    assert report.ok is None and "Right in all" not in str(report)
+    assert report.seen == dict.fromkeys(["z", "dx", "dw", "db"], report.count - 3)
+
+
+def test_what_too_few_configurations_give_is_not_examined():
+    def fn(x, w, b, dz, s, p):
+        one = right(x, w, b, dz, s, p)
+        return one if s == 3 else {"z": one["z"]}
+
+    report = diagnose(fn)
+    assert report.ok is None and report.right == ["z"]
+    assert report.unexamined == ["dx", "dw", "db"]
+    assert "Not examined, since too few results can be compared: dx, dw, db." in str(report)
 
 
 @pytest.mark.parametrize("value", [3, None, [1, 2], np.zeros(3), "text"], ids=str)
 def test_what_is_not_a_dict_is_a_finding(value):
-    (finding,) = diagnose(lambda *_: value).findings
-    assert "expected a dict" in finding.message
+    report = diagnose(lambda *_: value)
+    (finding,) = report.findings
+    assert "expected a dict" in finding.message and "(dx, dw, db)" in finding.message
+    assert report.ok is None and "wrong" not in str(report)
 
 
 @pytest.mark.parametrize("value", ["text", object(), {"a": 1}, [[1], [2, 3]]])
@@ -126,8 +210,11 @@ def test_a_changed_argument_is_a_finding(number):
         given[number][...] = 0
         return result
 
-    (finding,) = diagnose(fn).findings
+    report = diagnose(fn)
+    (finding,) = report.findings
     assert f"argument number {number + 1}," in finding.message
+    assert (finding.quantity, finding.title) == ("", "An argument is changed")
+    assert report.ok is False and report.right == ["z", "dx", "dw", "db"]
 
 
 def test_a_gradient_that_is_never_cleared_is_named():
@@ -373,7 +460,15 @@ def test_what_a_report_says_without_findings():
     assert str(Report([], [])) == "Nothing was returned."
     assert str(Report([], ["z"], [], 3)) == "Right in all 3 configurations: z."
     assert str(Report([], [], ["z", "dx"])) == "Not returned: z, dx."
-    assert Report([], []).ok is False and Report([BARE], ["dx"]).ok is False
+    assert Report([], []).ok is None and Report([BARE], ["dx"]).ok is False
+    assert Report([], ["z"], unexamined=["dx"]).ok is None
+    open = Finding("", None, "Fourth.", about="Not known", open=True)
+    assert Report([open], ["dx"]).ok is None and Report([open, BARE], ["dx"]).ok is False
+    assert str(Report([open], [])) == "Not known\n  Fourth."
+    some = Report([], ["z", "dx", "dw"], [], 9, seen={"dx": 4})
+    assert str(some).splitlines() == [
+        "Right in all 9 configurations: z, dw.", "Right in 4 of 9 configurations: dx."
+    ]  # fmt: skip
     assert Report([], ["z"], ["dx"]).ok is True
 
 
@@ -411,25 +506,9 @@ def test_two_shapes_instead_of_a_picture():
 # How a function is run
 
 
-def test_an_error_in_some_configurations_says_what_the_others_have_in_common():
-    def fn(x, w, b, dz, s, p):
-        if s > 1:
-            raise IndexError("out of range")
-        return {"dw": right(x, w, b, dz, s, p)["dw"]}
-
-    report = diagnose(fn)
-    (finding,) = report.findings
-    strided = sum(stride > 1 for *_, stride, _ in LADDER)
-    assert finding.message == (
-        f"In {strided} of {report.count} configurations it raises IndexError: out of range. "
-        "It runs with stride 1 only."
-    )
-    assert finding.quantity == "dw"  # the error concerns what it returns elsewhere
-
-
 def test_an_error_beside_a_mistake_is_a_remark():
     def fn(x, w, b, dz, s, p):
-        if s > 1:
+        if s == 2:
             raise IndexError("out of range")
         return {"db": dz.mean(axis=(0, 1, 2))}
 
@@ -437,9 +516,20 @@ def test_an_error_beside_a_mistake_is_a_remark():
     assert finding.mistake == "B3"
     *_, remark = finding.message.splitlines()
     assert remark.endswith(
-        "it raises IndexError: out of range. It runs with stride 1 only. "
-        "This may have the same cause: mend it first."
+        "it raises IndexError: out of range. This may have the same cause: mend it first."
     )
+
+
+def test_a_limit_beside_a_mistake_is_a_note():
+    def fn(x, w, b, dz, s, p):
+        if s > 1:
+            raise IndexError("out of range")
+        return {"db": dz.mean(axis=(0, 1, 2))}
+
+    report = diagnose(fn)
+    (finding,) = report.findings
+    assert finding.mistake == "B3" and "IndexError" not in finding.message
+    assert report.limits == ["stride 1"]
 
 
 @pytest.mark.parametrize(
@@ -451,7 +541,7 @@ def test_an_error_is_cut_to_a_line(text, said):
         raise ValueError(text)
 
     message = diagnose(fn).findings[0].message
-    assert message.endswith(said) and "more" not in message
+    assert message.endswith(f"{said} So nothing was examined.") and "more" not in message
     assert message.count("x") < 170
 
 
@@ -477,7 +567,7 @@ def test_two_changed_arguments_are_one_finding():
 
     (finding,) = diagnose(fn).findings
     assert "argument number 1, 4," in finding.message
-    assert finding.quantity == "z" and finding.config.startswith("N=1, 3x3 cells")
+    assert finding.quantity == "" and finding.config.startswith("N=1, 3x3 cells")
 
 
 def test_what_is_kept_between_calls_ends_the_diagnosis():
@@ -493,7 +583,7 @@ def test_what_is_kept_between_calls_ends_the_diagnosis():
     (kept,) = (one for one in report.findings if "second call" in one.message)
     assert kept.quantity == "z" and kept.mistake == "W13"
     assert "returns twice the result" in kept.message  # 2 after 1
-    assert report.right == ["dw"]
+    assert report.right == [] and report.unexamined == ["dw"]  # seen once
 
 
 def test_a_second_result_of_another_shape_is_noticed():
@@ -504,8 +594,9 @@ def test_a_second_result_of_another_shape_is_noticed():
         return {"db": np.zeros(len(calls))}
 
     findings = diagnose(fn).findings
-    assert any("returns another result" in one.message for one in findings)
-    assert {one.mistake for one in findings} == {None}
+    (finding,) = findings
+    assert "returns another db" in finding.message
+    assert (finding.quantity, finding.mistake, finding.open) == ("", None, True)
 
 
 def test_none_in_one_of_two_calls_is_told_as_none():

@@ -897,7 +897,7 @@ SAME = [one for one in WILD if len(one[2]) == 2]
 # Two mistakes in different quantities: the names of two functions.
 PAIRS = [
     ("correlate2d_full", "mean_over_the_windows"),
-    ("convolve2d_per_channel", "turned_and_scattered"),
+    ("convolve2d_per_channel", "windows_and_filters_overwritten"),
     ("kernel_forgotten_in_the_size", "one_number_for_all"),
     ("windows_overwritten", "each_sample_instead_of_the_last"),
     ("cut_from_pad_to_minus_pad", "input_not_padded"),

@@ -12,13 +12,12 @@ from typing import Any
 import numpy as np
 
 from cnnlib.diagnosis import Finding, Report, diagnose_pool, parts
-from cnnlib.diagnosis.cases import Case
+from cnnlib.diagnosis.cases import ROW, Case
 from cnnlib.diagnosis.convolution import examine_layer
 from cnnlib.diagnosis.mistakes import choices
 from cnnlib.diagnosis.mistakes.choices import Places, Setting
-from cnnlib.diagnosis.mistakes.sums import Change, Sum, Switch
 from cnnlib.errors import InputError
-from cnnlib.geometry import Axis, Shape, Window
+from cnnlib.geometry import Shape, Window
 from cnnlib.pooling import max_pool_delta
 
 Pose = Mapping[str, Any]  # the dict of `layer`
@@ -28,7 +27,6 @@ Explain = Callable[[Any, Sequence[tuple]], Report]  # of an answer, and its exer
 _WHOLE = ("F10", "F11", "D13", "D15", "D16", "D21", "D25", "W6", "W8", "W9")
 _PLANE = ("F8", "D10", "D18", "W12")
 _PADDED = ("F13",)
-_ROW = Axis(inputs=1, outputs=1, kernel=1, stride=1, dilation=1, offset=0, center=0, sign=1)
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,37 +38,19 @@ class Posed(Case):
 
     given: tuple
     narrow: bool  # without axes of samples, filters and channels
-    flat: bool  # a single axis
     without: tuple[str, ...]  # entries of the catalogue that cannot be made here
 
     def arguments(self) -> tuple:
         """Copies of what the reader's function gets."""
         return copy.deepcopy(self.given)
 
-    def sum(self, quantity: str, switches: Sequence[Switch] = ()) -> Sum:
-        """One quantity with these mistakes in it; the row stays one row."""
-        if self.flat:
-            switches = [replace(one, change=_beside_the_row(one)) for one in switches]
-        return super().sum(quantity, switches)
-
     def seen(self, array: np.ndarray) -> np.ndarray:
         """Without the axes that the reader does not know."""
-        array = array[:, 0] if self.flat and array.ndim == 4 else array
+        array = super().seen(array)
         return array[0, ..., 0] if self.narrow and array.ndim > 2 else array
 
     def __str__(self) -> str:
         return ""  # the judge has named the case by its arguments
-
-
-def _beside_the_row(switch: Switch) -> Change:
-    """The change of this switch, after which the first axis is one row again."""
-
-    def change(s: Sum) -> None:
-        switch.change(s)
-        if switch.stage == "axes":
-            s.axes[0] = _ROW
-
-    return change
 
 
 def layer(
@@ -165,8 +145,8 @@ def pool(answer: Any, cases: Sequence[tuple] = ()) -> Report:
         dx = {"dx": max_pool_delta(da, winners, x.shape)} if winners.shape == da.shape else {}
         return {"a": a, **dx}
 
-    # What went wrong in the adapter, not in the answer, is no finding.
-    found = [one for one in diagnose_pool(pooled).findings if one.arrays]
+    # What went wrong in the adapter, not in the answer, is no finding. There is no way back in it.
+    found = [one for one in diagnose_pool(pooled).findings if one.arrays and one.mistake != "D4"]
     return Report(_called(found, {"dx": "winners"}), [])
 
 
@@ -250,11 +230,11 @@ def _posed(given: tuple, pose: Pose) -> Posed:
     flat = len(axes) == 1
     if flat:
         arrays = {name: array[:, None] for name, array in arrays.items()}
-        axes, pads = (_ROW, *axes), ((0, 0), *pads)
+        axes, pads = (ROW, *axes), ((0, 0), *pads)
     asked = "center" not in pose
     without = (_WHOLE if narrow else ()) + (_PLANE if flat else ()) + (() if asked else _PADDED)
-    return Posed(**arrays, b=b, stride=1, padding=0, axes=axes, pads=pads, given=given,
-                 narrow=narrow, flat=flat, without=without)  # fmt: skip
+    x, w, dz = (arrays[name] for name in ("x", "w", "dz"))
+    return Posed(x, w, b, dz, 1, 0, axes, pads, given, narrow, without, flat=flat)
 
 
 def _with_zeros(

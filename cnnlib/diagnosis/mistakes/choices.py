@@ -57,6 +57,12 @@ HEAD: Places = {
         "t - p": Slip(None, "The sign is reversed: t - p where p - t belongs."),
         "p": Slip(None, "The target is missing in the delta: p where p - t belongs."),
     },
+    "bias": {
+        "a sum for each class": None,
+        "one number for all": Slip("B2"),
+        "the mean of the deltas": Slip("B3"),
+        "the last sample": Slip("B1"),
+    },
     "relu": {
         "delta * (x > 0)": None,
         "(x > 0)": Slip("S1"),
@@ -106,11 +112,17 @@ def head(
             "delta * (a >= 0)": da,  # a is never below 0
             "delta": da,
         }[setting["relu"]]
+    db = {
+        "a sum for each class": dz.sum(axis=0),
+        "one number for all": np.full(K, dz.sum()),
+        "the mean of the deltas": dz.mean(axis=0),
+        "the last sample": dz[-1],
+    }[setting["bias"]]
     loss = -np.log(p[np.arange(N), t]).sum()
     counts = {"mean over the samples": N, "sum": 1, "mean over samples and classes": N * K}
     loss /= counts[setting["loss"]]
     return {
-        "p": p, "loss": np.array(loss), "dz": dz, "dw": a.T @ dz, "db": dz.sum(axis=0), "dx": dx
+        "p": p, "loss": np.array(loss), "dz": dz, "dw": a.T @ dz, "db": db, "dx": dx
     }  # fmt: skip
 
 

@@ -16,6 +16,23 @@ def not_dilated(s: Sum) -> None:
     _resized(s, sizes)
 
 
+@switch("The padded dz slid with the stride of the forward pass.", "rows", dx="D5")
+def slid_with_the_stride(s: Sum) -> None:
+    outputs = []
+    for axis, p, u in zip(s.axes, *_all_pairs(s), strict=True):
+        around = (axis.stride * (axis.inputs - 1) + axis.kernel - axis.outputs) // 2
+        outputs.append(axis.stride * p + axis.kernel - 1 - u - around)
+    s.p, s.u = _all_pairs(s)
+    s.i = np.array(outputs)
+
+
+def _all_pairs(s: Sum) -> tuple[np.ndarray, np.ndarray]:
+    """Every input with every weight: their indices, one line for each axis."""
+    sizes = [axis.inputs for axis in s.axes] + [axis.kernel for axis in s.axes]
+    every = np.indices(sizes).reshape(len(sizes), -1)
+    return every[: len(s.axes)], every[len(s.axes) :]
+
+
 @switch("s*(I-1) + U - 2*pad cells: the remainder is not added.", "result", dx="D6")
 def without_the_rest(s: Sum) -> None:
     _resized(
@@ -62,6 +79,8 @@ def padded_by_p_and_slid(s: Sum) -> None:
 
 
 def _uncut(s: Sum, axis: int) -> None:
+    if len(s.axes) < 2:
+        raise DoesNotFit("there is no other axis")
     before, after = s.pads[axis]
     s.shape[axis] += before + after
     s.p = s.p + before * (np.arange(len(s.p)) == axis)[:, None]
@@ -79,8 +98,8 @@ def rows_not_cut(s: Sum) -> None:
 
 @switch("dx as large as the padded input.", "result", dx="D24")
 def padding_left_on(s: Sum) -> None:
-    for axis in range(len(s.axes)):
-        _uncut(s, axis)
+    s.shape = [n + sum(pads) for n, pads in zip(s.shape, s.pads, strict=True)]
+    s.p = s.p + before_each(s)
 
 
 @switch("The padded input is padded once more, and one padding is cut off.", "result", dx="D24")

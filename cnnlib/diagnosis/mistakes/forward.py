@@ -48,24 +48,24 @@ def channels_first_back(s: Sum) -> None:
     s.after.append(lambda z: np.moveaxis(z, -1, 1).reshape(z.shape))
 
 
-def _scrambled(a: np.ndarray) -> np.ndarray:
+def scrambled(a: np.ndarray) -> np.ndarray:
     """(N, H, W, C) read as if it lay in memory as (N, C, H, W)."""
     return np.moveaxis(a.reshape(len(a), a.shape[-1], *a.shape[1:-1]), 1, -1)
 
 
 @switch("x.reshape(N, C, H, W).", "arrays", z="F11")
 def input_reshaped(s: Sum) -> None:
-    s.x = _scrambled(s.x)
+    s.x = scrambled(s.x)
 
 
 @switch("w.reshape(K, C, kh, kw).", "arrays", z="F11")
 def kernel_reshaped(s: Sum) -> None:
-    s.w = _scrambled(s.w)
+    s.w = scrambled(s.w)
 
 
 @switch("x.reshape(N, C, H, W) and w.reshape(K, C, kh, kw).", "arrays", z="F11")
 def both_reshaped(s: Sum) -> None:
-    s.x, s.w = _scrambled(s.x), _scrambled(s.w)
+    s.x, s.w = scrambled(s.x), scrambled(s.w)
 
 
 @switch("x and w reshaped to channels first, and z reshaped back.", "result", z="F11")

@@ -34,6 +34,10 @@ POOL: Places = {
         "after the first window of each image": Slip("P4"),
         "after the first row of windows": Slip("P4"),
     },
+    "apart": {
+        "a stride": None,
+        "one cell": Slip("D4"),
+    },
     "spread": {
         "window by window": None,
         "repeated": Slip("P6"),
@@ -90,10 +94,11 @@ def pool_delta(
     x: np.ndarray, da: np.ndarray, window: Pair, stride: Pair, setting: Setting, kind: str = "max"
 ) -> np.ndarray:
     """dx[n,p,c], the sum of what each window gives to cell p, with the choices of `setting`."""
-    if setting["spread"] != "window by window":
+    fill = all((n - k) % k == 0 for n, k in zip(x.shape[1:3], window, strict=True))
+    if setting["spread"] != "window by window" and not (fill and window == stride):
         return _repeated(x, da, window, stride, setting, kind)
     dx = np.zeros(x.shape)
-    (kh, kw), (sh, sw) = window, stride
+    (kh, kw), (sh, sw) = window, stride if setting["apart"] == "a stride" else (1, 1)
     for i, j in np.ndindex(*da.shape[1:3]):
         at = np.s_[:, i * sh : i * sh + kh, j * sw : j * sw + kw]
         reached = _reached(setting["return"], x.shape, i, j)

@@ -9,6 +9,7 @@ compares a reader's numbers with them, the clinic shows them, `make mutants` pla
 import math
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -51,14 +52,7 @@ class Sum:
 
     def lay(self) -> None:
         """List the rows of the axes as they now are, and the spatial shape of the result."""
-        sizes = [axis.outputs * axis.kernel for axis in self.axes]
-        if min(sizes) < 1:
-            raise DoesNotFit("no output is left")
-        along = [np.indices((a.outputs, a.kernel)).reshape(2, -1) for a in self.axes]
-        pick = np.indices(sizes).reshape(len(sizes), -1)
-        self.i = np.array([iu[0][rows] for iu, rows in zip(along, pick, strict=True)])
-        self.u = np.array([iu[1][rows] for iu, rows in zip(along, pick, strict=True)])
-        self.p = np.array([a.input(i, u) for a, i, u in zip(self.axes, self.i, self.u)])  # noqa: B905
+        self.i, self.u, self.p = _rows(tuple(self.axes))
         name = {"z": "outputs", "dx": "inputs", "dw": "kernel", "db": "outputs"}[self.quantity]
         self.shape = [getattr(axis, name) for axis in self.axes]
 
@@ -112,6 +106,22 @@ class Sum:
         for change in self.after:
             total = change(total)
         return total
+
+
+@lru_cache(maxsize=256)
+def _rows(axes: tuple[Axis, ...]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The rows of these axes; nobody may write into them, since others get them too."""
+    sizes = [axis.outputs * axis.kernel for axis in axes]
+    if min(sizes) < 1:
+        raise DoesNotFit("no output is left")
+    along = [np.indices((a.outputs, a.kernel)).reshape(2, -1) for a in axes]
+    pick = np.indices(sizes).reshape(len(sizes), -1)
+    i = np.array([iu[0][rows] for iu, rows in zip(along, pick, strict=True)])
+    u = np.array([iu[1][rows] for iu, rows in zip(along, pick, strict=True)])
+    p = np.array([a.input(at, by) for a, at, by in zip(axes, i, u, strict=True)])
+    for array in (i, u, p):
+        array.setflags(write=False)
+    return i, u, p
 
 
 def _within(index: np.ndarray, shape: Sequence[int]) -> np.ndarray:
