@@ -93,7 +93,7 @@ def function(
             expected = reference(*copy.deepcopy(case))
             findings = [error] if error else _compare(got, expected, tolerance)
             differs = differs or bool(findings)
-            if not same(arguments, case):
+            if not _same(arguments, case):
                 findings.append("the function changed its arguments; work on a copy")
             if findings:
                 failures.append([setting(names, case), *findings])
@@ -174,10 +174,10 @@ def _size(case: tuple) -> int:
     return sum(np.size(argument) for argument in case if argument is not None)
 
 
-def same(a: Any, b: Any) -> bool:
+def _same(a: Any, b: Any) -> bool:
     """Whether arguments, or what they consist of, are equal."""
     if isinstance(a, Mapping) and isinstance(b, Mapping):
-        return a.keys() == b.keys() and all(same(a[key], b[key]) for key in a)
+        return a.keys() == b.keys() and all(_same(a[key], b[key]) for key in a)
     if isinstance(a, tuple | list) and isinstance(b, tuple | list):
-        return len(a) == len(b) and all(map(same, a, b))
+        return len(a) == len(b) and all(map(_same, a, b))
     return np.array_equal(np.asarray(a, dtype=object), np.asarray(b, dtype=object))

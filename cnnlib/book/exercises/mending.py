@@ -28,13 +28,12 @@ not accepted, that the diagnosis names the mistake which the letter stands for, 
 function differs in at most three lines.
 """
 
-import copy
 from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from cnnlib.diagnosis import Report, mistakes
 
-from .judging import Judge, missing, same
+from .judging import Judge, missing
 from .telling import Drawn, Named, Told, shown
 
 _PARTS = ("mistake", "mended")
@@ -60,35 +59,36 @@ def diagnosed(diagnosis: Callable[[Callable], Report], wanted: Collection[str] =
             return None
         if not callable(answer):
             return [f"got {shown(answer)}; expected a function"]
-        silent = []
+        attempts = []
 
         def watched(*arguments: Any) -> Any:
-            before = copy.deepcopy(arguments)
+            attempts.append(True)
             try:
-                result = answer(*arguments)
+                return answer(*arguments)
             except NotImplementedError:
-                silent.append(True)
+                attempts.pop()
                 raise
-            silent.append(missing(result) and same(before, arguments))
-            return result
 
         report = diagnosis(watched)
         absent = [
             f"{quantity} is not returned" for quantity in wanted if quantity in report.missing
         ]
-        if report.ok:
+        if report.ok and not report.limits:
             return [*absent]
-        if all(silent):
+        if not any(attempts):
             return None
         findings: dict[str, Told] = {}  # what several findings have in common is told once
         for finding in report.findings:
-            where = f"{finding.quantity}: the smallest configuration that shows it: "
+            name = f"{finding.quantity}: " if finding.quantity else ""
+            where = f"{name}the smallest configuration that shows it: "
             findings.setdefault(where, where + finding.config)
             if finding.arrays and all(a.ndim and a.size for a in finding.arrays):
                 findings.setdefault(where + "drawn", Drawn("", *finding.arrays))
+            elif not finding.quantity and finding.evidence:
+                findings.setdefault(where + "line", finding.evidence)
             named = Named(finding)
             findings.setdefault(str(named), named)
-        told = [*findings.values(), *absent]
+        told = [*findings.values(), *(report.notes if report.limits else ()), *absent]
         return told or ["the function returns nothing that can be judged"]
 
     return judge
