@@ -371,29 +371,32 @@ def _memory(
                 return {}, [], case  # the second call fails: that will show
     if first is None:
         return {}, [], case
-    found = []
+    found, other, bias = [], [], False
     for quantity, a in first.items():
         b = second.get(quantity)
         if a is None or b is None or (a.shape == b.shape and np.array_equal(a, b, equal_nan=True)):
             continue
-        same = a.shape == b.shape
-        if same and np.allclose(b, 2 * a):
+        if a.shape == b.shape and np.allclose(b, 2 * a):
             message = (
                 "A second call with equal arguments returns twice the result: the function keeps "
                 "something between calls. Make new arrays of zeros in every call."
             )
             found.append(Finding(quantity, "W13", message, str(case)))
             continue
+        other.append(quantity)
+        if quantity == "z" and a.shape == b.shape and a.ndim > 2:
+            bias = is_right(a - a[:1, :1, :1], b - b[:1, :1, :1])
+    if other:
         message = (
-            f"A second call with equal arguments returns another {quantity}: the function keeps "
-            "something between calls, or draws numbers at random. Make that a thing of each call, "
-            "or fix it: until then nothing can be compared."
+            f"A second call with equal arguments returns another {', '.join(other)}: the function "
+            "keeps something between calls, such as a momentum, or draws numbers at random. Start "
+            "anew in every call: until then nothing can be compared."
         )
-        if same and quantity == "z" and is_right(a - a[:1, :1, :1], b - b[:1, :1, :1]):
+        if bias:
             message += (
                 "\nThe two z differ by one number per filter, that is, by the bias. The one that "
                 "is handed over is not the one that is added."
             )
-        found.append(Finding("", None, message, str(case), about="The result is not repeatable",
-                             open=True))  # fmt: skip
+        about = "The result is not repeatable"
+        found.append(Finding("", None, message, str(case), about=about, open=True))
     return first, found, case

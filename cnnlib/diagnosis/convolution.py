@@ -60,8 +60,8 @@ def diagnose(
         The number of channels that the function is limited to.
     limits : collection of str
         Other limits: 'square kernel', 'square input', 'odd kernel', 'exact fit', 'one sample', 'one
-        channel', 'one filter', 'stride 1', 'padding 0', 'no overlap', 'as many filters as
-        channels'. Limits are found out, too, from where the function raises.
+        channel', 'one filter', 'stride 1', 'padding 0', 'no overlap', 'side by side', 'as many
+        filters as channels'. Limits are found out, too, from where the function raises.
     activation : str, optional
         What the layer has inside, after its sums: 'ReLU', 'sigmoid', 'tanh', 'leaky ReLU of slope
         0.01'; '' says that there is none. It is found out as well.

@@ -24,7 +24,7 @@ from .kinds import another_shape, kind, not_linear
 from .mistakes.sums import Switch
 from .patterns import only_the_bias, pattern
 from .report import Finding, Report, is_right, where
-from .search import Culprits, find_culprits, hidden
+from .search import Culprits, constant_factor, find_culprits, hidden
 from .settings import Setting, enough, parts_of
 
 _ORDERS = (("dx", "dw", "db"), ("z", "dx", "dw", "db"))  # what tuples stand for
@@ -190,21 +190,22 @@ class _Layer:
         if self.strict or not gradients:
             return
         if names == {"F1"}:
-            fit = gradients - wrong_in(as_true_convolution(self.outcome))
-            cure = "mend that, or say true_convolution"
+            turned = as_true_convolution(self.outcome)
+            fit = gradients - wrong_in(turned)
+            cure = "the layer is a true convolution. Say true_convolution, or mend them all"
+            if fit:  # so it is one: the others are judged beside it
+                self.outcome.results |= {quantity: turned[quantity] for quantity in gradients}
+                self.without = {*self.without, "D1", "D2", "D3", "W2"}
         elif not self.known:
             fit = {quantity for quantity in gradients if self._fits(quantity)}
-            cure = "mend that"
+            cure = "the whole layer is another one than a cross-correlation. Mend them all"
         else:
             return
         if fit:
             self.excused |= fit
             these = [quantity for quantity in QUANTITIES if quantity in fit]
             fits = "fits" if len(these) == 1 else "fit"
-            said = (
-                f"{_list(these)} {fits} your z: only the forward pass differs from a "
-                f"cross-correlation; {cure}."
-            )
+            said = f"{_list(these)} {fits} your z: {cure}."
             *others, last = self.outcome.findings
             self.outcome.findings = [*others, replace(last, message=f"{last.message}\n{said}")]
 
@@ -253,6 +254,8 @@ def _wrong(
     shape = (
         "" if got.shape == case.right[quantity].shape else f"{finding(None, '', bad[0]).evidence} "
     )
+    if factor := constant_factor(quantity, results):
+        return [finding(None, _multiplied(quantity, factor), bad[0])], []
     bias = only_the_bias(results) if quantity == "z" else ""
     message = f"No known mistake gives this. {bias}{shape}{pattern(quantity, results)}"
     return [finding(None, message, bad[0])], []
@@ -320,10 +323,8 @@ def _messages(quantity: str, found: Sequence[Culprits]) -> Iterator[tuple[str | 
     alone = dict.fromkeys(id for one in found for switch in one.switches for id in switch.ids)
     for culprits in found:
         factor, number = culprits.factor, len(culprits.switches)
-        if number == 0 and quantity == "z":
-            yield None, f"The sums are {factor} times the right ones, the bias is right."
-        elif number == 0:
-            yield None, f"{quantity} is {factor} times the right one."
+        if number == 0:
+            yield None, _multiplied(quantity, factor)
         named = ["/".join(switch.ids) for switch in culprits.switches if switch.ids]
         for switch in culprits.switches:
             for id in switch.ids or (None,):
@@ -336,6 +337,12 @@ def _messages(quantity: str, found: Sequence[Culprits]) -> Iterator[tuple[str | 
                     same = ", ".join(alone)
                     about += f"\nThese give the same result; one of them was made: {same}."
                 yield id, about
+
+
+def _multiplied(quantity: str, factor: str) -> str:
+    if quantity == "z":
+        return f"The sums are {factor} times the right ones, the bias is right."
+    return f"{quantity} is {factor} times the right one."
 
 
 def _message(switch: Switch, id: str | None, factor: str) -> str:

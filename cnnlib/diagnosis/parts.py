@@ -188,7 +188,42 @@ def diagnose_head(fn: Callable, *, relu: bool = False, seed: int = 0) -> Report:
     before = {**shared, "relu": HEAD["relu"]} if relu else shared
     gradients = {"dz": shared, "dw": shared, "db": {**shared, "bias": HEAD["bias"]}, "dx": before}
     places: dict[str, Places] = {"p": {}, "loss": LOSS, **gradients}
-    return examine_choices(fn, cases, places, understood=_guarded)
+    return examine_choices(fn, cases, places, understood=_conventions)
+
+
+def _conventions(outcome: Outcome) -> None:
+    """Recognise a guarded logarithm, and the mean that is taken after dz."""
+    _guarded(outcome)
+    _mean_after_dz(outcome)
+
+
+def _mean_after_dz(outcome: Outcome) -> None:
+    """Read dz = p - t as right where dw and db, which have the 1/N, are right."""
+    results = outcome.results
+    after = [quantity for quantity in ("dw", "db") if quantity in results]
+    if (
+        not after
+        or "dz" not in results
+        or _is_times_n("dz", outcome, 0)
+        or not _is_times_n("dz", outcome, 1)
+        or not all(_is_times_n(quantity, outcome, 0) for quantity in after)
+    ):
+        return
+    whole = [q for q in ("dz", "dx") if q in results and _is_times_n(q, outcome, 1)]
+    for quantity in whole:
+        results[quantity] = [(case, case.right[quantity]) for case, _ in results[quantity]]
+    outcome.note(
+        f"{' and '.join(whole)} without the 1/N of the mean loss, which {' and '.join(after)} "
+        "have: right if the layers before divide as well."
+    )
+
+
+def _is_times_n(quantity: str, outcome: Outcome, power: int) -> bool:
+    """Whether this is right everywhere but for this power of N."""
+    return all(
+        got is not None and is_right(case.right[quantity] * len(case.given[0]) ** power, got)
+        for case, got in outcome.results[quantity]
+    )
 
 
 def _guarded(outcome: Outcome) -> None:

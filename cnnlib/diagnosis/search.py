@@ -220,6 +220,21 @@ def _factor(quantity: str, switches: Sequence[Switch], results: Results) -> str:
     return min(names, key=len) if names and "1" not in names else ""
 
 
+def constant_factor(quantity: str, results: Results) -> str:
+    """The number that the right result is multiplied by in all cases, or ''."""
+    factors = set()
+    for case, got in results:
+        right, bias = case.right[quantity], case.b if quantity == "z" else 0
+        sums = right - bias
+        if got.shape != right.shape or not sums.any():
+            return ""
+        factor = float(((got - bias) * sums).sum() / (sums * sums).sum())
+        if not is_close(sums * factor + bias, got, tolerance(right, got)):
+            return ""
+        factors.add(f"{factor:.4g}")
+    return factors.pop() if len(factors) == 1 else ""
+
+
 def _factors(case: Case) -> Iterator[tuple[str, float]]:
     yield from (("1", 1.0), ("-1", -1.0), ("2", 2.0), ("1/2", 0.5))
     for name, size in case.sizes.items():

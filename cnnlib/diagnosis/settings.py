@@ -111,6 +111,9 @@ _SETTINGS = (
             lambda f: all(s >= k for s, k in zip(f.strides, f.kernel, strict=True)),
             "no overlap", lambda f: replace(f,
                 kernel=tuple(min(k, s) for k, s in zip(f.kernel, f.strides, strict=True)))),
+    Setting("windows side by side", "windows not side by side",
+            lambda f: f.strides == f.kernel, "side by side",
+            lambda f: replace(f, kernel=f.strides)),
     Setting("as many outputs as inputs", "another number of outputs than of inputs", _as_large),
 )  # fmt: skip
 _LIMITS = tuple(setting for setting in _SETTINGS if setting.built)

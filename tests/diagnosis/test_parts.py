@@ -251,3 +251,78 @@ def test_two_batches_follow_each_other():
     assert len(seen) == 2 * (2 + 3)
     assert all(rate == 0.5 for _, rate in seen)
     assert not np.array_equal(seen[0][0], seen[1][0]) and np.array_equal(seen[0][0], seen[2][0])
+
+
+def test_a_momentum_is_no_mistake_and_no_certificate():
+    velocity = {}
+
+    def fn(params, x, t, rate):
+        for name, gradient in gradients(params, x, t).items():
+            key = name, gradient.shape
+            velocity[key] = 0.9 * velocity.get(key, 0) - rate * gradient
+            params[name] = params[name] + velocity[key]
+        return params
+
+    report = diagnose_step(fn)
+    (finding,) = report.findings
+    assert report.ok is None and report.right == []
+    assert "returns another w1, b1, w2, b2" in finding.message and finding.quantity == ""
+
+
+# ---- What quantities say of each other
+
+
+def whole_head(x, w, b, t):
+    d = delta(x, w, b, t)
+    return {"dz": d, "dw": x.T @ d, "db": d.sum(axis=0), "dx": d @ w.T}
+
+
+@pytest.mark.parametrize(
+    ("db", "id"),
+    [(lambda d: d.mean(axis=0), "B3"), (lambda d: np.full(d.shape[1], d.sum()), "B2"),
+     (lambda d: d[-1], "B1")],
+)  # fmt: skip
+def test_where_all_else_is_right_the_bias_alone_is_named(db, id):
+    report = diagnose_head(lambda *given: {**whole_head(*given), "db": db(delta(*given))})
+    assert [(one.quantity, one.mistake) for one in report.findings] == [("db", id)]
+    assert report.right == ["dz", "dw", "dx"]
+
+
+def test_a_mean_of_the_deltas_alone_may_be_one_of_two():
+    report = diagnose_head(lambda *given: {"db": delta(*given).mean(axis=0)})
+    assert {one.mistake for one in report.findings} == {"S5", "B3"}
+    assert all("one of them was made" in one.message for one in report.findings)
+
+
+@pytest.mark.parametrize("eps", [1e-3, 1e-5, 1e-7, 1e-10])
+def test_a_guarded_logarithm_is_recognised_whatever_eps_is(eps):
+    def loss(x, w, b, t, sign=1):
+        p = softmax(x @ w + b)[np.arange(len(t)), t]
+        return {"loss": -np.log(p + sign * eps).mean()}
+
+    report = diagnose_head(loss)
+    assert report.ok is True and f"log(p + eps) with eps = {eps:.2g}" in str(report)
+    # The other way it is no guard.
+    assert not diagnose_head(lambda *given: loss(*given, sign=-1)).ok
+
+
+def test_the_mean_may_be_taken_after_dz():
+    def fn(x, w, b, t):
+        one = whole_head(x, w, b, t)
+        return {**one, "dz": len(x) * one["dz"]}
+
+    report = diagnose_head(fn)
+    assert report.ok is True and "dz without the 1/N" in str(report)
+    # If the parameters lack it as well, it is S5 everywhere.
+    alike = diagnose_head(
+        lambda *given: {q: len(given[0]) * a for q, a in whole_head(*given).items()}
+    )
+    assert {one.mistake for one in alike.findings} == {"S5"} and alike.right == []
+
+
+def test_one_error_of_a_pool_is_named_by_its_shapes():
+    def repeated(x, da, k, s):
+        return {"dx": da.repeat(k, 1).repeat(k, 2) / k**2 + 0 * x}
+
+    report = diagnose_pool(repeated, kind="avg", stride="window")
+    assert [(one.quantity, one.mistake) for one in report.findings] == [("dx", "P6")]

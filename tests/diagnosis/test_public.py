@@ -232,6 +232,8 @@ def test_the_truth_of_a_head(one):
         z = x @ w + b
         right["dz"] = slopes(z, partial(loss, np.eye(N), b=0))
         for quantity, a in read(one.fn(x, w, b, t)).items():
+            if one.says and quantity == "dz":  # the mean is taken after it
+                a = a / N
             if not np.allclose(a.reshape(right[quantity].shape), right[quantity], atol=1e-5):
                 wrong.add(quantity)
     assert wrong == one.wrong

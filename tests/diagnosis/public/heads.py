@@ -59,3 +59,12 @@ def a_loss_that_is_a_sum(x, w, b, t):
     p = softmax(x @ w + b)
     return {"loss": -np.log(p[np.arange(len(t)), t]).sum(),
             **gradients(x, w, (p - hot(t, b)) / len(t))}  # fmt: skip
+
+
+@truth(True, tool="head", says=("without the 1/N",))
+def the_mean_at_the_parameters(x, w, b, t):
+    """dz is p - t; the parameters' gradients are means."""
+    p = softmax(x @ w + b)
+    dz = p - hot(t, b)
+    return {"loss": -np.log(p[np.arange(len(t)), t]).mean(), "dW": x.T @ dz / len(t),
+            "db": dz.sum(axis=0) / len(t)} | {"dz": dz}  # fmt: skip
