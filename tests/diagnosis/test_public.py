@@ -80,7 +80,7 @@ LAYERS = [
 def layers(how):
     """The arrays of each, as far as the limits that were declared allow."""
     r, axes = np.random.default_rng(3), how.get("axes", 2)
-    for N, P, C, K, U, s, p in LAYERS:
+    for N, P, C, K, U, s, p in LAYERS[: 12 if axes < 3 else 5]:
         s, p = how.get("stride") or s, how.get("padding") or p
         C = how.get("channels", C)
         P, U = (P[:axes], U[:axes]) if axes < 3 else ((3, *P), (2, *U))
