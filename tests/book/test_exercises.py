@@ -377,6 +377,30 @@ def test_odd_functions_are_not_taken_for_mended(exercise):
         ElementTree.fromstring(result._repr_html_())
 
 
+@faulty
+def test_a_mended_function_that_raises_or_returns_nothing_is_told_so(exercise):
+    *_, answer = parts_of(exercise)
+
+    def raising(*given):
+        return given[0] @ "no array"
+
+    def nothing(*given):
+        return None
+
+    def untouched(*given):
+        raise NotImplementedError
+
+    said = {fn: repr(check(exercise.id, {**answer, "mended": fn})) for fn in (raising, nothing)}
+    assert "now give the function" not in said[raising]
+    assert "line " in said[raising] or "it raised" in said[raising], said[raising]
+    told = ("None", "the function returns nothing")
+    assert any(words in said[nothing] for words in told) or exercise.id == "5.9", said[nothing]
+    assert "the function returns nothing" in repr(
+        check(exercise.id, {**answer, "mended": untouched})
+    )
+    assert "returns nothing" not in repr(check(exercise.id, {**answer, "mended": ...}))
+
+
 # Without the solutions
 
 

@@ -145,7 +145,9 @@ def find(
         wrong = named(answer["mistake"])
         broken = mended(answer["mended"])
         if broken is None:
-            broken = ["mended: now give the function without the mistake"]
+            given = callable(answer["mended"])
+            empty = "the function returns nothing; " if given else ""
+            broken = [f"mended: {empty}now give the function without the mistake"]
         if wrong:
             broken = [one for one in broken if not isinstance(one, Named)]
         if broken and not wrong:
