@@ -11,7 +11,7 @@ from cnnlib.errors import InputError, shown
 from cnnlib.geometry import Axis, Pads, Window, per_axis
 
 from .mistakes.sums import Change, Sum, Switch, wrong
-from .settings import Facts, Setting, built
+from .settings import Facts, Setting, built, keeping
 
 # A stride or a padding, None where it is not fixed.
 PerAxis = int | tuple[int, ...] | None
@@ -153,6 +153,7 @@ class Case:
         """How often a bias may be added: once for each of these."""
         sizes = self.sizes
         return {
+            "2": 2,
             **{name: sizes[name] for name in ("N", "C", "K", "kh*kw")},
             "kh*kw*C": sizes["kh*kw"] * sizes["C"],
         }
@@ -202,7 +203,7 @@ def ladder(
     between -4 and 4, never 0: sums of products of halves are exact, and rounding to whole numbers
     shows.
     """
-    chosen: dict[Facts, tuple] = {}
+    made: list[tuple[Facts, tuple]] = []
     for N, plane, C, K, square, s, pad in _LADDER:
         # One axis has the columns of these; the third one is short.
         P = plane[1:] if axes == 1 else (*plane, 3 + s)[:axes]
@@ -221,8 +222,14 @@ def ladder(
             facts.strides[0] if stride is None else stride,
             facts.pads[0][0] if padding is None else padding,
         )
-        # Of configurations that a given stride or padding makes equal, one is enough.
-        chosen[facts if padding != "same" else replace(facts, pads=())] = given
+        made.append((facts, given))
+    kept = keeping([facts for facts, _ in made], limits)
+    # Of configurations that a given stride or padding makes equal, one is enough.
+    chosen = {
+        facts if padding != "same" else replace(facts, pads=()): given
+        for (facts, given), keeps in zip(made, kept, strict=True)
+        if keeps
+    }
     return [_case(facts, given, rng) for facts, given in chosen.items()]
 
 

@@ -18,7 +18,7 @@ from .mistakes import choices
 from .mistakes.choices import HEAD, LOSS, POOL, POOL_FORWARD, STEP, Batches, Params, Places, Setting
 from .patterns import pattern
 from .report import Finding, Report, is_right, where
-from .settings import Facts, built, enough, read_limits
+from .settings import Facts, built, enough, keeping, read_limits
 from .settings import Setting as Limit
 
 
@@ -99,13 +99,15 @@ def diagnose_pool(
     ties = (False, True) if kind == "max" else (False,)
 
     def ladder(more: Sequence[Limit]) -> list[PartCase]:
-        rng = np.random.default_rng(seed)
-        chosen: dict[Facts, None] = {}
+        rng, limits = np.random.default_rng(seed), [*declared, *more]
+        made: dict[Facts, None] = {}
         for N, H, W, C, k, s in _POOL_LADDER:
             if stride is not None:
                 s = k if isinstance(stride, str) else stride
             facts = Facts(N, C, None, (H, W), (k, k), (s, s), ((0, 0), (0, 0)))
-            chosen[built(facts, [*declared, *more])] = None
+            made[built(facts, limits)] = None
+        kept = zip(made, keeping(list(made), limits), strict=True)
+        chosen = [facts for facts, keeps in kept if keeps]
         return [_pool_case(kind, facts, tied, rng) for facts in chosen for tied in ties]
 
     other = "divide" if kind == "max" else "winner"  # a choice that this kind does not have

@@ -132,12 +132,24 @@ def read_limits(names: Iterable[str]) -> list[Setting]:
 
 
 def built(facts: Facts, limits: Sequence[Setting]) -> Facts:
-    """The facts, kept to all these limits: a size that one changes may disturb another."""
+    """The facts, kept to all these limits: a size that one changes may disturb another.
+
+    A kernel that has grown has room in the image.
+    """
     for _ in range(3):
         for limit in limits:
             if limit.built and not limit.holds(facts):
                 facts = limit.built(facts)
+        sizes = zip(facts.image, facts.kernel, facts.pads, strict=True)
+        image = tuple(max(n, k - sum(pads)) for n, k, pads in sizes)
+        facts = replace(facts, image=image)
     return facts
+
+
+def keeping(every: Sequence[Facts], limits: Sequence[Setting]) -> list[bool]:
+    """Which of these keep to all limits; if none does, they exclude each other: then all count."""
+    kept = [all(limit.holds(facts) for limit in limits) for facts in every]
+    return kept if any(kept) else [True] * len(kept)
 
 
 def limits_of(

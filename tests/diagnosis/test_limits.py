@@ -1,10 +1,14 @@
 """Limits are found out or declared, and within them the configurations stay awkward."""
 
+from itertools import combinations
+
 import numpy as np
 import pytest
 from test_report import right
 
 from cnnlib.diagnosis import diagnose, diagnose_pool
+from cnnlib.diagnosis.cases import ladder
+from cnnlib.diagnosis.settings import read_limits
 from cnnlib.errors import InputError
 
 
@@ -135,6 +139,26 @@ def test_pools_have_limits_too():
     seen = []
     diagnose_pool(lambda *given: seen.append(given) or {}, limits=["square input"])
     assert any(len(x) > 1 and x.shape[3] > 1 and x.shape[1] == x.shape[2] for x, *_ in seen)
+
+
+@pytest.mark.parametrize("axes", [1, 2, 3])
+@pytest.mark.parametrize(
+    "how", [(None, None), (1, 0), (2, 1), (3, "same"), (None, "same")], ids=str
+)
+def test_any_two_limits_are_built_with_any_stride_and_padding(axes, how):
+    for names in combinations(NAMES, 2):
+        limits = read_limits(names)
+        for case in ladder(*how, np.random.default_rng(0), axes, limits=limits):
+            assert min(case.dz.shape) >= 1
+            if how == (None, None):
+                assert all(limit.holds(case.facts) for limit in limits), (names, str(case))
+
+
+def test_pools_are_built_with_any_two_limits():
+    for names in combinations(NAMES, 2):
+        seen = []
+        diagnose_pool(lambda *given, seen=seen: seen.append(given) or {}, limits=names)
+        assert all(min(da.shape) >= 1 for _, da, *_ in seen) and seen
 
 
 def test_an_unknown_limit_is_refused_with_the_known_ones():
