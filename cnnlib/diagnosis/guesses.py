@@ -272,6 +272,30 @@ def height_for_width_on_the_way_back(s: Sum) -> None:
     s.i, s.u, s.p = s.i[:, kept], s.u[:, kept], s.p[:, kept]
 
 
+@_listed("D5", "rows", "dx")
+def slid_with_the_stride(s: Sum) -> None:
+    outputs = []
+    for axis, p, u in zip(s.axes, *_all_pairs(s), strict=True):
+        around = (axis.stride * (axis.inputs - 1) + axis.kernel - axis.outputs) // 2
+        outputs.append(axis.stride * p + axis.kernel - 1 - u - around)
+    s.p, s.u = _all_pairs(s)
+    s.i = np.array(outputs)
+
+
+def _all_pairs(s: Sum) -> tuple[np.ndarray, np.ndarray]:
+    """Every input with every weight: their indices, one line for each axis."""
+    sizes = [axis.inputs for axis in s.axes] + [axis.kernel for axis in s.axes]
+    every = np.indices(sizes).reshape(len(sizes), -1)
+    return every[: len(s.axes)], every[len(s.axes) :]
+
+
+@_listed("W12", "rows", "dw")
+def axes_exchanged_in_place(s: Sum) -> None:
+    if len(s.axes) != 2 or s.axes[0].kernel != s.axes[1].kernel:
+        raise DoesNotFit("a square kernel is needed")
+    s.u = s.u[::-1]
+
+
 @_listed("F11", "arrays", "dx dw")
 def deltas_scrambled(s: Sum) -> None:
     s.dz = scrambled(s.dz)

@@ -16,23 +16,6 @@ def not_dilated(s: Sum) -> None:
     _resized(s, sizes)
 
 
-@switch("The padded dz slid with the stride of the forward pass.", "rows", dx="D5")
-def slid_with_the_stride(s: Sum) -> None:
-    outputs = []
-    for axis, p, u in zip(s.axes, *_all_pairs(s), strict=True):
-        around = (axis.stride * (axis.inputs - 1) + axis.kernel - axis.outputs) // 2
-        outputs.append(axis.stride * p + axis.kernel - 1 - u - around)
-    s.p, s.u = _all_pairs(s)
-    s.i = np.array(outputs)
-
-
-def _all_pairs(s: Sum) -> tuple[np.ndarray, np.ndarray]:
-    """Every input with every weight: their indices, one line for each axis."""
-    sizes = [axis.inputs for axis in s.axes] + [axis.kernel for axis in s.axes]
-    every = np.indices(sizes).reshape(len(sizes), -1)
-    return every[: len(s.axes)], every[len(s.axes) :]
-
-
 @switch("s*(I-1) + U - 2*pad cells: the remainder is not added.", "result", dx="D6")
 def without_the_rest(s: Sum) -> None:
     _resized(

@@ -81,15 +81,6 @@ def axes_exchanged(s: Sum) -> None:
     s.after.append(lambda dw: np.swapaxes(dw, 1, 2))
 
 
-@switch(
-    "Rows and columns of the kernel exchanged, in an array of the right shape.", "rows", dw="W12"
-)
-def axes_exchanged_in_place(s: Sum) -> None:
-    if len(s.axes) != 2 or s.axes[0].kernel != s.axes[1].kernel:
-        raise DoesNotFit("a square kernel is needed")
-    s.u = s.u[::-1]
-
-
 # ---- The gradient of the bias
 
 
