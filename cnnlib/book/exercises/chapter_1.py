@@ -218,7 +218,7 @@ EXERCISES = (
             ],
         ),
         hints=(
-            "Equation (1.40) needs the number of outputs on each axis.",
+            "Equation (1.41) needs the number of outputs on each axis.",
             "That number is (1.13), with padding zeros before and after, for P and for Q.",
         ),
         wrong=(

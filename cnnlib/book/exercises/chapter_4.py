@@ -45,6 +45,36 @@ def _all_lags(x: NDArray, dz: NDArray, U: int, s: int) -> NDArray:
     return np.correlate(x, spread, "valid")
 
 
+def _both(
+    x: NDArray, w: NDArray, dz: NDArray, s: Shape, padding: Shape
+) -> dict[str, NDArray]:
+    """The three gradients of a layer of images."""
+    laid = {"stride": s, "padding": padding}
+    return {
+        "dx": cnnlib.conv_delta(dz, w, x.shape, **laid),
+        "dw": cnnlib.conv_weight_gradient(x, dz, w.shape[1:-1], **laid),
+        "db": cnnlib.conv_bias_gradient(dz),
+    }
+
+
+def _both_case(P: Shape, U: Shape, s: Shape, padding: Shape, C: int = 3, K: int = 2) -> tuple:
+    r = np.random.default_rng(1)
+    I = cnnlib.Window(U, s, padding=padding).output_shape(P)
+    shapes = (2, *P, C), (K, *U, C), (2, *I, K)
+    return *(r.integers(-5, 6, shape).astype(float) for shape in shapes), s, padding
+
+
+def _one_stride(
+    x: NDArray, w: NDArray, dz: NDArray, s: Shape, padding: Shape
+) -> dict[str, NDArray]:
+    laid = {"stride": 1, "padding": padding}
+    right = _both(x, w, dz, s, padding)
+    whole = cnnlib.Window(w.shape[1:-1], **laid).output_shape(x.shape[1:-1])
+    spread = np.zeros((len(dz), *whole, dz.shape[-1]))
+    spread[:, : dz.shape[1], : dz.shape[2]] = dz
+    return right | {"dx": cnnlib.conv_delta(spread, w, x.shape, **laid)}
+
+
 def _layer(
     x: NDArray, dz: NDArray, U: Shape, s: Shape, d: Shape, u0: Shape, flip: bool
 ) -> asking.Pose:
@@ -130,6 +160,30 @@ EXERCISES: tuple[Exercise, ...] = (
     ),
     Exercise(
         "4.4",
+        "own_backward",
+        level=3,
+        judge=function(
+            _both,
+            [
+                _both_case((3, 3), (2, 2), (1, 1), (0, 0), C=1, K=1),
+                _both_case((4, 5), (2, 3), (1, 1), (1, 0)),
+                _both_case((7, 6), (3, 2), (2, 3), (1, 2)),
+                _both_case((6, 8), (3, 3), (2, 1), (0, 3)),
+            ],
+        ),
+        hints=(
+            "Start from conv_backward above: s and padding become s[0], s[1], padding[0], padding[1].",
+            "Weight (u, v) met the rows u : u + s[0] * I : s[0] and the columns v : v + s[1] * J : s[1].",
+            "Cut the padding off with padding[0] : padding[0] + P, and the same for the columns.",
+        ),
+        wrong=(
+            _one_stride,
+            lambda *given: _both(*given) | {"db": _both(*given)["db"] / len(given[0])},
+            lambda *given: _both(*given) | {"dw": _both(*given)["dw"][:, ::-1, ::-1]},
+        ),
+    ),
+    Exercise(
+        "4.5",
         "lag_counts",
         level=1,
         judge=values({"outputs": 2, "lags": 4, "kept": 3}, reveal=False),
@@ -145,7 +199,7 @@ EXERCISES: tuple[Exercise, ...] = (
         ),
     ),
     Exercise(
-        "4.5",
+        "4.6",
         "centred_gradient",
         level=3,
         judge=function(
@@ -173,7 +227,7 @@ EXERCISES: tuple[Exercise, ...] = (
         ),
     ),
     Exercise(
-        "4.6",
+        "4.7",
         "whole_batch",
         level=1,
         judge=values([3, -3], reveal=False),
@@ -184,7 +238,7 @@ EXERCISES: tuple[Exercise, ...] = (
         wrong=([4, -2], [8, -4], [2, -1], [12, -12]),
     ),
     Exercise(
-        "4.7",
+        "4.8",
         "slopes",
         level=2,
         judge=function(
@@ -207,7 +261,7 @@ EXERCISES: tuple[Exercise, ...] = (
         ),
     ),
     Exercise(
-        "4.8",
+        "4.9",
         "first_round",
         level=1,
         judge=values({"biases": [-0.05, 0.025], "row": [0.95, 1.025]}, reveal=False),
@@ -221,7 +275,7 @@ EXERCISES: tuple[Exercise, ...] = (
         ),
     ),
     Exercise(
-        "4.9",
+        "4.10",
         "gradient_found",
         level=3,
         faulty="weight_gradient",

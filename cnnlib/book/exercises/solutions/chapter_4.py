@@ -20,6 +20,19 @@ def strided_gradient(x, dz, U, s):
     return dw
 
 
+# One slice of the padded input for each weight: read for dw, written for dx.
+def own_backward(x, w, dz, s, padding):
+    (P, Q, C), (K, U, V, _), (_, I, J, _) = x.shape[1:], w.shape, dz.shape
+    top, left = padding
+    x_ = np.pad(x, ((0, 0), (top, top), (left, left), (0, 0)))
+    dx_, dw = np.zeros(x_.shape), np.zeros(w.shape)
+    for u, v in np.ndindex(U, V):
+        met = np.s_[:, u : u + s[0] * I : s[0], v : v + s[1] * J : s[1]]
+        dw[:, u, v] = dz.reshape(-1, K).T @ x_[met].reshape(-1, C)
+        dx_[met] += dz @ w[:, u, v]
+    return {"dx": dx_[:, top : top + P, left : left + Q], "dw": dw, "db": dz.sum(axis=(0, 1, 2))}
+
+
 # The kernel spans 2*(3-1) + 1 = 5 cells: (12 - 5)//4 + 1 = 2 outputs. The deltas span
 # 4*(2-1) + 1 = 5 cells and move by 2: (12 - 5)//2 + 1 = 4 lags. Three of them are weights.
 lag_counts = {"outputs": 2, "lags": 4, "kept": 3}
@@ -27,11 +40,11 @@ lag_counts = {"outputs": 2, "lags": 4, "kept": 3}
 
 # The index rule on each axis; a row whose p lies outside does not exist.
 def centred_gradient(x, dz, U, s, d, u0, flip):
-    g, axes = (1 if flip else -1), range(len(U))
+    g, axes = (-1 if flip else 1), range(len(U))
     dw = np.zeros((dz.shape[-1], *U, x.shape[-1]))
     for i in np.ndindex(*dz.shape[1:-1]):
         for u in np.ndindex(*U):
-            p = [s[a] * i[a] - g * d[a] * (u[a] - u0[a]) for a in axes]
+            p = [s[a] * i[a] + g * d[a] * (u[a] - u0[a]) for a in axes]
             if all(0 <= p[a] < x.shape[1 + a] for a in axes):
                 dw[:, *u] += dz[:, *i].T @ x[:, *p]  # sums over the samples
     return dw
