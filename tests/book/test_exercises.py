@@ -102,6 +102,29 @@ def test_hints_are_graded(exercise):
             hint(exercise.id, number)
 
 
+def test_a_hint_asked_again_goes_on_to_the_next():
+    hint("1.1", 1)
+    count = len(desk.get("1.1").hints)
+    assert count == 2
+    assert [f"{number} of 2" in repr(hint("1.1")) for number in (2, 2)] == [True, True]
+
+
+def test_a_function_that_returns_nothing_is_told_so_and_an_empty_one_is_not_attempted():
+    def forgot(x, dz, U, s):
+        dw = np.zeros(U)
+        dw += 1
+
+    assert "your function returned nothing" in repr(check("4.3", forgot))
+    assert check("4.3", lambda x, dz, U, s: ...).status == "not attempted"
+
+
+def test_the_smallest_case_has_the_smallest_settings_too():
+    def zeros(dz, w, P, s, d, before, flip):
+        return np.zeros(P)
+
+    assert "P = 3, s = 1, d = 1, before = 0" in repr(check("3.8", zeros))
+
+
 class Hostile:
     """Whatever one does with it raises."""
 

@@ -45,9 +45,7 @@ def _all_lags(x: NDArray, dz: NDArray, U: int, s: int) -> NDArray:
     return np.correlate(x, spread, "valid")
 
 
-def _both(
-    x: NDArray, w: NDArray, dz: NDArray, s: Shape, padding: Shape
-) -> dict[str, NDArray]:
+def _both(x: NDArray, w: NDArray, dz: NDArray, s: Shape, padding: Shape) -> dict[str, NDArray]:
     """The three gradients of a layer of images."""
     laid = {"stride": s, "padding": padding}
     return {
@@ -172,8 +170,8 @@ EXERCISES: tuple[Exercise, ...] = (
             ],
         ),
         hints=(
-            "Start from conv_backward above: s and padding become s[0], s[1], padding[0], padding[1].",
-            "Weight (u, v) met the rows u : u + s[0] * I : s[0] and the columns v : v + s[1] * J : s[1].",
+            "Start from conv_backward: s becomes s[0] and s[1], padding padding[0] and padding[1].",
+            "Weight (u, v) met the rows u : u + s[0]*I : s[0], the columns v : v + s[1]*J : s[1].",
             "Cut the padding off with padding[0] : padding[0] + P, and the same for the columns.",
         ),
         wrong=(

@@ -20,6 +20,7 @@ from .judging import Judge, told
 from .telling import Drawn, Named, Told
 
 _MARKS = {"not attempted": "○", "right": "✓", "wrong": "✗"}
+_HINTED: dict[str, int] = {}  # the last hint that was given, by exercise
 
 
 @dataclass(frozen=True)
@@ -158,11 +159,17 @@ def check(id: str, answer: Any = None) -> Result:
     return Result(id, "right", exercise.points, exercise.points)
 
 
-def hint(id: str, number: int = 1) -> Note:
-    """One of the hints of an exercise; the first is the gentlest, and says how many there are."""
+def hint(id: str, number: int | None = None) -> Note:
+    """One of the hints of an exercise; the first is the gentlest, and says how many there are.
+
+    Asked again without a number, it goes on to the next hint, up to the last.
+    """
     hints = get(id).hints
+    if number is None:
+        number = min(_HINTED.get(id, 0) + 1, len(hints))
     if read_integer("number", number, 1) > len(hints):
         raise InputError(f"number is {number}; exercise {id} has the hints 1 to {len(hints)}")
+    _HINTED[id] = number
     return Note(f"Hint {number} of {len(hints)} for exercise {id}", hints[number - 1])
 
 

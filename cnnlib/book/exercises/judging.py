@@ -87,7 +87,8 @@ def function(
         given = copy.deepcopy(ordered)
         outcomes = [_call(answer, arguments) for arguments in given]
         if all(not error and missing(got) for got, error in outcomes):
-            return None
+            started = all(got is not ... for got, _ in outcomes) and not _is_empty(answer)
+            return ["your function returned nothing; does it end in return?"] if started else None
         failures, differs = [], False
         for case, arguments, (got, error) in zip(ordered, given, outcomes, strict=True):
             expected = reference(*copy.deepcopy(case))
@@ -164,14 +165,25 @@ def _call(answer: Callable, arguments: tuple) -> tuple[Any, str]:
     try:
         return answer(*arguments), ""
     except NotImplementedError:
-        return None, ""
+        return ..., ""
     except (Exception, SystemExit) as error:
         return None, told(error)
 
 
-def _size(case: tuple) -> int:
-    """Numbers in a case, so that the smallest failing one can be shown."""
-    return sum(np.size(argument) for argument in case if argument is not None)
+def _is_empty(answer: Callable) -> bool:
+    """Whether a function does nothing at all, like the start of an answer."""
+
+    def start() -> None: ...
+
+    code = getattr(answer, "__code__", None)
+    return code is not None and code.co_code == start.__code__.co_code
+
+
+def _size(case: tuple) -> tuple[int, int]:
+    """Numbers in a case, then its strides and other settings: the smallest failing one is shown."""
+    settings = (argument for argument in case if isinstance(argument, int | tuple))
+    numbers = sum(np.size(argument) for argument in case if argument is not None)
+    return numbers, sum(int(np.sum(setting)) for setting in settings)
 
 
 def _same(a: Any, b: Any) -> bool:
