@@ -118,11 +118,30 @@ def test_a_function_that_returns_nothing_is_told_so_and_an_empty_one_is_not_atte
     assert check("4.3", lambda x, dz, U, s: ...).status == "not attempted"
 
 
-def test_the_smallest_case_has_the_smallest_settings_too():
-    def zeros(dz, w, P, s, d, before, flip):
-        return np.zeros(P)
+@pytest.mark.parametrize(
+    ("forgotten", "smallest"),
+    [
+        ({"s": 1}, "P = 4, s = 2, d = 1, before = 0, flip = False"),
+        ({"d": 1}, "P = 4, s = 1, d = 2, before = 0, flip = False"),
+        ({"before": 0}, "P = 1, s = 1, d = 1, before = 1, flip = False"),
+        ({"flip": False}, "P = 3, s = 1, d = 1, before = 0, flip = True"),
+    ],
+)
+def test_the_smallest_case_has_one_setting_only(forgotten, smallest):
+    def delta(dz, w, **given):
+        given |= forgotten
+        dx = np.zeros(given["P"])
+        for i, u in np.ndindex(len(dz), len(w)):
+            lag = len(w) - 1 - u if given["flip"] else u
+            p = given["s"] * i - given["before"] + given["d"] * lag
+            if 0 <= p < len(dx):
+                dx[p] += w[u] * dz[i]
+        return dx
 
-    assert "P = 3, s = 1, d = 1, before = 0" in repr(check("3.8", zeros))
+    def answer(dz, w, P, s, d, before, flip):
+        return delta(dz, w, P=P, s=s, d=d, before=before, flip=flip)
+
+    assert f"The smallest: dz = [5.0, 7.0], w = [1.0, 2.0], {smallest}" in repr(check("3.8", answer))
 
 
 class Hostile:

@@ -82,7 +82,9 @@ def _dx_of_pool(setting: choices.Setting) -> NDArray:
 
 
 def _cases() -> Iterator[tuple]:
-    """One channel of every awkward row, and a padding that cuts deltas off."""
+    """Each setting by itself, one channel of every awkward row, a padding that cuts deltas off."""
+    for row in [(4, 2, 1, 0, False), (4, 1, 2, 0, False), (1, 1, 1, 1, False), (3, 1, 1, 0, True)]:
+        yield (np.array([5.0, 7]), np.array([1.0, 2]), *row)
     for a in awkward_layers(1):
         (axis,) = cnnlib.Window(a.w.shape[1:-1], **a.geometry).axes(a.x.shape[1:-1])
         row = (axis.inputs, axis.stride, axis.dilation, axis.before, a.flip)
