@@ -68,6 +68,16 @@ def test_equations_are_numbered_in_order_and_each_is_asserted_by_code(number):
     assert missing == []
 
 
+@pytest.mark.parametrize("name", [name for name in BOOKS if re.match(r"0[0-4]_", name)])
+def test_every_displayed_equation_has_a_number_and_a_cell(name):
+    """A matrix that is only an example needs none."""
+    asserted = "\n".join(source for source in code(name) if "assert" in source)
+    for formula in re.findall(r"\$\$(.*?)\$\$", prose(name), re.DOTALL):
+        number = EQUATION.search(formula)
+        assert number or r"\begin{pmatrix}" in formula, formula
+        assert not number or f"({number[1]})" in asserted, formula
+
+
 @each_book
 def test_a_book_opens_without_scipy(name):
     """It takes a browser seconds and 26 MB to load it: the cell that first uses it imports it."""

@@ -141,7 +141,9 @@ def test_the_smallest_case_has_one_setting_only(forgotten, smallest):
     def answer(dz, w, P, s, d, before, flip):
         return delta(dz, w, P=P, s=s, d=d, before=before, flip=flip)
 
-    assert f"The smallest: dz = [5.0, 7.0], w = [1.0, 2.0], {smallest}" in repr(check("3.8", answer))
+    assert f"The smallest: dz = [5.0, 7.0], w = [1.0, 2.0], {smallest}" in repr(
+        check("3.8", answer)
+    )
 
 
 class Hostile:
