@@ -1,6 +1,7 @@
 """Exercises of chapter 4, weight gradients."""
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,7 +48,7 @@ def _all_lags(x: NDArray, dz: NDArray, U: int, s: int) -> NDArray:
 
 def _both(x: NDArray, w: NDArray, dz: NDArray, s: Shape, padding: Shape) -> dict[str, NDArray]:
     """The three gradients of a layer of images."""
-    laid = {"stride": s, "padding": padding}
+    laid: dict[str, Any] = {"stride": s, "padding": padding}
     return {
         "dx": cnnlib.conv_delta(dz, w, x.shape, **laid),
         "dw": cnnlib.conv_weight_gradient(x, dz, w.shape[1:-1], **laid),
@@ -65,7 +66,7 @@ def _both_case(P: Shape, U: Shape, s: Shape, padding: Shape, C: int = 3, K: int 
 def _one_stride(
     x: NDArray, w: NDArray, dz: NDArray, s: Shape, padding: Shape
 ) -> dict[str, NDArray]:
-    laid = {"stride": 1, "padding": padding}
+    laid: dict[str, Any] = {"stride": 1, "padding": padding}
     right = _both(x, w, dz, s, padding)
     whole = cnnlib.Window(w.shape[1:-1], **laid).output_shape(x.shape[1:-1])
     spread = np.zeros((len(dz), *whole, dz.shape[-1]))
