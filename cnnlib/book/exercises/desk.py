@@ -13,7 +13,7 @@ from importlib import import_module
 from importlib.resources import files
 from typing import Any
 
-from cnnlib.arrays import read_integer
+from cnnlib.arrays import whole
 from cnnlib.errors import InputError, shown
 
 from .judging import Judge, told
@@ -167,8 +167,9 @@ def hint(id: str, number: int | None = None) -> Note:
     hints = get(id).hints
     if number is None:
         number = min(_HINTED.get(id, 0) + 1, len(hints))
-    if read_integer("number", number, 1) > len(hints):
-        raise InputError(f"number is {number}; exercise {id} has the hints 1 to {len(hints)}")
+    if whole(number) not in range(1, len(hints) + 1):
+        came = shown(number)
+        raise InputError(f"number is {came}; exercise {id} has the hints 1 to {len(hints)}")
     _HINTED[id] = number
     return Note(f"Hint {number} of {len(hints)} for exercise {id}", hints[number - 1])
 
