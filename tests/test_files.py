@@ -49,7 +49,9 @@ def test_what_a_link_leads_to_is_replaced(path):
     assert link.is_symlink() and path.read_bytes() == NEW and names(path) == [path.name]
 
 
-@pytest.mark.parametrize("value", [True, 1, None, ["a"], object()], ids=lambda value: type(value).__name__)
+@pytest.mark.parametrize(
+    "value", [True, 1, None, ["a"], object()], ids=lambda value: type(value).__name__
+)
 def test_what_is_no_path_is_refused(value):
     with pytest.raises(InputError, match="path is .*expected the path of a file"):
         files.write(value, NEW)
