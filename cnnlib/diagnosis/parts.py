@@ -90,9 +90,7 @@ def diagnose_pool(
     """
     check_callable(fn, "fn(x, da, window, stride)", 4)
     read_word("kind", kind, ("max", "avg"))
-    if isinstance(stride, str):
-        read_word("stride", stride, ("window",))
-    elif stride is not None:
+    if stride is not None and not (isinstance(stride, str) and stride == "window"):
         stride = read_integer("stride", stride, 1)
     seed = read_integer("seed", seed, 0)
     declared = read_limits(limits)

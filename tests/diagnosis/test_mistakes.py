@@ -82,7 +82,7 @@ def test_get_and_card():
 
 @pytest.mark.parametrize("id", ["D99", "d1", "", None, 1, ["D1"]])
 def test_unknown_ids(id):
-    with pytest.raises(InputError, match=r"the catalogue has F1, F3"):
+    with pytest.raises(InputError, match=r"expected 'F1', 'F3'"):
         mistakes.get(id)
 
 
