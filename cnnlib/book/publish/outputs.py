@@ -79,9 +79,9 @@ def _of_kind(kind: str, output: NotebookNode, folder: Path, equations: Addresses
     content = output.data[kind]
     if kind == "text/html":  # a report leads to chapters, which are pages here
         linked = NOTEBOOK.sub(r"\1.html\2", content)
-        return f'<div class="output scroll">{linked}</div>'
+        return f'<div class="output scroll">{_within(linked)}</div>'
     if kind == "text/markdown":
-        return f'<div class="output">{to_html(content, folder, equations)}</div>'
+        return f'<div class="output">{_within(to_html(content, folder, equations))}</div>'
     if kind == "text/latex":
         formula = FORMULA.fullmatch(content.strip())
         if not formula:
@@ -93,6 +93,16 @@ def _of_kind(kind: str, output: NotebookNode, folder: Path, equations: Addresses
     if kind == "application/json":
         content = json.dumps(content, indent=2, ensure_ascii=False)
     return _text(content)
+
+
+def _within(html: str) -> str:
+    """What would end the element around it, and open another for its end, is refused."""
+    depth = 0
+    for end in re.findall(r"<(/?)div\b", html, re.IGNORECASE):
+        depth += -1 if end else 1
+        if depth < 0:
+            raise BuildError("</div> ends the output itself: close each element in it, and once")
+    return html
 
 
 def _text(text: str) -> str:
