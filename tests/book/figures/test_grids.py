@@ -134,7 +134,7 @@ def test_a_note_stands_below():
         ((np.zeros((2, 2, 2)),), r"values has shape \(2, 2, 2\); expected 1 or 2 axes"),
         (([],), "expected 1 or 2 axes"),
         ((3,), "expected 1 or 2 axes"),
-        (([1, 2], "inputs"), "kind is 'inputs'; expected one of input, weight"),
+        (([1, 2], "inputs"), "kind is 'inputs'; expected 'input', 'weight'"),
     ],
 )
 def test_grids_that_cannot_be_drawn(arguments, message):

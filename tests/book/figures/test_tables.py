@@ -98,13 +98,13 @@ def test_values_in_place_of_names():
     ("keywords", "message"),
     [
         ({"input": 3}, "input is 3; expected an integer from 0 to 2"),
-        ({"output": -1}, "output is -1; expected an integer from 0 to 1"),
+        ({"output": -1}, "output is -1; expected at least 0"),
         ({"weight": "a"}, "weight is 'a'"),
         ({"x": [1, 2]}, "x has 2 entries; expected 3"),
         ({"z": [1, 2, 3]}, "z has 3 entries; expected 2"),
         ({"z": [1], "z_kind": "delta"}, "dz has 1 entries; expected 2"),
         ({"stride": 0}, "stride is 0"),
-        ({"z_kind": "outputs"}, "kind is 'outputs'; expected one of input"),
+        ({"z_kind": "outputs"}, "kind is 'outputs'; expected 'input', 'weight'"),
     ],
 )
 def test_what_does_not_fit_is_refused(keywords, message):
