@@ -69,10 +69,12 @@ number: $(STAMP)  ## number sections, equations, exercises anew, and every menti
 results: $(STAMP)  ## train anew what chapters 5 and 9 quote and the explorers show (twenty minutes; real MNIST)
 	@$(RUN) benchmarks/results.py
 
-lint: $(STAMP)-dev  ## check style, format and types
+lint: $(STAMP)-dev  ## check style, format and types; of the explorers' scripts, where tsc and eslint are
 	@$(RUN) -m ruff check .
 	@$(RUN) -m ruff format --check .
 	@$(RUN) -m mypy
+	@if command -v tsc eslint >/dev/null; then tsc -p jsconfig.json && eslint cnnlib/book/widgets/scripts; \
+	    else echo "The explorers' scripts are not checked: npm install -g typescript eslint brings what does."; fi
 
 bench: $(STAMP)  ## time the library beside PyTorch, where there is one; every round: build/bench.json
 	@$(RUN) benchmarks/bench.py --json build/bench.json

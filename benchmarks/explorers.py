@@ -91,7 +91,10 @@ EXPLORERS = {
 
 def measure(browser, explorer, changes: Iterator[dict[str, Any]]) -> list[float]:
     """Milliseconds of each step."""
-    page = browser.new_page(viewport={"width": 1000, "height": 900})
+    page = browser.new_page(
+        viewport={"width": 1000, "height": 900},
+        reduced_motion="reduce",  # no pass that opens the picture beside the steps
+    )
     page.set_content(explorer.page())
     page.wait_for_selector(".mounted")
     page.evaluate(MOUNT, [explorer.module, explorer.state()])

@@ -16,7 +16,8 @@ from ..figures import delta_placement, placement, weight_placement
 from ..figures.grids import Grid
 from ..figures.lenses import Lens, draw_lenses, total
 from ..figures.style import Figure
-from .explorer import STATE, Explorer, module, style
+from .explorer import STATE, Explorer, check_size, style
+from .scripts import joined
 from .traits import Read, read_grid
 
 LARGEST = 10  # cells along an axis: more than one can follow
@@ -53,7 +54,8 @@ class ConvolutionExplorer(Explorer):
         What is added to every output; 0 is left out of the written sum.
     deltas : list, optional
         The deltas of the outputs, in their shape. None, also after a geometry with another number
-        of outputs, stands for the small integers `(5*m + 3) % 7 - 2` at flat place `m`.
+        of outputs, stands for the small integers `(5*m + 3) % 7 - 2` at flat place `m`. A reader's
+        own come back with their shape.
     rotated : bool
         In the delta lens: show the deltas with the zeros between them and the rotated kernel on
         top, instead of the rows of the table.
@@ -75,7 +77,7 @@ class ConvolutionExplorer(Explorer):
     """
 
     about = "A convolution to move: input, kernel, output, and what flows back through them."
-    _esm = module("convolution")
+    _esm = joined("convolution")
     _css = style("convolution")
 
     lens = Read(read_word, "forward", tuple(QUANTITY)).tag(**STATE)
@@ -135,8 +137,9 @@ class ConvolutionExplorer(Explorer):
         """The shape of each lens's own grid: the outputs, the inputs, the weights."""
         now = {name: getattr(self, name) for name in (*LAYING, "input", "kernel")} | changed
         P, U = np.shape(now["input"]), np.shape(now["kernel"])
-        I = Window(U, **{name: now[name] for name in LAYING}).output_shape(P)
-        return {"forward": I, "delta": P, "weight": U}
+        window = Window(U, **{name: now[name] for name in LAYING})
+        check_size(window, P)
+        return {"forward": window.output_shape(P), "delta": P, "weight": U}
 
     def _arrays(self) -> dict[str, Any]:
         """`x`, `w`, `b` and `dz` as the functions of cnnlib take them."""

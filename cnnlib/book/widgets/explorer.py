@@ -11,27 +11,38 @@ from urllib.parse import quote
 
 import anywidget
 from matplotlib.figure import Figure
-from traitlets import TraitError
+from traitlets import Dict, TraitError
+
+from cnnlib.errors import InputError
+from cnnlib.geometry import Shape, Window
 
 from ..figures import png
+from .scripts import source
 
 FOLDER = Path(__file__).parent
 STATE = dict(sync=True, state=True)  # the tags of a trait that is part of an explorer's state
 MIME = "application/vnd.cnnlib.explorer+json"
 VIEW = "application/vnd.jupyter.widget-view+json"
-HOST = (FOLDER / "host.js").read_text(encoding="utf-8")
-
-
-def module(name: str) -> str:
-    """The ES module of the explorer `name`: the sums, the shared parts, then its own file."""
-    files = ("sums.js", "parts.js", f"{name}.js")
-    return "\n".join((FOLDER / file).read_text(encoding="utf-8") for file in files)
+HOST = source("host")
+DRAWN = 30  # cells along an axis, with the padding: sides.js has the same bound
 
 
 def style(name: str) -> str:
     """The style sheet of the explorer `name`, after that of the shared parts."""
     files = ("parts.css", f"{name}.css")
     return "\n".join((FOLDER / file).read_text(encoding="utf-8") for file in files)
+
+
+def check_size(window: Window, P: Shape) -> None:
+    """Refuse a layer with more cells along an axis than a page can draw."""
+    for n, axis in enumerate(window.axes(P)):
+        given = window.padding[n] if isinstance(window.padding, tuple) else (0, 0)
+        before, after = max(axis.before, given[0]), max(axis.after, given[1])
+        if before + P[n] + after > DRAWN:
+            raise InputError(
+                f"the padded input has {before} + {P[n]} + {after} cells on spatial axis {n}; "
+                f"the explorer draws at most {DRAWN}"
+            )
 
 
 def policy(*scripts: str, styles: Sequence[str] = ()) -> str:
@@ -67,11 +78,12 @@ def output(model_id: str, still: bytes, alt: str, text: str) -> tuple[dict, dict
 class Explorer(anywidget.AnyWidget):
     """A widget whose cell output also works without a kernel.
 
-    A subclass sets `_esm = module(name)` and `_css = style(name)`, says `about`, tags the traits
+    A subclass sets `_esm = joined(name)` and `_css = style(name)`, says `about`, tags the traits
     that make up its state with `sync=True, state=True`, and defines `alt` and `draw`.
     """
 
     about: str  # what one moves and sees: on the start page, and in the head of its own page
+    first = Dict(read_only=True).tag(sync=True)  # what the button Reset goes back to
 
     def __init__(self, **traits: Any) -> None:
         unknown = sorted(set(traits) - set(self.class_trait_names()))
@@ -79,6 +91,7 @@ class Explorer(anywidget.AnyWidget):
             settings = ", ".join(sorted(self.class_trait_names(state=True)))
             raise TraitError(f"{unknown[0]} is no setting of {type(self).__name__}: {settings}")
         super().__init__(**traits)
+        self.set_trait("first", self._values(state=True))
 
     @property
     def alt(self) -> str:

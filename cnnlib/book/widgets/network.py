@@ -20,7 +20,8 @@ from cnnlib.learning.network import Network
 from cnnlib.learning.training import evaluate
 
 from ..figures.style import PALETTE, STYLE, Figure, new_figure
-from .explorer import FOLDER, STATE, Explorer, module, style
+from .explorer import FOLDER, STATE, Explorer, style
+from .scripts import joined
 from .sealed import read_json, write_json
 from .traits import Read, read_list
 
@@ -59,7 +60,7 @@ class NetworkExplorer(Explorer):
     """
 
     about = "A trained network on one digit: all maps, all deltas, and the connections of any cell."
-    _esm = module("network")
+    _esm = joined("network")
     _css = style("network")
 
     lens = Read(read_word, "forward", ("forward", "backward")).tag(**STATE)

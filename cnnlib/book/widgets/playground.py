@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from html import escape
 from typing import Any
 
+import anywidget
 from ipywidgets import HTML, Image, VBox, interactive
 from matplotlib.figure import Figure
 
@@ -11,6 +12,13 @@ from cnnlib.arrays import read_function, read_kind, read_text
 
 from ..figures import png
 from .explorer import output
+from .scripts import joined
+
+
+class _Keeper(anywidget.AnyWidget):
+    """Shows nothing, and has a saved notebook show its stills."""
+
+    _esm = joined("keeper")
 
 
 def playground(draw: Callable[..., Figure], alt: str, **controls: Any) -> None:
@@ -53,7 +61,7 @@ def playground(draw: Callable[..., Figure], alt: str, **controls: Any) -> None:
 
     for slider in sliders:
         slider.observe(redraw, names="value")
-    panel = VBox([*sliders, picture, error])
+    panel = VBox([*sliders, picture, error, _Keeper()])
     data, metadata = output(panel.model_id, still, alt, f"Playground: {alt}")
     display(data, metadata=metadata, raw=True)
 

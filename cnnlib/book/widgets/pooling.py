@@ -18,7 +18,8 @@ from ..figures.cells import number
 from ..figures.grids import Grid
 from ..figures.lenses import Cell, Lens, draw_lenses
 from ..figures.style import Figure
-from .explorer import STATE, Explorer, module, style
+from .explorer import STATE, Explorer, check_size, style
+from .scripts import joined
 from .traits import Read, read_grid
 
 LARGEST = 16  # cells along an axis: more than one can follow
@@ -55,7 +56,7 @@ class PoolingExplorer(Explorer):
     """
 
     about = "Max- and average-pooling to move: input, window, outputs and their deltas."
-    _esm = module("pooling")
+    _esm = joined("pooling")
     _css = style("pooling")
 
     input = Read(read_grid, [[1, 0, 2, 3], [4, 6, 6, 8], [3, 1, 1, 0], [1, 2, 2, 4]], LARGEST).tag(
@@ -141,6 +142,11 @@ class Pooled:
         laid: dict[str, Any] = dict(padding=padding, center=center, flip=flip)
         laid["stride"] = U if stride is None else stride
         wide = _wide(self.x)
+        if max(U) > LARGEST:
+            raise InputError(
+                f"window is {window!r}; the explorer draws at most {LARGEST} cells of it"
+            )
+        check_size(Window(U, **laid), P)
         a, winners = max_pool(wide, U, **laid)
         fresh = 10 * (1 + np.arange(a.size)).reshape(a.shape[1:-1])
         (self.da,) = float_arrays(deltas=deltas if np.shape(deltas) == fresh.shape else fresh)

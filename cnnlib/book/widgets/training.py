@@ -14,8 +14,9 @@ from cnnlib.errors import InputError
 from cnnlib.errors import shown as short
 
 from ..figures.style import INK, STYLE, Figure, new_figure
-from .explorer import STATE, Explorer, module, style
+from .explorer import STATE, Explorer, style
 from .recording import FORMAT, Recording, load, numbers
+from .scripts import joined
 from .traits import Read, read_list
 
 
@@ -67,7 +68,7 @@ class TrainingExplorer(Explorer):
     about = (
         "Kernels, maps, deltas, curves and histograms of one training, step by step (chapter 5)."
     )
-    _esm = module("training")
+    _esm = joined("training")
     _css = style("training")
 
     recordings = Read(_read_recordings, ["adam", "large"]).tag(**STATE)

@@ -253,6 +253,7 @@ def visit(browser):
                 color_scheme=scheme,
                 viewport={"width": width, "height": 800},
                 java_script_enabled=scripts,
+                reduced_motion="reduce",  # no pass over a grid opens a page
             )
             context.route("**/*", guard)
             context.on("weberror", lambda error: visit.wrong.append(str(error.error)))

@@ -13,9 +13,11 @@ def open_page(browser, tmp_path):
     contexts, wrong = [], []
 
     def open_page(explorer, *, color_scheme="light", width=1000, height=800, address="", **options):
+        options.setdefault("reduced_motion", "reduce")  # no pass over the grid opens the page
         context = browser.new_context(
             color_scheme=color_scheme, viewport={"width": width, "height": height}, **options
         )
+        context.set_default_timeout(4_000)
         contexts.append(context)
 
         def guard(route):

@@ -124,6 +124,16 @@ REFUSED = [
     ("position", [2, 0], "position is [2, 0]; the grid has shape (2, 3)"),
     ("position", [0], "position is [0], with 1 entries"),
     ("rotated", 2, "rotated"),
+    (
+        "padding",
+        1000,
+        "the padded input has 1000 + 3 + 1000 cells on spatial axis 0; the explorer draws",
+    ),
+    (
+        "padding",
+        [[0, 28], [0, 0]],
+        "the padded input has 0 + 3 + 28 cells on spatial axis 0; the explorer draws",
+    ),
 ]
 
 
@@ -135,7 +145,7 @@ def test_what_cannot_be_is_refused_with_the_reason_and_the_state_stays(name, val
         setattr(explorer, name, value)
     assert reason in str(refused.value)
     assert explorer.state() == before
-    if name in ("stride", "dilation", "padding", "center"):
+    if name in ("stride", "dilation", "padding", "center") and "draws" not in reason:
         with pytest.raises(InputError) as library:
             cnnlib.connections((3, 4), (2, 2), **{name: value})
         assert str(refused.value) == str(library.value)

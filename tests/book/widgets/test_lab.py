@@ -1,6 +1,7 @@
 """In JupyterLab an explorer is live: a click arrives in the kernel, Python's answer in the page.
 
-It also draws the README's picture of the imports, as code hosts do: by mermaid.
+A notebook that was saved shows its stills, in Notebook 7 as well. It also draws the README's
+picture of the imports, as code hosts do: by mermaid.
 """
 
 import json
@@ -19,6 +20,8 @@ import nbformat
 import pytest
 
 pytest.importorskip("jupyterlab")
+
+from cnnlib.book.widgets import VIEW
 
 ROOT = Path(__file__).parents[3]
 CHAPTER = ROOT / "notebooks" / "02_kernel_centre.ipynb"
@@ -62,6 +65,7 @@ def lab(chromium, tmp_path_factory):
         sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", f"--port={port}",
         "--ServerApp.port_retries=0", f"--IdentityProvider.token={TOKEN}",
         f"--ServerApp.root_dir={folder}", "--LabApp.expose_app_in_browser=True",
+        "--JupyterNotebookApp.expose_app_in_browser=True",
         "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
     ]  # fmt: skip
     with (folder / "lab.log").open("w") as log:
@@ -146,6 +150,17 @@ def test_a_click_arrives_in_the_kernel_and_its_answer_in_the_page(lab, visit):
 
     weights = explorer.locator(".cnn-grid", has_text="kernel w").locator('[role="gridcell"]')
     weights.last.click()
+    stride = explorer.get_by_label("stride")
+    cells = page.locator(".jp-Cell").count()
+    stride.fill("2")
+    stride.press("Enter")  # JupyterLab has its own idea of Enter, and of m and x
+    explorer.locator(".cnn-name", has_text="stride 2").wait_for()
+    stride.fill("1")
+    stride.press("Enter")
+    weights.last.click()
+    for key in ("m", "x", "c"):
+        page.keyboard.press(key)
+    assert page.locator(".jp-Cell").count() == cells
     explorer.locator(".cnn-cell.weight.centre").wait_for()
     for _ in range(10 * PATIENCE):
         if kernel.tell("print(len(seen))").strip() != "0":
@@ -160,8 +175,73 @@ def test_a_click_arrives_in_the_kernel_and_its_answer_in_the_page(lab, visit):
     kernel.tell("explorer.lens = 'delta'")
     explorer.locator(".cnn-title", has_text="what each input owes").wait_for()
     text = explorer.locator(".cnn-sum").text_content()
-    assert text == kernel.tell("print(explorer.explain(), end='')")
+    value = kernel.tell("print(f'{explorer.explain().value:.6g}', end='')")
+    assert text.startswith("Input (") and text.endswith(f"= {value}")
     kernel.client.stop_channels()
+
+
+def opened(browser, address, application):
+    """The notebook in a page that reaches this server alone."""
+    context = browser.new_context(viewport={"width": 1200, "height": 900})
+    context.route(
+        "**/*", lambda r: r.continue_() if r.request.url.startswith(address) else r.abort()
+    )
+    page = context.new_page()
+    page.set_default_timeout(1000 * PATIENCE)
+    page.goto(f"{address}/{application}/chapter.ipynb?token={TOKEN}")
+    return context, page
+
+
+PLAYGROUND = """
+import matplotlib.pyplot as plt
+from cnnlib.book import playground
+playground(lambda stride: plt.figure(figsize=(stride, 1)), "As wide as the stride.", stride=(1, 3))
+"""
+
+
+@pytest.mark.parametrize("playing", [False, True], ids=["explorer", "playground"])
+@pytest.mark.parametrize("application", ["lab/tree", "notebooks"])
+def test_a_saved_notebook_shows_its_stills_when_it_is_opened_again(
+    browser, lab, notebook, application, playing
+):
+    address, _ = lab
+    answer(f"{address}/api/status")
+    if playing:  # without any explorer
+        chapter = nbformat.read(notebook, as_version=4)  # it names the kernel
+        chapter.cells = [nbformat.v4.new_code_cell(PLAYGROUND)]
+        nbformat.write(chapter, notebook)
+    context, page = opened(browser, address, application)
+    page.wait_for_function(READY)
+    page.evaluate("() => { window.jupyterapp.commands.execute('notebook:run-all-cells'); }")
+    page.locator(".widget-slider" if playing else ".cnn-explorer").first.wait_for()
+    page.evaluate("() => window.jupyterapp.commands.execute('docmanager:save')")
+    for _ in range(10 * PATIENCE):
+        saved = nbformat.read(notebook, as_version=4)
+        outputs = [out for cell in saved.cells for out in cell.get("outputs", [])]
+        stills = [out.data for out in outputs if "image/png" in out.get("data", {})]
+        if stills:
+            break
+        time.sleep(0.1)
+    assert stills and not any(VIEW in data for data in stills)
+    assert all(data["text/plain"].count(":") for data in stills[-1:])  # its text as well
+    assert page.locator(".widget-slider" if playing else ".cnn-explorer").count() >= 1  # still live
+    context.close()
+    for session in answer(f"{address}/api/sessions"):
+        request = urllib.request.Request(
+            f"{address}/api/sessions/{session['id']}",
+            headers={"Authorization": f"token {TOKEN}"},
+            method="DELETE",
+        )
+        urllib.request.urlopen(request, timeout=PATIENCE).close()
+    context, page = opened(browser, address, application)
+    still = page.locator(".jp-OutputArea img").last
+    still.wait_for()
+    still.scroll_into_view_if_needed()
+    assert still.evaluate("(image) => image.naturalWidth") > 50
+    assert page.get_by_text("Error displaying widget").count() == 0
+    assert page.get_by_text("model not found").count() == 0
+    page.wait_for_function(READY)  # a kernel that is starting would keep the server from ending
+    context.close()
 
 
 def test_the_picture_of_the_imports_is_drawn(visit):

@@ -2,7 +2,6 @@
 
 import json
 from functools import cache
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,10 +9,11 @@ from grid import CASES, POOLS
 
 import cnnlib
 from cnnlib import checks
+from cnnlib.book.widgets.scripts import joined
 from cnnlib.errors import InputError
 from cnnlib.geometry import Window
 
-SUMS = (Path(cnnlib.__file__).parent / "book" / "widgets" / "sums.js").read_text(encoding="utf-8")
+SUMS = joined("sums")
 
 CONVOLVE = """({x, w, b, dz, geometry}) => {
   const [P, U] = [x.shape.slice(1, -1), w.shape.slice(1, -1)];

@@ -210,7 +210,7 @@ def test_slider_keys_and_buttons_scrub_through_all_frames(open_page):
 
 
 def test_play_steps_quietly_and_stops_at_the_end(open_page):
-    page = open_page(TrainingExplorer(step=870))
+    page = open_page(TrainingExplorer(step=870), reduced_motion="no-preference")
     freeze(page)
     play = page.get_by_role("button", name="Play")
     said = page.locator(".cnn-sum")

@@ -1,4 +1,5 @@
 // Gives a widget's module its model where there is no kernel (the anywidget front-end contract).
+// A page holds this as a script of its own, without the modules.
 
 function explorerModel(state) {
   const values = structuredClone(state);
@@ -47,31 +48,48 @@ function readAddress(text) {
   return word !== "" && Number.isFinite(Number(word)) ? Number(word) : word;
 }
 
-function addressedState(state) {
-  const pairs = location.hash.slice(1).split("&").map((pair) => pair.split("="));
-  const named = pairs.filter(([name, value]) => Object.hasOwn(state, name) && value !== undefined);
-  return Object.fromEntries(named.map(([name, value]) => [name, readAddress(value)]));
+const LONGEST_ADDRESS = 20000; // characters: a drawing of every pixel has less than 1000
+
+// What `first` names may be addressed: the state that a reader changes. Anybody may have written an
+// address, so whatever is wrong with it ends in an Error with a sentence.
+function addressedState({ first }, hash) {
+  if (hash.length > LONGEST_ADDRESS) throw new Error(`it has ${hash.length} characters`);
+  const pairs = hash.slice(1).split("&").filter(Boolean).map((pair) => pair.split("="));
+  return Object.fromEntries(pairs.map(([name, value = ""]) => {
+    if (!Object.hasOwn(first, name)) throw new Error(`there is no setting ${name.slice(0, 40)}`);
+    try {
+      return [name, readAddress(value)];
+    } catch {
+      throw new Error(`${name} is '${value.slice(0, 40)}', which is no part of an address`);
+    }
+  }));
 }
 
 async function mountExplorer(element, moduleText, state, { address = false } = {}) {
   const url = URL.createObjectURL(new Blob([moduleText], { type: "text/javascript" }));
   const { default: widget } = await import(url);
   URL.revokeObjectURL(url);
-  let first = state;
+  let model;
+  let root;
+  const draw = async (values) => {
+    model = explorerModel(values);
+    root = document.createElement("div");
+    await widget.initialize?.({ model });
+    await widget.render({ model, el: root });
+  };
   let refused = "";
-  if (address) {
-    const wanted = { ...state, ...addressedState(state) };
+  if (address && location.hash.length > 1) {
     try {
+      const wanted = { ...state, ...addressedState(state, location.hash) };
       widget.check?.(wanted);
-      first = wanted;
+      const first = Object.fromEntries(Object.keys(state.first).map((name) => [name, wanted[name]]));
+      await draw({ ...wanted, first }); // Reset comes back to what the link shows
     } catch (error) {
-      refused = `The address asks for what cannot be: ${error.message}`;
+      refused = `The address asks for what cannot be: ${error.message}.`;
+      root = undefined;
     }
   }
-  const model = explorerModel(first);
-  const root = document.createElement("div");
-  await widget.initialize?.({ model });
-  await widget.render({ model, el: root });
+  if (!root) await draw(state);
   if (refused) {
     const note = document.createElement("p");
     note.setAttribute("role", "alert");
@@ -82,7 +100,7 @@ async function mountExplorer(element, moduleText, state, { address = false } = {
   element.classList.add("mounted");
   if (!address) return;
   model.on("saved", () => {
-    const changed = Object.keys(state).filter(
+    const changed = Object.keys(state.first).filter(
       (name) => JSON.stringify(model.get(name)) !== JSON.stringify(state[name]),
     );
     const hash = changed.map((name) => `${name}=${writeAddress(model.get(name))}`).join("&");

@@ -1,5 +1,15 @@
 // The explorer of a whole network: both passes in the page, and the connections of any cell.
 
+import { button, menu, radios, tick } from "./controls.js";
+import { element, freshId, write } from "./elements.js";
+import { keepKeys, whenChanged } from "./hearing.js";
+import { statement } from "./statement.js";
+import { initialize } from "./stills.js";
+import {
+  InputError, Window, cells, channelwise, conv, convDelta, factor, flatten, inside, layPool, maxPool,
+  maxPoolDelta, products, range, shown, unflatten, weights,
+} from "./sums.js";
+
 const LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 const BLANK = "A"; // an image of black pixels; "" stands for no drawing
 const TINY = 2 ** -126; // the smallest probability, as in cnnlib's float32
@@ -19,7 +29,7 @@ function readImage(text) {
   const whole = text.replace(/\.(.)/g, (_, count) => "A".repeat(LETTERS.indexOf(count)));
   const levels = [...whole.padEnd(784, "A")].map((letter) => LETTERS.indexOf(letter));
   if (levels.length !== 784 || levels.includes(-1)) {
-    throw new Error("the drawing is no image of 28 by 28 pixels");
+    throw new InputError("the drawing is no image of 28 by 28 pixels");
   }
   return Float32Array.from(levels, (level) => level / 63);
 }
@@ -155,7 +165,7 @@ const FORMULAS = { // of the layers that do not sum products
 const counted = (count, noun) => `${count} ${noun}${count === 1 ? "" : "s"}`;
 
 // Lines such as `w[0,1]*x[1] = 2*3 = 6`; `rest` says what becomes of the smaller products.
-function writtenProducts(terms, { partner, value, rest, to = () => "" }) {
+function writtenProducts(terms, { partner, value, rest, to = (_at) => "" }) {
   const product = ({ at, factor }) => factor * value(at);
   const sorted = [...terms].sort((a, b) => Math.abs(product(b)) - Math.abs(product(a)));
   const lines = sorted.slice(0, FEW).map((term) => `  ${term.name}*${partner(term.at)} = ` +
@@ -237,6 +247,8 @@ function twice(pen, wide, stroke) {
 
 // A column counts through all pictures. A long row of numbers is one picture, broken into lines.
 class Sheet {
+  name; shape; rows; columns; count; size; events; flat;
+
   constructor(name, shape, events) {
     const fold = range(shape[0] > 100 ? 71 : 21).findLast((n) => shape[0] % n === 0);
     const [rows, columns, count] = shape.length > 1 ? shape : [shape[0] / fold, fold, 1];
@@ -384,25 +396,29 @@ const shapesOf = ({ input_shape, layers }) =>
 
 function check({ lens, digit, drawing, target, cell, data }) {
   const [layer, ...index] = [cell].flat();
-  const shape = shapesOf(data)[layer];
+  const shapes = shapesOf(data);
+  const shape = typeof layer === "string" && Object.hasOwn(shapes, layer) ? shapes[layer] : null;
   const right = {
     lens: ["forward", "backward"].includes(lens),
-    digit: data.digits[digit],
+    digit: Number.isInteger(digit) && Boolean(data.digits[digit]),
     target: target === null || range(10).includes(target),
     cell: shape?.length === index.length && index.every(Number.isInteger) && inside(index, shape),
+    drawing: ["string", "number"].includes(typeof drawing), // digits alone look like a number
   };
   const wrong = Object.keys(right).find((name) => !right[name]);
-  if (wrong) throw new Error(`there is no ${wrong} ${{ lens, digit, target, cell }[wrong]}`);
+  const said = { lens, digit, target, cell, drawing };
+  if (wrong) throw new InputError(`there is no ${wrong} ${String(said[wrong]).slice(0, 60)}`);
   readImage(String(drawing));
 }
 
 function render({ model, el }) {
+  keepKeys(el);
   el.classList.add("cnn-explorer", "cnn-network");
   const data = model.get("data");
   const layers = buildLayers(data);
   const [names, shapes] = [Object.keys(shapesOf(data)), Object.values(shapesOf(data))];
   const label = (n, flat) => `${names[n]}[${unflatten(flat, shapes[n])}]`;
-  const passes = { layers, label };
+  const passes = /** @type {any} */ ({ layers, label });
   let hovered = null; // like the chosen cell: { n, flat }
 
   const set = (changes) => {
@@ -411,7 +427,7 @@ function render({ model, el }) {
   };
   const backward = () => model.get("lens") === "backward";
   const values = () => (backward() ? passes.deltas : passes.maps);
-  const pixels = () => model.get("drawing") || data.digits[model.get("digit")].pixels;
+  const pixels = () => String(model.get("drawing")) || data.digits[model.get("digit")].pixels;
   const chosen = () => {
     const [name, ...index] = model.get("cell");
     const n = names.indexOf(name);
@@ -524,7 +540,7 @@ function render({ model, el }) {
   function show() {
     const fixed = chosen();
     const { n, flat } = hovered ?? fixed;
-    const looks = names.map(() => ({}));
+    const looks = names.map(() => /** @type {any} */ ({}));
     const one = new Uint8Array(cells(shapes[n]));
     one[flat] = 1;
     looks[n].ring = flat;
@@ -553,4 +569,4 @@ function render({ model, el }) {
   return () => stops.forEach((stop) => stop());
 }
 
-export default { render, check };
+export default { initialize, render, check };

@@ -3,15 +3,21 @@
 // row [i, u, p] of the table is flat. A tensor is { shape, data }, as in cnnlib: x (1, *P, C),
 // w (K, *U, C), z (1, *I, K); the batch is a single sample.
 
-class InputError extends Error {}
+export class InputError extends Error {}
 
-class Axis {
+export class Axis {
+  inputs; outputs; kernel; stride; dilation; offset; center; sign; given;
+
   constructor(numbers) {
-    Object.assign(this, numbers); // inputs, outputs, kernel, stride, dilation, offset, center, sign
+    Object.assign(this, numbers); // inputs, outputs, kernel, stride, dilation, offset, center, sign, given
   }
   input(i, u) { // the index rule, here and nowhere else
     const { stride: s, offset: o, sign: g, dilation: d, center: u0 } = this;
     return s * i + o + g * d * (u - u0);
+  }
+  // The padding that is drawn: what was given, or what a centre needs.
+  get pads() {
+    return this.given ?? [Math.max(0, this.before), this.after];
   }
   get before() {
     return -Math.min(this.input(0, 0), this.input(0, this.kernel - 1));
@@ -27,7 +33,7 @@ class Axis {
   }
 }
 
-class Window {
+export class Window {
   constructor(kernel, options = {}) {
     const { stride = 1, dilation = 1, padding = null, center = null, flip = false } = options;
     const n = Array.isArray(kernel) ? kernel.length : 1;
@@ -80,7 +86,7 @@ class Window {
     }
     const outputs = Math.floor((P + before + after - span) / s) + 1;
     const offset = -before + (this.flip ? span - 1 : 0);
-    return new Axis({ ...numbers, outputs, offset, center: 0 });
+    return new Axis({ ...numbers, outputs, offset, center: 0, given: [before, after] });
   }
   pads(n, P, span) {
     if (this.padding === "same") {
@@ -105,7 +111,7 @@ class Window {
   }
 }
 
-function perAxis(name, value, axes, least, said = repr(value)) {
+export function perAxis(name, value, axes, least, said = repr(value)) {
   const numbers = Array.isArray(value) ? value : Array(axes).fill(value);
   const wrong = (reason) => new InputError(`${name} is ${said}${reason}`);
   if (!numbers.every(Number.isInteger)) {
@@ -119,7 +125,7 @@ function perAxis(name, value, axes, least, said = repr(value)) {
   return numbers;
 }
 
-function readPadding(padding, axes) {
+export function readPadding(padding, axes) {
   const both = (value) => perAxis("padding", value, axes, 0).map((n) => [n, n]);
   const wrong = (reason) => new InputError(`padding is ${repr(padding)}${reason}`);
   if (padding === null) return "valid";
@@ -144,14 +150,14 @@ function readPadding(padding, axes) {
 
 // ---- Indices and tensors
 
-const met = (axes, i, u) => axes.map((axis, n) => axis.input(i[n], u[n])); // perhaps outside
-const inside = (p, shape) => p.every((q, n) => 0 <= q && q < shape[n]);
-const cells = (shape) => shape.reduce((product, size) => product * size, 1);
-const flatten = (index, shape) => index.reduce((flat, q, n) => flat * shape[n] + q, 0);
-const range = (n) => [...Array(n).keys()];
-const indices = (shape) => range(cells(shape)).map((flat) => unflatten(flat, shape));
+export const met = (axes, i, u) => axes.map((axis, n) => axis.input(i[n], u[n])); // perhaps outside
+export const inside = (p, shape) => p.every((q, n) => 0 <= q && q < shape[n]);
+export const cells = (shape) => shape.reduce((product, size) => product * size, 1);
+export const flatten = (index, shape) => index.reduce((flat, q, n) => flat * shape[n] + q, 0);
+export const range = (n) => [...Array(n).keys()];
+export const indices = (shape) => range(cells(shape)).map((flat) => unflatten(flat, shape));
 
-function unflatten(flat, shape) {
+export function unflatten(flat, shape) {
   const index = [];
   for (const size of [...shape].reverse()) {
     index.unshift(flat % size);
@@ -160,13 +166,28 @@ function unflatten(flat, shape) {
   return index;
 }
 
-const tensor = (values, shape) => ({ shape, data: Float64Array.from(values.flat(Infinity)) });
-const zeros = (shape) => ({ shape, data: new Float64Array(cells(shape)) });
+// The shape of a list of numbers, or of equally long rows of them; null for anything else.
+export function shapeOf(values) {
+  const rows = Array.isArray(values?.[0]) ? values : [values];
+  const even = rows.every((row) => Array.isArray(row) && row.length === rows[0].length);
+  if (!even || !rows.flat().every(Number.isFinite)) return null;
+  return rows === values ? [rows.length, rows[0].length] : [rows[0].length];
+}
+
+// The same numbers as a list, or as rows.
+export function nested(values, shape) {
+  const width = shape.at(-1);
+  const rows = range(values.length / width).map((r) => [...values.slice(r * width, (r + 1) * width)]);
+  return shape.length === 1 ? rows[0] : rows;
+}
+
+export const tensor = (values, shape) => ({ shape, data: Float64Array.from(values.flat(Infinity)) });
+export const zeros = (shape) => ({ shape, data: new Float64Array(cells(shape)) });
 
 // ---- The three sums
 
 // Visits each product of a convolution once, with its flat places in z, in w and in x.
-function products(rows, K, C, U, visit) {
+export function products(rows, K, C, U, visit) {
   for (const [i, u, p] of rows) {
     for (let k = 0; k < K; k++) {
       for (let c = 0; c < C; c++) visit(i * K + k, (k * U + u) * C + c, p * C + c);
@@ -174,22 +195,22 @@ function products(rows, K, C, U, visit) {
   }
 }
 
-const weights = ({ shape }) => [shape[0], shape.at(-1), cells(shape.slice(1, -1))]; // K, C, U
+export const weights = ({ shape }) => [shape[0], shape.at(-1), cells(shape.slice(1, -1))]; // K, C, U
 
-function conv(x, w, b, rows, I) {
+export function conv(x, w, b, rows, I) {
   const z = zeros([1, ...I, w.shape[0]]);
   products(rows, ...weights(w), (i, u, p) => { z.data[i] += w.data[u] * x.data[p]; });
   if (b) z.data.forEach((_, i) => { z.data[i] += b[i % b.length]; });
   return z;
 }
 
-function convDelta(dz, w, inputShape, rows) {
+export function convDelta(dz, w, inputShape, rows) {
   const dx = zeros(inputShape);
   products(rows, ...weights(w), (i, u, p) => { dx.data[p] += w.data[u] * dz.data[i]; });
   return dx;
 }
 
-function convWeightGradient(x, dz, kernel, rows) {
+export function convWeightGradient(x, dz, kernel, rows) {
   const dw = zeros([dz.shape.at(-1), ...kernel, x.shape.at(-1)]);
   products(rows, ...weights(dw), (i, u, p) => { dw.data[u] += x.data[p] * dz.data[i]; });
   return dw;
@@ -197,7 +218,7 @@ function convWeightGradient(x, dz, kernel, rows) {
 
 // ---- Pooling: the same table without weights, over flat arrays of numbers
 
-function layPool(P, window, { stride = null, ...options } = {}) {
+export function layPool(P, window, { stride = null, ...options } = {}) {
   const U = perAxis("window", window, P.length, 1);
   const laid = new Window(U, { stride: stride ?? U, ...options });
   laid.axes(P).forEach((axis, n) => {
@@ -211,10 +232,10 @@ function layPool(P, window, { stride = null, ...options } = {}) {
 }
 
 // The table of an array with C channels, where a pool treats each channel alike.
-const channelwise = (rows, C) =>
+export const channelwise = (rows, C) =>
   rows.flatMap(([i, u, p]) => range(C).map((c) => [i * C + c, u, p * C + c]));
 
-function maxPool(x, rows, outputs) {
+export function maxPool(x, rows, outputs) {
   const a = new Float64Array(outputs).fill(-Infinity); // padding never wins
   const winners = new Int32Array(outputs).fill(x.length);
   for (const [i, , p] of rows) {
@@ -225,26 +246,26 @@ function maxPool(x, rows, outputs) {
   return { a, winners };
 }
 
-function maxPoolDelta(da, winners, inputs) {
+export function maxPoolDelta(da, winners, inputs) {
   const dx = new Float64Array(inputs);
   winners.forEach((p, i) => { dx[p] += da[i]; });
   return dx;
 }
 
 // What each mean divides by: the cells that its window meets, or `size` if padding counts.
-function poolCounts(rows, outputs, size = null) {
+export function poolCounts(rows, outputs, size = null) {
   const counts = Array(outputs).fill(size ?? 0);
   if (size === null) rows.forEach(([i]) => { counts[i] += 1; });
   return counts;
 }
 
-function avgPool(x, rows, counts) {
+export function avgPool(x, rows, counts) {
   const a = new Float64Array(counts.length);
   rows.forEach(([i, , p]) => { a[i] += x[p]; });
   return a.map((sum, i) => sum / counts[i]);
 }
 
-function avgPoolDelta(da, rows, counts, inputs) {
+export function avgPoolDelta(da, rows, counts, inputs) {
   const dx = new Float64Array(inputs);
   rows.forEach(([i, , p]) => { dx[p] += da[i] / counts[i]; });
   return dx;
@@ -252,7 +273,7 @@ function avgPoolDelta(da, rows, counts, inputs) {
 
 // ---- The written sum
 
-function explain(quantity, cell, { x, w, b = null, dz }, window) {
+export function explain(quantity, cell, { x, w, b = null, dz }, window) {
   const [P, U] = [x.shape.slice(1, -1), w.shape.slice(1, -1)];
   const shapes = [window.outputShape(P), U, P];
   const [first, last, place] = [cell[0], cell.at(-1), cell.slice(1, -1)];
@@ -282,17 +303,18 @@ function explain(quantity, cell, { x, w, b = null, dz }, window) {
 }
 
 // The same text as str(cnnlib.checks.explain(...)).
-function written({ name, words, terms, value }) {
+export function written({ name, words, terms, value }) {
   const sum = (part) => terms.map((term) => term.map(part).join("*")).join(" + ") || "0";
   const [names, numbers] = [sum(([label]) => label), sum(([, one]) => factor(one))];
   return `${words}\n${name} = ${names}\n  = ${numbers}\n  = ${shown(value)}`;
 }
 
-const factor = (value) => (value < 0 ? `(${shown(value)})` : shown(value));
+export const factor = (value) => (value < 0 ? `(${shown(value)})` : shown(value));
 
 // Python's f"{value:.6g}", for finite numbers.
-function shown(value) {
+export function shown(value) {
   const sign = value < 0 || Object.is(value, -0) ? "-" : "";
+  /** @type {any[]} */
   let [digits, e] = Math.abs(value).toExponential(5).split("e");
   // Halfway between two neighbours Python takes the even one, JavaScript the larger one.
   const halfway = /^.{7}50*e/.test(Math.abs(value).toExponential(60));
@@ -303,10 +325,10 @@ function shown(value) {
 }
 
 // Python's repr of a JSON value, and of a tuple.
-function repr(value) {
+export function repr(value) {
   if (Array.isArray(value)) return `[${value.map(repr).join(", ")}]`;
   if (typeof value === "string") return `'${value}'`;
   return { null: "None", true: "True", false: "False" }[value] ?? String(value);
 }
 
-const tuple = (index) => (index.length === 1 ? `(${index[0]},)` : `(${index.join(", ")})`);
+export const tuple = (index) => (index.length === 1 ? `(${index[0]},)` : `(${index.join(", ")})`);

@@ -1,5 +1,14 @@
 // The explorer of a training: everything it shows was recorded (recording.py has the format).
 
+import { radios, slider } from "./controls.js";
+import { element, write } from "./elements.js";
+import { Grid } from "./grid.js";
+import { keepKeys, whenChanged } from "./hearing.js";
+import { player } from "./player.js";
+import { statement } from "./statement.js";
+import { initialize } from "./stills.js";
+import { cells, InputError, range, repr } from "./sums.js";
+
 const SVG = "http://www.w3.org/2000/svg";
 const PARTS = { w: "kernel", a: "map", dz: "delta" }; // of a filter, from top to bottom
 const KINDS = { w: "weight", a: "output", dz: "delta" };
@@ -12,7 +21,7 @@ function svg(tag, attributes = {}, ...children) {
   return made;
 }
 
-const short = (value) => String(Number(value.toPrecision(2)));
+const digits = (value) => String(Number(value.toPrecision(2)));
 const percent = (share) => `${(100 * share).toFixed(1)}%`;
 
 // ---- Recordings
@@ -45,8 +54,11 @@ async function unpack(recording) {
 const lastUntil = (steps, step) => steps.findLastIndex((s) => s <= step);
 
 function recordingsOf({ recordings, data }) {
+  if (!Array.isArray(recordings) || ![1, 2].includes(recordings.length)) {
+    throw new InputError(`recordings is ${repr(recordings)}; expected one or two of ${Object.keys(data).join(", ")}`);
+  }
   return recordings.map((film) => {
-    if (typeof film === "string" && !data[film]) {
+    if (typeof film === "string" && !Object.hasOwn(data, film)) {
       throw new InputError(`recordings has ${repr(film)}; this page has ${Object.keys(data).join(", ")}`);
     }
     return data[film] ?? film;
@@ -66,7 +78,7 @@ function sharedFilters(films) {
 function check(state) {
   const films = recordingsOf(state);
   const filters = sharedFilters(films);
-  if (!(state.layer in filters)) {
+  if (typeof state.layer !== "string" || !Object.hasOwn(filters, state.layer)) {
     throw new InputError(`layer is ${repr(state.layer)}; expected one of ${Object.keys(filters).join(", ")}`);
   }
   const most = {
@@ -85,6 +97,8 @@ function check(state) {
 
 // One number of both films over the steps, which are drawn as log(1 + step), like the frames.
 class Curves {
+  name; width; height; left; top; foot; low; high;
+
   constructor(name, onStep) {
     Object.assign(this, { name, width: 360, height: 190, left: 44, top: 12, foot: 34 });
     this.picture = svg("svg", { viewBox: `0 0 ${this.width} ${this.height}`, role: "img" });
@@ -120,7 +134,7 @@ class Curves {
     const text = (x, y, anchor, words) => svg("text", { x, y, "text-anchor": anchor }, words);
     const across = ticks.flatMap((value) => [
       svg("path", { class: "rule", d: `M${this.left} ${this.y(value)}H${this.width - 10}` }),
-      text(this.left - 5, this.y(value) + 4, "end", loss ? short(value) : `${100 * value}%`),
+      text(this.left - 5, this.y(value) + 4, "end", loss ? digits(value) : `${100 * value}%`),
     ]);
     const steps = [0, ...powers.filter((p) => p >= 1 && p <= last)];
     const along = steps.map((step) => text(this.x(step), bottom + 15, "middle", String(step)));
@@ -195,6 +209,7 @@ class Bars {
   constructor(kind) {
     this.path = svg("path", { class: kind });
     this.zeros = svg("path", { class: `${kind} zeros` });
+    /** @type {[number, string][]} */
     const marks = [[0, "10⁻⁸"], [8, "10⁻⁴"], [16, "1"], [24, "10⁴"]];
     this.text = element("span");
     this.element = element("td", {},
@@ -255,8 +270,8 @@ async function render({ model, el }) {
   const layers = element("div");
   const tiles = new Grid({
     label: "", kind: "plain",
-    onChoose: ([, filter]) => change({ filter }),
-    onHover: (cell) => { lit = cell && cell[1]; redraw(); },
+    onPin: ([, filter]) => change({ filter }),
+    onLook: (cell) => { lit = cell && cell[1]; redraw(); },
   });
   const table = element("tbody");
   const caption = "How large the numbers are on the held-out images, sign aside. A bar is half a "
@@ -264,6 +279,7 @@ async function render({ model, el }) {
     + "root of the mean square.";
   const head = ["layer", "activations", "gradients dw"].map((text) =>
     element("th", { scope: "col" }, text));
+  keepKeys(el);
   el.classList.add("cnn-explorer", "cnn-training");
   el.append(
     element("div", { class: "cnn-controls" }, chooser),
@@ -362,7 +378,7 @@ async function render({ model, el }) {
       return range(count).map((k) => {
         const own = kernel
           ? values.slice(k * size, (k + 1) * size) : values.filter((_, n) => n % size === k);
-        const [least, largest] = [Math.min(...own), Math.max(...own)].map(short);
+        const [least, largest] = [Math.min(...own), Math.max(...own)].map(digits);
         const span = least === largest ? `all ${least}` : `from ${least} to ${largest}`;
         if (k === filter) spans[part] = span;
         const rows = tiled(own, kernel ? shape.slice(1) : [shape[0], shape[1], 1]);
@@ -383,7 +399,7 @@ async function render({ model, el }) {
       paintPicture(canvas, rows, most, signed);
     }));
     if (tiles.chosen[1] !== filter) tiles.focus([tiles.chosen[0], filter], false);
-    const [w, a, dz] = pictures.map(([{ most }]) => short(most));
+    const [w, a, dz] = pictures.map(([{ most }]) => digits(most));
     write(scales, `Full colour: kernels ${w} (the largest of all steps), maps ${a}, deltas ${dz} `
       + "(of this step). Blue cells with a dash are negative, red ones positive.");
     return spans;
@@ -395,4 +411,4 @@ async function render({ model, el }) {
   return () => { play.stop(); off(); offData(); };
 }
 
-export default { render, check };
+export default { initialize, render, check };

@@ -1,0 +1,58 @@
+"""Joins the modules of an explorer's front end into one: what one imports stands before it.
+
+A front end is one text, for anywidget and for a page that asks for nothing. The modules are written
+with real imports, for editors and checkers; here the imports become the order of one scope.
+"""
+
+import re
+from functools import cache
+from pathlib import Path
+
+FOLDER = Path(__file__).parent / "scripts"
+_IMPORT = re.compile(r'^import \{([^}]*)\} from "\./(\w+)\.js";\n', re.MULTILINE)
+_DECLARED = re.compile(
+    r"^(?P<export>export )?(?:async )?(?:function|class|const|let) (?P<names>\w+|[\[{][^=]*[\]}])",
+    re.MULTILINE,
+)
+
+
+@cache
+def source(name: str) -> str:
+    """The text of the file `name`.js."""
+    return (FOLDER / f"{name}.js").read_text(encoding="utf-8")
+
+
+def joined(entry: str) -> str:
+    """Put a module and all that it imports into one text with the default export of `entry`.
+
+    Each module stands once, after those that it imports. A name that two of them declare, one that
+    is imported and not exported, and a circle of imports are errors of ours: ValueError.
+    """
+    order: list[str] = []
+    _visit(entry, order, ())
+    owners: dict[str, str] = {}
+    for name in order:
+        for declared in _names(source(name)):
+            if owners.setdefault(declared, name) != name:
+                raise ValueError(f"{name}.js and {owners[declared]}.js both declare {declared}")
+    texts = [_IMPORT.sub("", source(name)) for name in order]
+    return "\n".join(re.sub(r"^export (?!default)", "", text, flags=re.M) for text in texts)
+
+
+def _visit(name: str, order: list[str], above: tuple[str, ...]) -> None:
+    if name in above:
+        raise ValueError(f"{' imports '.join([*above, name])}: a circle")
+    if name in order:
+        return
+    for names, other in _IMPORT.findall(source(name)):
+        missing = set(re.split(r"[\s,]+", names.strip(" \n,"))) - _names(source(other), True)
+        if missing:
+            raise ValueError(f"{name}.js imports {min(missing)}; {other}.js does not export it")
+        _visit(other, order, (*above, name))
+    order.append(name)
+
+
+def _names(text: str, exported: bool = False) -> set[str]:
+    """What a module declares at its top, or only what it exports."""
+    found = [m for m in _DECLARED.finditer(text) if m["export"] or not exported]
+    return {name for m in found for name in re.findall(r"\w+", m["names"])}

@@ -1,0 +1,24 @@
+// For `make lint`: names that nobody declares, imports that nobody uses, code that is never reached.
+
+const browser = [
+  "document", "window", "location", "history", "console", "URL", "Blob", "Response", "ImageData",
+  "Path2D", "DecompressionStream", "ResizeObserver", "IntersectionObserver", "setTimeout",
+  "setInterval", "clearInterval", "queueMicrotask", "structuredClone", "matchMedia", "atob",
+  "getComputedStyle", "performance",
+];
+
+export default [
+  {
+    files: ["cnnlib/book/widgets/scripts/*.js"],
+    languageOptions: {
+      ecmaVersion: 2024, sourceType: "module",
+      globals: Object.fromEntries(browser.map((name) => [name, "readonly"])),
+    },
+    rules: {
+      "no-undef": "error", "no-unused-vars": ["error", { argsIgnorePattern: "^_", varsIgnorePattern: "^_", ignoreRestSiblings: true }],
+      "no-unreachable": "error", "no-dupe-keys": "error", "no-self-assign": "error", "no-shadow": "off",
+      eqeqeq: ["error", "always", { null: "ignore" }], "prefer-const": ["error", { destructuring: "all" }], "no-var": "error",
+    },
+  },
+  { files: ["cnnlib/book/widgets/scripts/host.js"], languageOptions: { sourceType: "script" }, rules: { "no-unused-vars": "off" } },
+];

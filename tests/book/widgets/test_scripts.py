@@ -1,0 +1,57 @@
+"""The modules of a front end become one text: in order, once each, or an error of ours."""
+
+import re
+
+import pytest
+
+pytest.importorskip("anywidget")
+
+from cnnlib.book.widgets import scripts
+
+
+@pytest.fixture
+def modules(monkeypatch):
+    """Modules by their names, instead of the files."""
+    texts = {}
+    monkeypatch.setattr(scripts, "source", texts.__getitem__)
+    return texts
+
+
+def test_a_module_stands_once_after_what_it_imports(modules):
+    modules["a"] = 'import { c } from "./c.js";\nimport {\n  b,\n} from "./b.js";\n\nuse(b, c);\n'
+    modules["b"] = 'import { c } from "./c.js";\nexport const b = c;\n'
+    modules["c"] = "export const c = 1;\n"
+    joined = scripts.joined("a")
+    assert re.sub(r"\n+", "\n", joined) == "const c = 1;\nconst b = c;\nuse(b, c);\n"
+
+
+def test_the_default_export_of_the_entry_stays(modules):
+    modules["a"] = "export function f() {}\nexport default { f };\n"
+    assert scripts.joined("a") == "function f() {}\nexport default { f };\n"
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "reason"),
+    [
+        ('import { no } from "./b.js";\n', "const no = 1;\n", "a.js imports no; b.js does not"),
+        ('import { f } from "./b.js";\nconst g = 1;\n', "export const f = 1;\nlet g = 2;\n",
+         "a.js and b.js both declare g"),
+        ('import { f } from "./b.js";\nconst [x, g] = 1;\n', "export const f = 1;\nclass g {}\n",
+         "both declare g"),
+        ('import { f } from "./b.js";\nexport const h = 1;\n',
+         'import { h } from "./a.js";\nexport const f = 1;\n', "a imports b imports a: a circle"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_joined_is_an_error(modules, a, b, reason):
+    modules |= {"a": a, "b": b}
+    with pytest.raises(ValueError, match=reason):
+        scripts.joined("a")
+
+
+def test_every_script_belongs_to_a_front_end():
+    entries = ("convolution", "pooling", "network", "training", "keeper")
+    joined = [scripts.joined(entry) for entry in entries]
+    for file in scripts.FOLDER.glob("*.js"):
+        if file.stem != "host":
+            first = file.read_text(encoding="utf-8").split("\n")[0]
+            assert any(first in text for text in joined), file.name
