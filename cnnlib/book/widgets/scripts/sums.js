@@ -41,7 +41,7 @@ export class Window {
     this.stride = perAxis("stride", stride, n, 1);
     this.dilation = perAxis("dilation", dilation, n, 1);
     if (typeof flip !== "boolean") {
-      throw new InputError(`flip is ${repr(flip)}; expected True for a convolution, or False`);
+      throw new InputError(`flip is ${repr(flip)}; expected True or False`);
     }
     this.flip = flip;
     this.padding = center === null ? readPadding(padding, n) : null;
@@ -100,6 +100,7 @@ export class Window {
     return this.axes(P).map((axis) => axis.outputs);
   }
   connections(P) {
+    perAxis("input_shape", P, P.length, 1, tuple(P));
     let rows = [[0, 0, 0]];
     for (const axis of this.axes(P)) {
       const { outputs: I, kernel: U, inputs } = axis;
@@ -130,13 +131,16 @@ export function readPadding(padding, axes) {
   const wrong = (reason) => new InputError(`padding is ${repr(padding)}${reason}`);
   if (padding === null) return "valid";
   if (["valid", "same", "full"].includes(padding)) return padding;
-  if (typeof padding === "string") throw wrong("; the words are 'valid', 'same' and 'full'");
+  if (typeof padding === "string") throw wrong("; expected 'valid', 'same' or 'full'");
+  if (!Array.isArray(padding) && !Number.isInteger(padding)) {
+    throw wrong("; expected a word, an integer, one integer per axis, or one pair (before, after) " +
+      "per axis");
+  }
   if (!Array.isArray(padding)) return both(padding);
   if (!padding.some(Array.isArray)) {
     if (axes > 1 || padding.length !== 2) return both(padding);
-    const [before, after] = padding.map(repr);
-    throw wrong(`, but there is one spatial axis; for ${before} cells before and ${after} after ` +
-      `write ((${before}, ${after}),)`);
+    throw wrong(", but there is one spatial axis; for cells before and after it write " +
+      `((${padding.map(repr).join(", ")}),)`);
   }
   if (padding.length !== axes || padding.some((pair) => pair.length !== 2)) {
     throw wrong(`; expected ${axes} pairs (before, after), one per spatial axis`);
