@@ -12,7 +12,7 @@ from numpy.typing import DTypeLike, NDArray
 from traitlets import Any as Anything
 from traitlets import Dict, TraitError, validate
 
-from cnnlib.arrays import read_integer, read_kind, read_word
+from cnnlib.arrays import MOST, read_integer, read_kind, read_word
 from cnnlib.data.files import blaming
 from cnnlib.errors import InputError, shown
 from cnnlib.learning.layers import Conv, Dense, Flatten, MaxPool, ReLU, Sigmoid, Softmax
@@ -64,7 +64,7 @@ class NetworkExplorer(Explorer):
     _css = style("network")
 
     lens = Read(read_word, "forward", ("forward", "backward")).tag(**STATE)
-    digit = Read(read_integer, 14, 0).tag(**STATE)
+    digit = Read(read_integer, 14, -MOST).tag(**STATE)
     drawing = Read(read_kind, "", str, "what write_image gives").tag(**STATE)
     target = Anything(None).tag(**STATE)
     cell = Read(read_list, ["conv2", 3, 3, 0], '["softmax1", 7]').tag(**STATE)

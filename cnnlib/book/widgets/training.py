@@ -9,7 +9,7 @@ from matplotlib.ticker import LogLocator
 from numpy.typing import NDArray
 from traitlets import Dict, TraitError, observe, validate
 
-from cnnlib.arrays import read_integer, read_kind
+from cnnlib.arrays import MOST, read_integer, read_kind
 from cnnlib.errors import InputError
 from cnnlib.errors import shown as short
 
@@ -72,10 +72,10 @@ class TrainingExplorer(Explorer):
     _css = style("training")
 
     recordings = Read(_read_recordings, ["adam", "large"]).tag(**STATE)
-    shown = Read(read_integer, 0, 0).tag(**STATE)
-    step = Read(read_integer, 0, 0).tag(**STATE)
+    shown = Read(read_integer, 0, -MOST).tag(**STATE)
+    step = Read(read_integer, 0, -MOST).tag(**STATE)
     layer = Read(read_kind, "conv1", str, "the name of a convolution").tag(**STATE)
-    filter = Read(read_integer, 0, 0).tag(**STATE)
+    filter = Read(read_integer, 0, -MOST).tag(**STATE)
     data = Dict(read_only=True).tag(sync=True)  # the shipped ones among the recordings, by name
 
     def __init__(self, **traits: Any) -> None:

@@ -419,7 +419,7 @@ def test_colours_can_be_chosen_and_stay_chosen(site, visit):
 
 def test_the_place_and_the_folds_are_kept(site, visit):
     page = visit(site / "01_forward_pass.html")
-    fold = page.locator("main details").nth(3)
+    fold = page.locator("main details:not(.cnn-explorer details)").nth(3)
     fold.evaluate("fold => { fold.open = true; scrollTo(0, 5000); }")
     until(page, "(localStorage.getItem(`open:${location.pathname}`) || '').includes('3')")
     place = page.evaluate("scrollY")

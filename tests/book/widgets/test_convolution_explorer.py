@@ -109,7 +109,7 @@ REFUSED = [
     (
         "input",
         np.zeros((11, 3)),
-        "input has shape (11, 3); expected one channel of one image: 1 or 2 axes of at most 10 cells",
+        "input has shape (11, 3); expected one channel of one image: 1 or 2 axes of at most 10",
     ),
     ("input", np.zeros((2, 2, 2)), "input has shape (2, 2, 2)"),
     ("kernel", [["a", "b"]], "kernel has dtype"),

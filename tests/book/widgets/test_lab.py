@@ -91,6 +91,17 @@ def answer(address):
     raise TimeoutError(f"JupyterLab did not answer at {address}")
 
 
+def end_sessions(address):
+    """End the kernels of the notebooks that were open."""
+    for session in answer(f"{address}/api/sessions"):
+        request = urllib.request.Request(
+            f"{address}/api/sessions/{session['id']}",
+            headers={"Authorization": f"token {TOKEN}"},
+            method="DELETE",
+        )
+        urllib.request.urlopen(request, timeout=PATIENCE).close()
+
+
 class Kernel:
     """The notebook's own kernel, asked beside the page."""
 
@@ -202,10 +213,12 @@ playground(lambda stride: plt.figure(figsize=(stride, 1)), "As wide as the strid
 @pytest.mark.parametrize("playing", [False, True], ids=["explorer", "playground"])
 @pytest.mark.parametrize("application", ["lab/tree", "notebooks"])
 def test_a_saved_notebook_shows_its_stills_when_it_is_opened_again(
-    browser, lab, notebook, application, playing
+    browser, lab, application, playing
 ):
-    address, _ = lab
-    answer(f"{address}/api/status")
+    address, runtime = lab
+    notebook = runtime.parent / "chapter.ipynb"
+    end_sessions(address)
+    first_explorer(notebook)
     if playing:  # without any explorer
         chapter = nbformat.read(notebook, as_version=4)  # it names the kernel
         chapter.cells = [nbformat.v4.new_code_cell(PLAYGROUND)]
@@ -226,13 +239,7 @@ def test_a_saved_notebook_shows_its_stills_when_it_is_opened_again(
     assert all(data["text/plain"].count(":") for data in stills[-1:])  # its text as well
     assert page.locator(".widget-slider" if playing else ".cnn-explorer").count() >= 1  # still live
     context.close()
-    for session in answer(f"{address}/api/sessions"):
-        request = urllib.request.Request(
-            f"{address}/api/sessions/{session['id']}",
-            headers={"Authorization": f"token {TOKEN}"},
-            method="DELETE",
-        )
-        urllib.request.urlopen(request, timeout=PATIENCE).close()
+    end_sessions(address)
     context, page = opened(browser, address, application)
     still = page.locator(".jp-OutputArea img").last
     still.wait_for()
@@ -242,6 +249,8 @@ def test_a_saved_notebook_shows_its_stills_when_it_is_opened_again(
     assert page.get_by_text("model not found").count() == 0
     page.wait_for_function(READY)  # a kernel that is starting would keep the server from ending
     context.close()
+    end_sessions(address)
+    first_explorer(notebook)
 
 
 def test_the_picture_of_the_imports_is_drawn(visit):

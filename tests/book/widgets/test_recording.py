@@ -219,7 +219,7 @@ def test_what_cannot_be_recorded_is_refused():
         take(image=8)
     with pytest.raises(InputError, match="steps"):
         take(steps=0)
-    with pytest.raises(InputError, match=r"'best'; there are adam, large"):
+    with pytest.raises(InputError, match=r"'best'; expected 'adam', 'large'"):
         load("best")
 
 

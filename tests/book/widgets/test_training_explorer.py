@@ -71,9 +71,9 @@ REFUSED = [
     ({"layer": "conv3"}, "layer is 'conv3'; expected one of conv1, conv2"),
     ({"layer": "dense1"}, "layer is 'dense1'; expected one of conv1, conv2"),
     ({"filter": 4}, "filter is 4; expected 0 to 3"),
-    ({"recordings": ["best"]}, "no recording 'best'; there are adam, "),
-    ({"recordings": []}, "length"),
-    ({"recordings": ["adam"] * 3}, "length"),
+    ({"recordings": ["best"]}, "name is 'best'; expected 'adam', "),
+    ({"recordings": []}, "recordings has 0 entries; expected one or two"),
+    ({"recordings": ["adam"] * 3}, "recordings has 3 entries"),
     ({"recordings": [{"format": "cnnlib recording 0"}]}, "expected a name or what `record`"),
     ({"recordings": [7]}, "expected a name or what `record`"),
 ]

@@ -1,7 +1,8 @@
 // What the text and the formulas do without: copying, remembered folds, explorers.
 (() => {
   // Folded parts stay as the reader left them. This runs before the browser restores the place.
-  const folds = [...document.querySelectorAll("main details")];
+  const every = [...document.querySelectorAll("main details")];
+  const folds = every.filter((fold) => !fold.closest(".cnn-explorer")); // those have their own
   const key = `open:${location.pathname}`;
   try {
     const open = new Set(JSON.parse(localStorage.getItem(key) || "[]"));
