@@ -63,7 +63,7 @@ TAKES = {
     "share": {"0"}, "spread": {"0", "1.5", "10**30"}, "truth": {"True", "0"},
     "text": {"'no'", "a long text"}, "words": {"'no'", "''", "a long text"}, "path": {"'no'"},
     "may be empty": {"()", "{}", "''", "an empty array"}, "function": {"a function", "a class"},
-    "titles": {"'no'", "b'no'", "unequal rows"},
+    "titles": {"'no'", "b'no'", "unequal rows"}, "empty word": {"''"},
 }
 # Kinds by the names of arguments; one with a question mark takes None as well.
 KINDS = {name: kind for kind, names in {
@@ -318,7 +318,8 @@ def optimizers(of, method, _):
 
 
 def diagnoses(of, method, _):
-    none = {"stride": "integer?", "padding": "from 0?"}
+    none = {"stride": "integer?", "padding": "from 0?", "axes": "integer", "channels": "integer?",
+            "limits": "may be empty", "activation": "empty word?"}
     for name in ("diagnose", "diagnose_pool", "diagnose_head", "diagnose_step", "channels_first",
                  "true_convolution"):
         yield of(getattr(diagnosis, name), fn=lambda *_: {}, kinds=none)

@@ -258,7 +258,7 @@ def read_setting(
     name: str, value: int | Sequence[int] | str | None, least: int, axes: int = 2
 ) -> Any:
     """Check a stride or a padding that the reader fixes: None, an integer, one for each axis."""
-    if value is None or (name == "padding" and value == "same"):
+    if value is None or (name == "padding" and isinstance(value, str) and value == "same"):
         return value
     read = per_axis(name, value, axes, least)
     if name == "padding" and max(read) > 3:

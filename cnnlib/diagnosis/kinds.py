@@ -35,7 +35,7 @@ def not_linear(call: Callable[[Case], np.ndarray | None], pairs: Pairs) -> bool:
     `call` gives the z of another configuration, or None.
     """
     case = max((case for case, _ in pairs), key=lambda case: case.dz.size)
-    for name in ("x", "w"):
+    for name in "xw":
         array = getattr(case, name)
         zs = [call(replace(case, **{name: times * array})) for times in (-1, 0, 1, 2)]
         shapes = {None if z is None else z.shape for z in zs}

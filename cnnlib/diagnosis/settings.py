@@ -5,7 +5,8 @@ from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import Any, Protocol
 
-from cnnlib.errors import InputError
+from cnnlib.arrays import read_word
+from cnnlib.errors import InputError, shown
 from cnnlib.geometry import Pads, Shape
 
 
@@ -123,12 +124,12 @@ _LEAST = 4  # configurations from which a limit is read, or a verdict given
 def read_limits(names: Iterable[str]) -> list[Setting]:
     """The limits of these names, in an order in which one does not undo another."""
     known = {limit.name: limit for limit in _LIMITS}
-    if isinstance(names, str):
-        names = (names,)
-    for name in names:
-        if name not in known:
-            raise InputError(f"limits has {name!r}; known are {', '.join(map(repr, known))}")
-    return [limit for limit in _LIMITS if limit.name in set(names)]
+    given = (names,) if isinstance(names, str) else names
+    if not isinstance(given, tuple | list | set | frozenset):
+        raise InputError(f"limits is {shown(names)}; expected the names of some, as in 'stride 1'")
+    for name in given:
+        read_word("an entry of limits", name, known)
+    return [limit for limit in _LIMITS if limit.name in given]
 
 
 def built(facts: Facts, limits: Sequence[Setting]) -> Facts:

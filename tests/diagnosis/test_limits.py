@@ -162,7 +162,9 @@ def test_pools_are_built_with_any_two_limits():
 
 
 def test_an_unknown_limit_is_refused_with_the_known_ones():
-    with pytest.raises(InputError, match="limits has 'square'; known are 'stride 1', 'padding 0'"):
+    with pytest.raises(
+        InputError, match="an entry of limits is 'square'; expected 'stride 1', 'padding 0'"
+    ):
         diagnose(right, limits=["square"])
 
 
