@@ -3,9 +3,9 @@
 After step k the whole state is: the parameters and buffers, those before step k (they gave the last
 loss, which is where a training that diverges returns to), the optimizer's memory and counts, the
 number of the epoch, the state of the random numbers before its shuffle, that of Generators which
-layers have, and the history. A training
-that starts from it shuffles the epoch again, passes over the batches that it has seen, and goes on
-with the same numbers in the same order: it ends with the same bits.
+layers have, and the history. A training that starts from it shuffles the epoch again, passes over
+the batches that it has seen, and goes on with the same numbers in the same order: it ends with the
+same bits.
 """
 
 import math
@@ -138,7 +138,8 @@ class TrainingState:
             tree = storage.read(self.path)
             self._refuse_another(tree, most)
             state, history = self._parts(tree)
-            there, here = tree.get("arithmetic", arithmetic()), arithmetic()
+            here = arithmetic()
+            there = tree.get("arithmetic", here)
             changed = [f"{k} {there.get(k)!s:.80} there and {v} here" for k, v in here.items()]
         if there != here:
             warnings.warn(
