@@ -37,6 +37,7 @@ import summary
 from convolution import WORKLOADS, Workload
 
 import cnnlib
+from cnnlib.data.files import write
 from cnnlib.sums.choice import faster
 
 ROOT = Path(__file__).parents[1]
@@ -251,13 +252,13 @@ def main() -> None:
             record = merged(json.loads(given.json.read_text()), record)
         if given.json:
             given.json.parent.mkdir(exist_ok=True)
-            given.json.write_text(json.dumps(record) + "\n")
+            write(given.json, (json.dumps(record) + "\n").encode())
     found = summary.figures(record)
     if given.summary:
-        CHAPTER.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+        write(CHAPTER, (json.dumps(found, indent=1) + "\n").encode())
         table = report.markdown(found)
         readme = report.README_TABLE.sub(lambda _: table, README.read_text(encoding="utf-8"))
-        README.write_text(readme, encoding="utf-8")
+        write(README, readme.encode())
     print(report.markdown(found) if given.markdown else report.text(found))
 
 

@@ -22,6 +22,7 @@ from cnnlib.book.widgets import (
     PoolingExplorer,
     TrainingExplorer,
 )
+from cnnlib.data.files import write
 
 RESULTS = Path(__file__).parents[1] / "build" / "measure.json"
 GOAL = 16.0  # milliseconds: 60 pictures in a second
@@ -131,7 +132,7 @@ def main() -> None:
     known = json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.exists() else {}
     known["explorers"] = {"goal": GOAL, "milliseconds a step, median": medians}
     RESULTS.parent.mkdir(exist_ok=True)
-    RESULTS.write_text(json.dumps(known, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+    write(RESULTS, (json.dumps(known, indent=2, sort_keys=True) + "\n").encode())
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ from pathlib import Path
 from playwright.sync_api import sync_playwright
 
 from cnnlib.book.publish.pdf import browser
+from cnnlib.data.files import write
 
 HTML, RECORD = Path("build/html"), Path("build/measure.json")
 # Text, font, style and scripts of a page, one figure and the site in bytes; times in seconds.
@@ -71,7 +72,8 @@ def main() -> int:
         chromium.close()
     total = sum(path.stat().st_size for path in HTML.rglob("*") if path.is_file())
     record = json.loads(RECORD.read_text()) if RECORD.exists() else {}
-    RECORD.write_text(json.dumps(record | {"pages": measured, "site": total}, indent=1) + "\n")
+    record |= {"pages": measured, "site": total}
+    write(RECORD, (json.dumps(record, indent=1) + "\n").encode())
 
     columns = {"page": 1e3, "gzipped": 1e3, "figure": 1e3, "text": 1, "explorer": 1, "explorers": 1}
     print(f"{'':20}" + "".join(f"{column:>10}" for column in columns))

@@ -30,7 +30,7 @@ from measure import blas
 
 import cnnlib
 from cnnlib.book.earlier.chapter_5 import classical, modern
-from cnnlib.data import _FILES, digits, mnist
+from cnnlib.data import _FILES, digits, files, mnist
 from cnnlib.diagnosis.mistakes import trainings
 from cnnlib.learning.network import Network
 from cnnlib.learning.optimizers import Adam
@@ -179,7 +179,7 @@ def clinic_results() -> dict[str, object]:
 
 def write(name: str, contents: dict[str, object]) -> None:
     text = json.dumps(contents, indent=1, ensure_ascii=False)
-    (RESULTS / name).write_text(text + "\n", encoding="utf-8")
+    files.write(RESULTS / name, (text + "\n").encode())
 
 
 PARTS = {

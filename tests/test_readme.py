@@ -52,6 +52,13 @@ def test_the_arrows_and_the_table_show_each_import_and_no_other():
     assert drawn <= told <= ways
 
 
+def test_the_tests_that_hold_the_promises_exist():
+    named = re.findall(r"`(tests/[\w./]+)`", README)
+    assert len(named) >= 10
+    for path in named:
+        assert (ROOT / path).exists(), path
+
+
 def test_the_links_lead_somewhere():
     for target in re.findall(r"\]\(([^)#:]+)\)", README):
         assert (ROOT / target).exists(), target
