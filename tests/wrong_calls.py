@@ -71,16 +71,18 @@ KINDS = {name: kind for kind, names in {
     "array?": "b",
     "integer": "stride dilation kernel window input_shape filters outputs entries epochs batch "
                "count size fan_in fan_out inputs",
-    "from 0": "cell seed start position output weight digit shown step_ filter channel image",
+    "from 0": "cell seed start position output weight digit shown step_ filter channel image "
+              "warm_up",
     "from 0?": "padding center",
     "truth": "flip count_padding bias training progress relu rotated mark_center indices overhang "
-             "markers",
-    "positive": "lr step peak", "positive?": "epsilon", "share": "momentum beta1 beta2",
+             "markers decoupled",
+    "positive": "lr step peak most", "positive?": "epsilon clip_norm",
+    "share": "momentum beta1 beta2",
     "share?": "rho",
-    "spread": "init", "shape": "shape",
+    "spread": "init weight_decay", "shape": "shape",
     "nothing": "method form quantity kind rng network optimizer loss layers dtype params grads "
                "architecture lens pool layer id name z_kind recordings probe figure table outputs_",
-    "nothing?": "validation", "path": "path", "path?": "checkpoint",
+    "nothing?": "validation schedule", "path": "path", "path?": "checkpoint",
     "function": "fn f draw", "text": "alt",
     "words": "about drawing_", "words?": "title note xlabel ylabel missing x_title z_title",
     "may be empty": "classes rows columns_ lines times histories highlight log copying_ points_",
@@ -308,6 +310,9 @@ def trainings(of, method, _):
 
 def optimizers(of, method, _):
     p = np.ones(2)
+    yield of(learning.clip_gradients, grads={"w": p}, most=1.0)
+    yield of(learning.Cosine, peak=1.0, steps=8, kinds={"steps": "integer"})
+    yield method("Cosine()", lambda: learning.Cosine(1.0, 8), t=3, kinds={"t": "integer"})
     for name in ("SGD", "Momentum", "RMSprop", "Adam"):
         kind = getattr(learning, name)
         yield of(kind, lr=0.1)

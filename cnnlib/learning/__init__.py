@@ -34,7 +34,8 @@ from .losses import (
     SoftmaxCrossEntropy,
 )
 from .network import Network, Trace
-from .optimizers import SGD, Adam, Momentum, Optimizer, RMSprop
+from .optimizers import SGD, Adam, Momentum, Optimizer, RMSprop, clip_gradients
+from .schedules import Cosine
 from .training import History, Step, batches, evaluate, fit, steps
 
 __all__ = [
@@ -43,6 +44,7 @@ __all__ = [
     "AvgPool",
     "BinaryCrossEntropy",
     "Conv",
+    "Cosine",
     "CrossEntropy",
     "Dense",
     "Flatten",
@@ -65,6 +67,7 @@ __all__ = [
     "Trace",
     "batches",
     "check_gradients",
+    "clip_gradients",
     "evaluate",
     "first_weights",
     "fit",

@@ -28,6 +28,7 @@ from .optimizers import Optimizer
 
 EVERY = 10.0  # seconds from one writing to the next
 BUFFERS = {"params": "buffers", "before": "buffers_before"}  # those that belong to parameters
+LATER = {"clip_norm": None, "rates": None}  # files from before there were these have none
 PLACES = {"pos": 624, "buffer_pos": 4}  # in NumPy's bit generators: it would read beyond them
 
 
@@ -72,7 +73,8 @@ class TrainingState:
             self.writer = secrets.token_hex(8)  # no other training writes the same file
             run["checksum_of_the_data"] = storage.digest({str(n): a for n, a in enumerate(data)})
             run |= {"network": network.architecture(), "optimizer": type(optimizer).__name__}
-            run |= {"settings": _settings(optimizer), "rng": type(rng.bit_generator).__name__}
+            settings = _settings(optimizer, scheduled=run.get("rates") is not None)
+            run |= {"settings": settings, "rng": type(rng.bit_generator).__name__}
             self.run = storage.plain(run)
 
     def begin(self, epoch: int) -> None:
@@ -167,9 +169,10 @@ class TrainingState:
         cure = "or give another path for a new training"
         if "run" not in tree:
             raise InputError(f"checkpoint {self.path} holds no training: delete it, {cure}")
+        there = LATER | tree["run"]
         for name, given in self.run.items():
-            if tree["run"][name] != given:
-                why = f"{name} is {tree['run'][name]!s:.500} there and {given!s:.500} here"
+            if there[name] != given:
+                why = f"{name} is {there[name]!s:.500} there and {given!s:.500} here"
                 why = f"checkpoint {self.path} is of another training: {why}"
                 raise InputError(f"{why}. Mend it, {cure}")
         if tree["lengths"]["loss"] > most:
@@ -248,6 +251,14 @@ def _check_bits(bits: np.random.BitGenerator, state: Mapping[str, Any]) -> None:
     type(bits)(0).state = state  # or an error
 
 
-def _settings(optimizer: Optimizer) -> dict[str, Any]:
-    """The optimizer's arguments; files have always called the learning rate `_lr`."""
-    return {"_lr" if name == "lr" else name: a for name, a in optimizer.config().items()}
+def _settings(optimizer: Optimizer, *, scheduled: bool) -> dict[str, Any]:
+    """The optimizer's arguments; files have always called the learning rate `_lr`.
+
+    Files from before there was a weight decay have none; with a schedule `lr` is always another.
+    """
+    config = optimizer.config()
+    if not config.get("weight_decay"):
+        config = {k: a for k, a in config.items() if k not in ("weight_decay", "decoupled")}
+    if scheduled:
+        del config["lr"]
+    return {"_lr" if name == "lr" else name: a for name, a in config.items()}

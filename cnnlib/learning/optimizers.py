@@ -8,6 +8,15 @@ remembers is 0 before the first, and products and roots are taken entry by entry
 In the Keras form some constants pass through float32, as they do in Keras whatever the dtype of
 the parameters. That is why the two agree to rounding in float64 as well. (Keras does the same to
 the learning rate unless `keras.config.set_floatx('float64')` is on; here lr keeps its value.)
+
+Every rule takes a weight decay λ, which pulls each parameter towards 0, biases too. Coupled, it is
+the slope of λ/2 Σ p² in the loss, and passes through the rule; decoupled, it passes by:
+
+    coupled:    g = g + λ p        before the rule
+    decoupled:  p = p - lr λ p     before the rule
+
+In plain gradient descent the two are the same. PyTorch's `weight_decay` is coupled but in `AdamW`;
+Keras's `weight_decay` is always decoupled. `Adam(weight_decay=0.01, decoupled=True)` is AdamW.
 """
 
 import math
@@ -18,7 +27,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from cnnlib.arrays import read_array, read_kind, read_number, read_positive, read_word
+from cnnlib.arrays import read_array, read_kind, read_number, read_positive, read_truth, read_word
 from cnnlib.errors import InputError, shown
 
 from .configured import Configured
@@ -33,7 +42,7 @@ EPSILON = {"torch": 1e-8, "keras": 1e-7}
 
 
 class Optimizer(Configured, ABC):
-    """The learning rate, the checks, and for each parameter a memory and a count of its steps.
+    """Learning rate, weight decay, checks; for each parameter a memory and a count of its steps.
 
     `lr` may be assigned at any time. `memory[name][letter]` and `steps[name]` are all there is of
     state: the arrays of the rule and t, for the parameter of that name.
@@ -41,8 +50,11 @@ class Optimizer(Configured, ABC):
 
     letters: tuple[str, ...] = ()  # of the arrays that the rule remembers
 
-    def __init__(self, lr: float) -> None:
+    def __init__(self, lr: float, *, weight_decay: float = 0.0, decoupled: bool = False) -> None:
         self.lr = lr
+        wanted = "a finite number from 0 on"
+        self.weight_decay = read_number("weight_decay", weight_decay, wanted, lambda λ: λ >= 0)
+        self.decoupled = read_truth("decoupled", decoupled)
         self.memory: dict[str, Memory] = {}
         self.steps: dict[str, int] = {}
 
@@ -76,6 +88,10 @@ class Optimizer(Configured, ABC):
                 self.memory[name] = {letter: np.zeros_like(p) for letter in self.letters}
             t = self.steps[name] = self.steps.get(name, 0) + 1
             g = np.asarray(grads[name], dtype=p.dtype)  # else a float64 g would widen the sums
+            if self.weight_decay and self.decoupled:
+                p -= self.lr * self.weight_decay * p
+            elif self.weight_decay:
+                g = g + self.weight_decay * p
             self._update(p, g, t, self.memory[name])
 
     @abstractmethod
@@ -123,11 +139,15 @@ class SGD(Optimizer):
     ----------
     lr : float
         Learning rate, positive.
+    weight_decay : float
+        λ, from 0 on.
+    decoupled : bool
+        Whether the decay passes by the rule: makes no difference here but of rounding.
 
     Raises
     ------
     InputError
-        If lr is not a positive number.
+        If a number is out of its range.
 
     Examples
     --------
@@ -135,6 +155,12 @@ class SGD(Optimizer):
     >>> SGD(lr=0.5).step(params, {"b": np.array([2, -2])})
     >>> params["b"].tolist()
     [2.0, 5.0]
+
+    With a weight decay of 1/2 and no slope, every parameter loses a quarter of itself.
+
+    >>> SGD(lr=0.5, weight_decay=0.5).step(params, {"b": np.zeros(2)})
+    >>> params["b"].tolist()
+    [1.5, 3.75]
     """
 
     def _update(self, p: NDArray, g: NDArray, t: int, memory: Memory) -> None:
@@ -157,6 +183,10 @@ class Momentum(Optimizer):
     momentum : float
         μ, from 0 to below 1.
     form : 'torch' or 'keras'
+    weight_decay : float
+        λ, from 0 on.
+    decoupled : bool
+        Whether the decay passes by the rule.
 
     Raises
     ------
@@ -176,8 +206,16 @@ class Momentum(Optimizer):
 
     letters = ("v",)
 
-    def __init__(self, lr: float, momentum: float = 0.9, *, form: Form = "torch") -> None:
-        super().__init__(lr)
+    def __init__(
+        self,
+        lr: float,
+        momentum: float = 0.9,
+        *,
+        form: Form = "torch",
+        weight_decay: float = 0.0,
+        decoupled: bool = False,
+    ) -> None:
+        super().__init__(lr, weight_decay=weight_decay, decoupled=decoupled)
         self.form = read_word("form", form, FORMS)
         self.momentum = _fraction("momentum", momentum)
 
@@ -210,6 +248,10 @@ class RMSprop(Optimizer):
     epsilon : float, optional
         ε, positive. None: 1e-8 (torch) or 1e-7 (keras).
     form : 'torch' or 'keras'
+    weight_decay : float
+        λ, from 0 on.
+    decoupled : bool
+        Whether the decay passes by the rule.
 
     Raises
     ------
@@ -235,8 +277,10 @@ class RMSprop(Optimizer):
         rho: float | None = None,
         epsilon: float | None = None,
         form: Form = "torch",
+        weight_decay: float = 0.0,
+        decoupled: bool = False,
     ) -> None:
-        super().__init__(lr)
+        super().__init__(lr, weight_decay=weight_decay, decoupled=decoupled)
         self.form = read_word("form", form, FORMS)
         self.rho = _fraction("rho", RHO[form] if rho is None else rho)
         self.epsilon = read_positive("epsilon", EPSILON[form] if epsilon is None else epsilon)
@@ -260,7 +304,8 @@ class Adam(Optimizer):
         torch:  p = p - lr (m / (1 - β1ᵗ)) / (√(v / (1 - β2ᵗ)) + ε)
         keras:  p = p - lr √(1 - β2ᵗ) / (1 - β1ᵗ) m / (√v + ε)
 
-    So ε counts for more in the keras form while t is small.
+    So ε counts for more in the keras form while t is small. With a decoupled weight decay it is
+    AdamW: each parameter loses the same share of itself, whatever the size of its gradients.
 
     Parameters
     ----------
@@ -271,6 +316,10 @@ class Adam(Optimizer):
     epsilon : float, optional
         ε, positive. None: 1e-8 (torch) or 1e-7 (keras).
     form : 'torch' or 'keras'
+    weight_decay : float
+        λ, from 0 on.
+    decoupled : bool
+        Whether the decay passes by the rule.
 
     Raises
     ------
@@ -297,8 +346,10 @@ class Adam(Optimizer):
         beta2: float = 0.999,
         epsilon: float | None = None,
         form: Form = "torch",
+        weight_decay: float = 0.0,
+        decoupled: bool = False,
     ) -> None:
-        super().__init__(lr)
+        super().__init__(lr, weight_decay=weight_decay, decoupled=decoupled)
         self.form = read_word("form", form, FORMS)
         self.beta1 = _fraction("beta1", beta1)
         self.beta2 = _fraction("beta2", beta2)
@@ -321,6 +372,39 @@ class Adam(Optimizer):
             p -= step * m / (np.sqrt(v) / root + ε)
         else:
             p -= step * root * m / (np.sqrt(v) + ε)
+
+
+def clip_gradients(grads: Mapping[str, NDArray], most: float) -> dict[str, NDArray]:
+    """Gradients, all shortened by one factor where their norm is above `most` (chapter 5).
+
+        norm = √(Σ g²), over all entries of all gradients;  g = g most / norm  where norm > most
+
+    The direction stays. Keras calls this `global_clipnorm`; PyTorch's `clip_grad_norm_` divides by
+    norm + 1e-6.
+
+    Parameters
+    ----------
+    grads : mapping of name to array
+        Not changed.
+    most : float
+        The largest norm, positive.
+
+    Raises
+    ------
+    InputError
+        If `most` is not a positive number.
+
+    Examples
+    --------
+    The norm of 3 and 4 is 5; one of 2.5 is half as long.
+
+    >>> clip_gradients({"w": np.array([3.0]), "b": np.array([4.0])}, 2.5)
+    {'w': array([1.5]), 'b': array([2.])}
+    """
+    read_kind("grads", grads, Mapping, "a dict of arrays")
+    most = read_positive("most", most)
+    norm = math.sqrt(sum(float(np.square(g, dtype=float).sum()) for g in grads.values()))
+    return dict(grads) if norm <= most else {name: g * (most / norm) for name, g in grads.items()}
 
 
 def _fraction(name: str, value: object) -> float:

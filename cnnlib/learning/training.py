@@ -1,7 +1,7 @@
 """Training: batches, the loop, evaluation, and the record of what happened."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
@@ -12,22 +12,25 @@ from numpy.typing import ArrayLike
 from cnnlib.arrays import (
     per_axis,
     read_array,
+    read_function,
     read_generator,
     read_integer,
     read_kind,
     read_pair,
     read_path,
+    read_positive,
     read_truth,
 )
 from cnnlib.data.files import Place
-from cnnlib.errors import DivergenceError, InputError
+from cnnlib.errors import DivergenceError, Error, InputError
 from cnnlib.sums.workers import one_blas_thread
 
 from .checkpoint import TrainingState
 from .network import Network
-from .optimizers import Optimizer
+from .optimizers import Optimizer, clip_gradients
 
 Pair = tuple[np.ndarray, np.ndarray]  # samples and targets
+Schedule = Callable[[int], float]  # the learning rate of step 1, 2, ...
 
 
 @dataclass
@@ -114,6 +117,8 @@ def steps(
     rng: np.random.Generator,
     batch: int = 64,
     epochs: int | None = None,
+    schedule: Schedule | None = None,
+    clip_norm: float | None = None,
     start: tuple[int, ...] = (0, 0),
 ) -> Iterator[Step]:
     """Train a network step by step: the loop of `fit`, to look at or to stop after each step.
@@ -136,6 +141,11 @@ def steps(
         Samples in a step; the last one of an epoch may have fewer.
     epochs : int, optional
         How often every sample is used; None is without end.
+    schedule : function, optional
+        `schedule(number)` is the learning rate of step 1, 2, ..., in place of the optimizer's own.
+        `Cosine` is one.
+    clip_norm : float, optional
+        The largest norm of all gradients together; above it they are shortened by `clip_gradients`.
     start : pair of int
         Where a training that was stopped goes on: the epoch whose shuffle `rng` draws next, and the
         steps that have been taken, counted from the beginning of all.
@@ -168,8 +178,9 @@ def steps(
     batch = _read_run(optimizer, rng, batch)
     if epochs is not None:
         epochs = read_integer("epochs", epochs, 1)
+    schedule, clip_norm = _read_steering(schedule, clip_norm)
     start = per_axis("start", start, 2, 0)
-    return _steps(network, x, t, optimizer, rng, batch, epochs, start)
+    return _steps(network, x, t, optimizer, rng, batch, epochs, schedule, clip_norm, start)
 
 
 def _steps(
@@ -180,6 +191,8 @@ def _steps(
     rng: np.random.Generator,
     batch: int,
     epochs: int | None,
+    schedule: Schedule | None,
+    clip_norm: float | None,
     start: tuple[int, ...],
 ) -> Iterator[Step]:
     first, taken = start
@@ -188,14 +201,16 @@ def _steps(
         for number, index in enumerate(batches(len(x), batch, rng), epoch * epoch_steps + 1):
             if number <= taken:
                 continue  # before the training was stopped
-            loss, accuracy, grads = _take_step(network, x[index], t[index], optimizer)
+            if schedule is not None:
+                optimizer.lr = _rate(schedule, number)
+            loss, accuracy, grads = _take_step(network, x[index], t[index], optimizer, clip_norm)
             yield Step(number, epoch, index, loss, accuracy, grads)
             if not math.isfinite(loss):
                 return
 
 
 def _take_step(
-    network: Network, x: np.ndarray, t: np.ndarray, optimizer: Optimizer
+    network: Network, x: np.ndarray, t: np.ndarray, optimizer: Optimizer, clip_norm: float | None
 ) -> tuple[float, float, dict[str, np.ndarray]]:
     """Forwards, backwards, and a step of the optimizer: loss, accuracy and gradients before it."""
     y = network.forward(x, training=True)
@@ -203,7 +218,7 @@ def _take_step(
     if not math.isfinite(loss):
         return loss, math.nan, grads
     accuracy = network.loss.accuracy(y, t)
-    optimizer.step(network.params, grads)
+    optimizer.step(network.params, grads if clip_norm is None else clip_gradients(grads, clip_norm))
     return loss, accuracy, grads
 
 
@@ -216,6 +231,8 @@ def fit(
     epochs: int,
     rng: np.random.Generator,
     batch: int = 64,
+    schedule: Schedule | None = None,
+    clip_norm: float | None = None,
     validation: tuple[np.ndarray, np.ndarray] | None = None,
     progress: bool = True,
     checkpoint: Place | None = None,
@@ -236,6 +253,11 @@ def fit(
         Shuffles.
     batch : int
         Samples in a step.
+    schedule : function, optional
+        `schedule(number)` is the learning rate of step 1, 2, ..., in place of the optimizer's own.
+        `Cosine` is one.
+    clip_norm : float, optional
+        The largest norm of all gradients together; above it they are shortened by `clip_gradients`.
     validation : pair of arrays, optional
         Samples and targets that are evaluated after each epoch.
     progress : bool
@@ -279,11 +301,18 @@ def fit(
             checkpoint = read_path("checkpoint", checkpoint)
         batch = _read_run(optimizer, rng, batch)
         epochs, progress = read_integer("epochs", epochs, 1), read_truth("progress", progress)
+        schedule, clip_norm = _read_steering(schedule, clip_norm)
         history.epoch_steps = -(-len(x) // batch)
+        rates = None
+        if schedule is not None:
+            _rate(schedule, epochs * history.epoch_steps)  # before the work, not after it
+            # Of a function one can say only what it gives.
+            rates = [_rate(schedule, number) for number in range(1, history.epoch_steps + 1)]
+        run = {"batch": batch, "clip_norm": clip_norm, "rates": rates}
         data = [x, t, *(validation or ())]
-        kept = TrainingState(checkpoint, network, optimizer, rng, history, data, batch=batch)
+        kept = TrainingState(checkpoint, network, optimizer, rng, history, data, **run)
         with kept:
-            _train(kept, x, t, batch, epochs, validation, progress)
+            _train(kept, x, t, batch, epochs, schedule, clip_norm, validation, progress)
         return history
     except BaseException as error:  # an interrupt may come anywhere, when a file is written too
         error.history = history  # type: ignore[attr-defined]
@@ -296,6 +325,8 @@ def _train(
     t: np.ndarray,
     batch: int,
     epochs: int,
+    schedule: Schedule | None,
+    clip_norm: float | None,
     validation: Pair | None,
     progress: bool,
 ) -> None:
@@ -314,7 +345,7 @@ def _train(
         _validate(kept, validation)  # the training may have been stopped just before it
         for step in steps(
             kept.network, x, t, optimizer=kept.optimizer, rng=kept.rng, batch=batch, epochs=epochs,
-            start=(kept.state["epoch"], done),
+            schedule=schedule, clip_norm=clip_norm, start=(kept.state["epoch"], done),
         ):  # fmt: skip
             _record(step, x, kept)
             kept.write()
@@ -389,6 +420,25 @@ def _read_run(optimizer: Optimizer, rng: np.random.Generator, batch: int) -> int
     read_kind("optimizer", optimizer, Optimizer, "an instance, such as Adam()")
     read_generator("rng", rng)
     return read_integer("batch", batch, 1)
+
+
+def _read_steering(schedule: Any, clip_norm: Any) -> tuple[Schedule | None, float | None]:
+    """Refuse what is no schedule or no norm."""
+    if schedule is not None:
+        read_function("schedule", schedule, "of the step's number, such as Cosine(1e-3, steps=600)")
+    return schedule, None if clip_norm is None else read_positive("clip_norm", clip_norm)
+
+
+def _rate(schedule: Schedule, number: int) -> float:
+    """The learning rate of a step, from the caller's function."""
+    call = f"schedule({number})"
+    try:
+        rate = schedule(number)
+    except Error:
+        raise
+    except Exception as error:
+        raise InputError(f"{call} raised {type(error).__name__}: {error!s:.200}") from error
+    return read_positive(call, rate)
 
 
 def _read_set(network: Network, x: ArrayLike, t: ArrayLike, whose: str = "") -> Pair:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from cnnlib.errors import InputError
-from cnnlib.learning.optimizers import SGD, Adam, Momentum, Optimizer, RMSprop
+from cnnlib.learning.optimizers import SGD, Adam, Momentum, Optimizer, RMSprop, clip_gradients
 
 EVERY = {
     "SGD": lambda: SGD(0.1),
@@ -17,6 +17,8 @@ EVERY = {
     "RMSprop keras": lambda: RMSprop(0.1, form="keras"),
     "Adam torch": lambda: Adam(0.1),
     "Adam keras": lambda: Adam(0.1, form="keras"),
+    "SGD decay": lambda: SGD(0.1, weight_decay=0.5),
+    "AdamW": lambda: Adam(0.1, weight_decay=0.5, decoupled=True),
 }
 every = pytest.mark.parametrize("make", EVERY.values(), ids=EVERY.keys())
 
@@ -82,6 +84,83 @@ def test_adam_by_hand():
     np.testing.assert_allclose(walk(keras_form, [10], gradients), [[9], [last]], rtol=1e-15)
 
 
+# Weight decay
+
+
+@pytest.mark.parametrize("decoupled", [False, True])
+def test_weight_decay_by_hand_in_plain_gradient_descent(decoupled):
+    # 10 - 0.5*(4 + 0.2*10) = 7; 7 - 0.5*(-2 + 0.2*7) = 7.3. Decoupled: 10 - 1 - 2 = 7, 7 - 0.7 + 1.
+    optimizer = SGD(0.5, weight_decay=0.2, decoupled=decoupled)
+    values = walk(optimizer, [10], [[4], [-2]])
+    np.testing.assert_allclose(values, [[7], [7.3]], rtol=1e-15)
+
+
+def test_weight_decay_by_hand_through_the_rule_and_past_it():
+    # lr 1/4, momentum 1/2, decay 1/5; g is 4, then 4.
+    # coupled: v = 4 + 2 = 6, p = 10 - 1.5 = 8.5; v = 3 + 4 + 1.7 = 8.7, p = 8.5 - 2.175 = 6.325
+    coupled = Momentum(0.25, 0.5, weight_decay=0.2)
+    np.testing.assert_allclose(walk(coupled, [10], [[4], [4]]), [[8.5], [6.325]], rtol=1e-15)
+    # decoupled: p = 10*0.95 - 0.25*4 = 8.5; v = 2 + 4 = 6, p = 8.5*0.95 - 1.5 = 6.575
+    decoupled = Momentum(0.25, 0.5, weight_decay=0.2, decoupled=True)
+    np.testing.assert_allclose(walk(decoupled, [10], [[4], [4]]), [[8.5], [6.575]], rtol=1e-15)
+    # AdamW's first step is lr, whatever g is: 10*(1 - 0.1*0.5) - 0.1; coupled it is lr alone
+    adam_w = Adam(0.1, weight_decay=0.5, decoupled=True)
+    np.testing.assert_allclose(walk(adam_w, [10, 10], [[3, -500]]), [[9.4, 9.6]], rtol=1e-9)
+    adam = Adam(0.1, weight_decay=0.5)
+    np.testing.assert_allclose(walk(adam, [10, 10], [[3, -500]]), [[9.9, 10.1]], rtol=1e-9)
+
+
+def test_the_coupled_decay_is_the_slope_of_a_term_of_the_loss():
+    p, λ, h = np.array([2.0, -3.0]), 0.3, 1e-6
+    term = [
+        λ / 2 * np.square(p + h * e).sum() - λ / 2 * np.square(p - h * e).sum() for e in np.eye(2)
+    ]
+    moved = walk(SGD(1, weight_decay=λ), p, [[0, 0]])[0] - p
+    np.testing.assert_allclose(-moved, np.array(term) / (2 * h), rtol=1e-8)
+
+
+@pytest.mark.parametrize("value", [-0.1, math.nan, math.inf, "much", None, True])
+def test_refuses_a_decay_that_is_none(value):
+    for kind in (SGD, Momentum, RMSprop, Adam):
+        with pytest.raises(
+            InputError, match=f"weight_decay is {value!r}; expected a finite number"
+        ):
+            kind(0.1, weight_decay=value)
+
+
+# Clipping
+
+
+def test_clipping_keeps_the_direction_and_shortens_all_together():
+    grads = {"w": np.array([[3.0, 0], [0, 4]]), "b": np.array([12.0])}  # the norm is 13
+    kept = {name: g.copy() for name, g in grads.items()}
+    for most, factor in ((6.5, 0.5), (13.0, 1), (20.0, 1)):
+        for name, g in clip_gradients(grads, most).items():
+            np.testing.assert_array_equal(g, factor * kept[name])
+            np.testing.assert_array_equal(grads[name], kept[name])
+    narrow = clip_gradients({"w": np.full(3, 2e20, np.float32)}, 1.0)["w"]
+    assert narrow.dtype == np.float32  # whose squares do not fit into it
+    np.testing.assert_allclose(narrow, 3**-0.5, rtol=1e-6)
+
+
+@pytest.mark.parametrize("most", [0, -1, math.nan, "long", None])
+def test_refuses_a_norm_that_is_not_positive(most):
+    with pytest.raises(InputError, match=f"most is {most!r}; expected a positive finite number"):
+        clip_gradients({"w": np.ones(2)}, most)
+
+
+def test_clipping_agrees_with_pytorch(torch):
+    g = np.random.default_rng(18).normal(size=(2, 5, 4))
+    for most in (0.5, 3.0, 100.0):
+        p = [torch.zeros(5, 4, dtype=torch.float64, requires_grad=True) for _ in g]
+        for one, gradient in zip(p, g, strict=True):
+            one.grad = torch.tensor(gradient)
+        torch.nn.utils.clip_grad_norm_(p, most)
+        ours = clip_gradients({"0": g[0], "1": g[1]}, most)
+        for one, gradient in zip(p, ours.values(), strict=True):  # theirs adds 1e-6 to the norm
+            np.testing.assert_allclose(one.grad.numpy(), gradient, rtol=1e-6)
+
+
 # PyTorch
 
 
@@ -104,6 +183,15 @@ def test_adam_by_hand():
             "Adam",
             {"lr": 0.05, "betas": (0.8, 0.9), "eps": 0.01},
         ),
+        (lambda: SGD(0.05, weight_decay=0.2), "SGD", {"lr": 0.05, "weight_decay": 0.2}),
+        (
+            lambda: Momentum(0.05, weight_decay=0.2),
+            "SGD",
+            {"lr": 0.05, "momentum": 0.9, "weight_decay": 0.2},
+        ),
+        (lambda: RMSprop(weight_decay=0.2), "RMSprop", {"lr": 1e-3, "weight_decay": 0.2}),
+        (lambda: Adam(weight_decay=0.2), "Adam", {"weight_decay": 0.2}),
+        (lambda: Adam(weight_decay=0.2, decoupled=True), "AdamW", {"weight_decay": 0.2}),
     ],
 )
 def test_50_steps_agree_with_pytorch(ours, name, settings, changes, torch):
@@ -300,7 +388,11 @@ def test_memory_and_steps_are_the_whole_state(make):
 
 def test_steps_without_a_gradient_stay_finite():
     for make in EVERY.values():
-        np.testing.assert_array_equal(walk(make(), [1, 2], [[0, 0]] * 3), [[1, 2]] * 3)
+        values = walk(make(), [1, 2], [[0, 0]] * 3)
+        if make().weight_decay:
+            assert (0 < values).all() and (values < [1, 2]).all()
+        else:
+            np.testing.assert_array_equal(values, [[1, 2]] * 3)
 
 
 # Errors
