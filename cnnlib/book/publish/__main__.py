@@ -24,7 +24,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m cnnlib.book.publish", description=ABOUT)
     commands = parser.add_subparsers(dest="command", required=True)
     book = commands.add_parser("book", help="execute what changed, render all to build/html")
-    book.add_argument("--jobs", type=int, default=0, help="kernels side by side (one per core)")
+    book.add_argument("--jobs", type=_count, default=0, help="kernels side by side (one per core)")
     commands.add_parser("html", help="render the committed outputs to build/html")
     commands.add_parser("notebooks", help="execute in place: rewrites the committed outputs")
     commands.add_parser("pdf", help="print build/html to build/convolution-book.pdf")
@@ -36,9 +36,12 @@ def main(arguments: list[str] | None = None) -> int:
     except Error as error:
         print(error, file=sys.stderr)
     except OSError as error:
-        if error.errno != errno.ENOSPC:
+        if error.errno == errno.ENOSPC:
+            print("The disk is full: free some space and run this again.", file=sys.stderr)
+        elif error.filename is None:
             raise
-        print("The disk is full: free some space and run this again.", file=sys.stderr)
+        else:
+            print(f"{error.filename} cannot be used: {error.strerror}.", file=sys.stderr)
     except KeyboardInterrupt:
         print("Interrupted. What was done before is kept.", file=sys.stderr)
     return 1
@@ -81,6 +84,12 @@ def _run(chosen: argparse.Namespace) -> int:
 
         handout(NOTEBOOKS, BUILD / "handout")
     return 0
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r:.80} is no number from 0 on")
+    return int(text)
 
 
 def _say(report: str) -> None:

@@ -8,9 +8,13 @@ from urllib.parse import unquote
 
 from . import BuildError
 
-REQUESTS = {"src", "srcset", "poster", "data", "background"}  # attributes that load something
+REQUESTS = {"src", "poster", "data", "background"}  # attributes that load something
+ALWAYS = {"srcset", "imagesrcset", "ping"}  # these do, whatever stands in them
 DEAD = {"script", "button", "input", "select", "textarea", "form", "iframe", "object", "embed"}
-LOADS = re.compile(r"@import|url\((?!['\"]?(?:data:|#))")
+LOADS = re.compile(r"@import|image-set|url\((?!['\"]?(?:data:|#))", re.IGNORECASE)
+HIDES = re.compile(LOADS.pattern + r"|\\", re.IGNORECASE)  # in CSS a u may be written \75
+SCHEME = re.compile(r"([a-z][a-z\d+.-]*):", re.IGNORECASE)
+SCHEMES = {"http", "https", "mailto"}  # where a link may lead; others would run or open something
 # What a cell may have. All else would be dropped by a browser, or swallow what follows.
 TEXT = set(
     "a abbr article aside b bdi bdo blockquote br caption center cite code col colgroup dd del "
@@ -78,7 +82,8 @@ class Page(HTMLParser):
         if any(not address.startswith("data:") for address in loaded):
             self._fail(f"<{tag}> loads {loaded[0]!r}: a page is complete in itself")
         if (
-            LOADS.search(values.get("style", ""))
+            (ALWAYS & values.keys())
+            or HIDES.search(values.get("style", ""))
             or values.get("http-equiv", "").lower() == "refresh"
         ):
             self._fail(f"<{tag}> loads something: a page is complete in itself")
@@ -93,6 +98,9 @@ class Page(HTMLParser):
         if tag not in VOID:
             self._open.append(tag)
         if tag == "a" and "href" in values:
+            scheme = SCHEME.match(re.sub(r"[\0-\x20]", "", values["href"]))  # as browsers do
+            if scheme and scheme[1].lower() not in SCHEMES:
+                self._fail(f"a link to {values['href']!r:.40}: write one to http, https, mailto")
             self.links.append((self._where(), values["href"]))
         if tag == "form":
             self.links.append((self._where(), values.get("action", "")))
@@ -122,7 +130,7 @@ class Page(HTMLParser):
             self.headings[-1] = (level, id, " ".join(text.split()))
 
     def handle_data(self, data: str) -> None:
-        if self._silent == "style" and LOADS.search(data):
+        if self._silent == "style" and (HIDES if self.cell else LOADS).search(data):
             self._fail("a style sheet loads something: a page is complete in itself")
         if self._silent == "style" and "<" in data:
             self._fail("a style sheet has a tag in it: write its </style> before")

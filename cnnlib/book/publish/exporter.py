@@ -10,6 +10,8 @@ from nbconvert.preprocessors import CoalesceStreamsPreprocessor
 from nbformat import NotebookNode
 from traitlets import Unicode, default
 
+from cnnlib.arrays import read_path
+
 from ..widgets import Explorer
 from . import REPOSITORY, BuildError
 from .checks import check_links
@@ -47,7 +49,7 @@ class CourseExporter(TemplateExporter):
         self, filename: str, resources: dict[str, Any] | None = None, **kw: Any
     ) -> tuple[str, dict[str, Any]]:
         """Convert a file; what is no notebook is named with the reason."""
-        read(Path(filename))
+        read(Path(read_path("filename", filename)))
         return super().from_filename(filename, resources, **kw)
 
     def from_notebook_node(  # type: ignore[override]

@@ -274,7 +274,10 @@ def _files(root: Path, numbering: Numbering) -> dict[Path, str]:
     """The texts of all other files, with the numbers that come."""
     texts = {}
     for path in sorted({path for pattern in MENTIONING for path in root.glob(pattern)}):
-        text = path.read_text(encoding="utf-8")
+        try:
+            text = path.read_text(encoding="utf-8")
+        except UnicodeDecodeError:
+            raise BuildError(f"{path} is not in UTF-8") from None
         if LEFT in text:
             continue
         name = path.relative_to(root).as_posix()

@@ -102,8 +102,8 @@ def _parsed(content: bytes) -> NotebookNode:
         place = getattr(error, "lineno", None)
         where = f"line {place} is no JSON" if place else "it is no JSON"
         raise BuildError(f"{where}, as where a file was cut off") from None
-    form = (found.get("nbformat"), found.get("nbformat_minor")) if isinstance(found, dict) else ()
-    if not form or form[0] != 4 or not isinstance(form[1], int):
+    form = [found.get("nbformat"), found.get("nbformat_minor")] if isinstance(found, dict) else []
+    if [type(part) for part in form] != [int, int] or form[0] != 4:
         raise BuildError("it is no notebook of format 4; save it anew in Jupyter")
     try:
         json.dumps(found, ensure_ascii=False).encode()

@@ -530,3 +530,17 @@ def test_outside_the_repository_the_message_says_where_to_go(tmp_path, monkeypat
     monkeypatch.chdir(tmp_path)
     assert main(["book"]) == 1
     assert "top folder" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["book", "handout"])
+def test_a_file_in_the_way_is_named(command, book, capsys):
+    Path("build").write_text("in the way")
+    assert main([command]) == 1
+    assert "build" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("jobs", ["-3", "two", "1.5", ""])
+def test_a_number_of_kernels_that_is_none_is_refused(jobs, capsys):
+    with pytest.raises(SystemExit):
+        main(["book", "--jobs", jobs])
+    assert "is no number from 0 on" in capsys.readouterr().err

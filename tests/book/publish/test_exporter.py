@@ -82,6 +82,29 @@ BROKEN = {
         new_markdown_cell('<p style="background: url(https://example.org/a.png)">a</p>'),
         "<p> loads something",
     ),
+    "style in other words": (
+        new_markdown_cell(r'<p style="background: u\72l(https://example.org/a.png)">a</p>'),
+        "<p> loads something",
+    ),
+    "set of images": (
+        new_markdown_cell("<p style=\"background: image-set('a.png' 1x)\">a</p>"),
+        "<p> loads something",
+    ),
+    "choice of images": (
+        new_markdown_cell('<img src="data:," srcset="data:, 1x, a.png 2x" alt="a">'),
+        "<img> loads something",
+    ),
+    "link that reports": (
+        new_markdown_cell('<a href="#" ping="https://example.org/">a</a>'),
+        "<a> loads something",
+    ),
+    "link that runs": (new_markdown_cell('<a href="JavaScript:alert(1)">a</a>'), "link to 'JavaS"),
+    "link that runs, hidden": (
+        code(new_output("display_data", {"text/html": '<a href=" java&#10;script:a()">a</a>'})),
+        "write one to http, https, mailto",
+    ),
+    "link to a disk": (new_markdown_cell("[a](file:///etc/passwd)"), "a link to 'file:"),
+    "link to data": (new_markdown_cell('<a href="data:text/html,a">a</a>'), "a link to 'data:"),
     "style sheet from outside": (
         code(new_output("display_data", {"text/html": "<style>@import 'a.css';</style>"})),
         "style sheet loads something",

@@ -60,6 +60,7 @@ ODD = {
     "format 3": (changed(nbformat=3, worksheets=[]), "it is no notebook of format 4"),
     "a future format": (changed(nbformat=5), "it is no notebook of format 4"),
     "a format in words": (changed(nbformat="four"), "it is no notebook of format 4"),
+    "a format that is no integer": (changed(nbformat=4.0), "it is no notebook of format 4"),
     "no minor": (changed(nbformat_minor=None), "it is no notebook of format 4"),
     "cells missing": (json.dumps({"nbformat": 4, "nbformat_minor": 5, "metadata": {}}), "its top"),
     "cells an object": (changed(cells={}), "its cells is not as"),
