@@ -5,6 +5,7 @@
 import asyncio
 import os
 import re
+import signal
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -346,7 +347,12 @@ def test_an_interrupt_ends_the_book_with_what_is_done(call, book, rendered, capf
     )
     save("1")
     committed_output(save("1", interrupting, "2", name="01_next"))
-    assert call(lambda: main(["book", "--jobs", "1"])) == 1
+    # Where the tests run in the background, the shell has told them to ignore Ctrl-C.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        assert call(lambda: main(["book", "--jobs", "1"])) == 1
+    finally:
+        signal.signal(signal.SIGINT, before)
     said = capfd.readouterr().err
     assert "Interrupted: 2 of 2 chapters were not executed." in said and "Traceback" not in said
     assert "failed" not in said
