@@ -13,9 +13,9 @@ from dataclasses import dataclass, field, replace
 from nbformat import NotebookNode
 
 from .formulas import EQUATION
-from .reading import markdown, titles
+from .reading import START, markdown, titles
 
-START = "00_start_here"  # its table says what each chapter promises and how long it takes
+# The table of the first page says what each chapter promises and how long it takes.
 ROW = re.compile(r"^\|.*?(?:\((\w+)\.ipynb\))?[^()|]*\|(.*)\|(.*)\|$", re.MULTILINE)
 
 Addresses = dict[str, str]  # number to address, such as "3.4" to "03_delta_backprop.html#eq-z"

@@ -14,6 +14,7 @@ from cnnlib.data import files
 
 from . import BuildError
 
+START = "00_start_here"  # the first page
 COMPANIONS = ("results", "scripts")  # folders beside the notebooks: what these read and run
 HEADING = re.compile(r"^#+ +(.+?) *$", re.MULTILINE)
 # Of the metadata, Jupyter's format says little more than that they are there.
@@ -38,7 +39,7 @@ class UnreadableError(BuildError):
 
 def chapters(notebooks: Path) -> list[Path]:
     """List the notebooks in the order of the book."""
-    found = sorted(notebooks.glob("*.ipynb"))
+    found = sorted(notebooks.glob("*.ipynb"), key=lambda path: (path.stem != START, path.name))
     if not found:
         raise BuildError(f"No notebooks in {notebooks}/: run this in the repository's top folder.")
     return found

@@ -23,7 +23,9 @@ from cnnlib.book.publish.checks import Page, check_links
 from cnnlib.book.widgets import EXPLORERS, MIME, ConvolutionExplorer
 
 ROOT = Path(__file__).parents[3]
-CHAPTERS = sorted(path.stem for path in (ROOT / "notebooks").glob("*.ipynb"))
+FIRST = "00_start_here"
+REST = {path.stem for path in (ROOT / "notebooks").glob("*.ipynb")} - {FIRST}
+CHAPTERS = [FIRST, *sorted(REST)]
 PAGES = [*CHAPTERS, "index", "search", "instructor"]
 ALONE = [f"explorers/{name.removesuffix('Explorer').lower()}" for name in EXPLORERS]
 ALIVE = [n for n in CHAPTERS if MIME in (ROOT / "notebooks" / f"{n}.ipynb").read_text("utf-8")]
