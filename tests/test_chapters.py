@@ -17,6 +17,22 @@ BOOKS = {
 CHAPTERS = {int(name[:2]): name for name in BOOKS if re.match(r"0[1-9]_|[1-9]\d_", name)}
 EQUATION = re.compile(r"\\qquad \((L?\d[\d.]*)\)")
 QUESTIONS = 15  # what readers ask again and again; 00_start_here answers each with a link
+# The most words outside folds, counted as white space parts them, formulas and tables included.
+# What grows beyond folds an aside under "More", or says something shorter; no step is ever folded.
+MAIN_PATH = {
+    "00_start_here": 2_400,
+    "01_forward_pass": 7_800,
+    "02_kernel_centre": 7_750,
+    "03_delta_backprop": 10_600,
+    "04_weight_gradients": 9_200,
+}
+# What the book in one hour may use: its lines are all there are.
+HOUR = {"io", "numpy", "IPython.display", "matplotlib.figure", "sklearn.datasets"}
+
+BOOK_TEXTS = {
+    name: [cell.source for cell in book.cells if cell.cell_type == "markdown"]
+    for name, book in BOOKS.items()
+}
 
 each_book = pytest.mark.parametrize("name", BOOKS)
 each_chapter = pytest.mark.parametrize("number", CHAPTERS)
@@ -78,13 +94,63 @@ def test_every_displayed_equation_has_a_number_and_a_cell(name):
         assert not number or f"({number[1]})" in asserted, formula
 
 
+def imported(source):
+    """The modules that a code cell imports."""
+    nodes = list(ast.walk(ast.parse(source)))
+    taken = [alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names]
+    return taken + [node.module for node in nodes if isinstance(node, ast.ImportFrom)]
+
+
 @each_book
 def test_a_book_opens_without_scipy(name):
     """It takes a browser seconds and 26 MB to load it: the cell that first uses it imports it."""
-    nodes = list(ast.walk(ast.parse(code(name)[0])))
-    taken = [alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names]
-    taken += [node.module for node in nodes if isinstance(node, ast.ImportFrom)]
-    assert not [module for module in taken if module.split(".")[0] == "scipy"]
+    assert not [module for module in imported(code(name)[0]) if module.split(".")[0] == "scipy"]
+
+
+def main_path(text):
+    """The words of a text outside its folds."""
+    return re.sub(r"<details>.*?</details>", "", text, flags=re.DOTALL).split()
+
+
+@pytest.mark.parametrize("name", MAIN_PATH)
+def test_the_main_path_of_the_first_chapters_is_short(name):
+    words = len(main_path(prose(name)))
+    assert words <= MAIN_PATH[name], words
+
+
+def test_the_words_outside_folds_are_counted():
+    fold = "\n\n<details><summary>More: b</summary>\n\nc\n\n</details>\n\n"
+    assert main_path(f"One $a + b$.{fold}Two\nthree.{fold}") == [
+        "One",
+        "$a",
+        "+",
+        "b$.",
+        "Two",
+        "three.",
+    ]
+
+
+@each_book
+def test_each_fold_is_closed_in_its_cell_and_no_way_on_is_folded(name):
+    for cell in BOOK_TEXTS[name]:
+        marks = re.findall(r"</?details>", cell)
+        assert marks == ["<details>", "</details>"] * (len(marks) // 2), cell
+        for fold in re.findall(r"<details>.*?</details>", cell, re.DOTALL):
+            assert not re.search(r"^\W*(?:Next|In short)\b", fold, re.MULTILINE), fold
+
+
+def test_the_book_in_one_hour_needs_no_library_and_no_more_than_25_cells():
+    cells = code("00_in_one_hour")
+    assert len(cells) <= 25
+    assert {module for source in cells for module in imported(source)} == HOUR
+
+
+def test_the_layers_that_the_reader_writes_become_a_network():
+    written = re.findall(r"^class (My\w+)", "\n".join(code(CHAPTERS[3])), re.MULTILINE)
+    section = prose(CHAPTERS[4]).partition("A network of your own\n")[2]
+    last = [source for source in code(CHAPTERS[4]) if source.startswith("class My")][-6:]
+    network = {re.match(r"class (\w+)", source)[1] for source in last}
+    assert network == set(written) - {"MySquare"} and "own_network" in section
 
 
 @each_book

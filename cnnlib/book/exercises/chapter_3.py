@@ -293,7 +293,7 @@ EXERCISES = (
         ),
         hints=(
             "With one channel it is right, with two it is not. What becomes of the channels?",
-            "w[k] has the shape (kh, kw, C). Which of its axes does np.flip turn round?",
+            "w[k] has the shape (U, V, C). Which of its axes does np.flip turn round?",
             "np.flip(w[k], (0, 1)) turns the plane alone.",
         ),
         wrong=(

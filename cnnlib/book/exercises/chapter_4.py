@@ -74,6 +74,32 @@ def _one_stride(
     return right | {"dx": cnnlib.conv_delta(spread, w, x.shape, **laid)}
 
 
+def _network(
+    x: NDArray, delta: NDArray, w: NDArray, b: NDArray, W: NDArray, B: NDArray, s: int, padding: int
+) -> dict[str, NDArray]:
+    """Convolution, ReLU, max-pool, flatten, dense: forwards with x, and back with delta."""
+    z = cnnlib.conv(x, w, b, stride=s, padding=padding)
+    a, winners = cnnlib.max_pool(np.maximum(z, 0), 2)
+    flat = a.reshape(len(a), -1)
+    dz = cnnlib.max_pool_delta((delta @ W.T).reshape(a.shape), winners, z.shape) * (z > 0)
+    back = _both(x, w, dz, (s, s), (padding, padding))
+    return back | {"scores": flat @ W + B, "dW": flat.T @ delta, "dB": delta.sum(axis=0)}
+
+
+def _network_case(P: Shape, U: Shape, s: int, padding: int, C: int = 2, K: int = 3) -> tuple:
+    r = np.random.default_rng(0)
+    I, J = cnnlib.Window(U, s, padding=padding).output_shape(P)
+    shapes = (2, *P, C), (2, 4), (K, *U, C), K, (K * (I // 2) * (J // 2), 4), 4
+    return *(r.integers(-5, 6, shape).astype(float) for shape in shapes), s, padding
+
+
+def _without_relu(*given: Any) -> dict[str, NDArray]:
+    """The way back passes every delta."""
+    x, delta, w, b, W, B, s, padding = given
+    lifted = _network(x, delta, w, b + 1e6, W, B, s, padding)
+    return _network(*given) | {name: lifted[name] for name in ("dx", "db")}
+
+
 def _layer(
     x: NDArray, dz: NDArray, U: Shape, s: Shape, d: Shape, u0: Shape, flip: bool
 ) -> asking.Pose:
@@ -249,8 +275,8 @@ EXERCISES: tuple[Exercise, ...] = (
             ],
         ),
         hints=(
-            "for m in np.ndindex(w.shape) runs over the entries of an array of any shape.",
-            "Take two copies of w. Add h to entry m of one, subtract it from entry m of the other.",
+            "for place in np.ndindex(w.shape) runs over the entries of an array of any shape.",
+            "Take two copies of w. Add h to an entry of one, subtract it from that of the other.",
             "Divide by the distance of the two places, which is 2*h.",
         ),
         wrong=(
@@ -275,6 +301,30 @@ EXERCISES: tuple[Exercise, ...] = (
     ),
     Exercise(
         "4.10",
+        "own_network",
+        level=3,
+        judge=function(
+            _network,
+            [
+                _network_case((4, 4), (1, 1), 1, 0, C=1, K=1),
+                _network_case((6, 5), (3, 2), 1, 0),
+                _network_case((7, 8), (3, 3), 2, 1),
+            ],
+        ),
+        hints=(
+            "The layers stand in section 4.17. Cover them, and begin with forward.",
+            "Each layer keeps what its way back asks for: its input, or the winners of windows.",
+            "Walk through the list from its end; dw and db are made where delta comes by.",
+        ),
+        wrong=(
+            lambda *given: _network(*given) | {"dx": 0 * given[0]},
+            lambda *given: _network(*given) | {"dw": _network(*given)["dw"][:, ::-1, ::-1]},
+            lambda *given: _network(*given) | {"dB": _network(*given)["dB"] / len(given[0])},
+            _without_relu,
+        ),
+    ),
+    Exercise(
+        "4.11",
         "gradient_found",
         level=3,
         faulty="weight_gradient",
@@ -309,8 +359,8 @@ EXERCISES: tuple[Exercise, ...] = (
 
 def _one_sided(f: Callable[[NDArray], float], w: NDArray, h: float) -> NDArray:
     slopes = np.zeros(w.shape)
-    for m in np.ndindex(w.shape):
+    for place in np.ndindex(w.shape):
         moved = w.copy()
-        moved[m] += h
-        slopes[m] = (f(moved) - f(w)) / h
+        moved[place] += h
+        slopes[place] = (f(moved) - f(w)) / h
     return slopes

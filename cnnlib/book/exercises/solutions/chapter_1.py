@@ -48,13 +48,13 @@ def multiplications(P, Q, C, K, U, s, padding):
 # z has a row for each filter, so filters come first in memory. A reshape only cuts that list anew;
 # the transpose puts the filters last.
 def forward(x, w, b, s):
-    K, kh, kw, C = w.shape
+    K, U, V, C = w.shape
     view = np.lib.stride_tricks.sliding_window_view
-    windows = view(x, (kh, kw), axis=(1, 2))[:, ::s, ::s]
-    N, oh, ow = windows.shape[:3]
-    patches = np.moveaxis(windows, 3, -1).reshape(N * oh * ow, kh * kw * C)
-    z = w.reshape(K, kh * kw * C) @ patches.T + b[:, None]
-    return z.T.reshape(N, oh, ow, K)
+    windows = view(x, (U, V), axis=(1, 2))[:, ::s, ::s]
+    N, I, J = windows.shape[:3]
+    patches = np.moveaxis(windows, 3, -1).reshape(N * I * J, U * V * C)
+    z = w.reshape(K, U * V * C) @ patches.T + b[:, None]
+    return z.T.reshape(N, I, J, K)
 
 
 forward_found = {"mistake": "b", "mended": forward}

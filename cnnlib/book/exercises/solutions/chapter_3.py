@@ -53,10 +53,10 @@ def delta(dz, w, P, s, d, before, flip):
 
 
 # A cell that wins two windows gets both deltas: += where = stood.
-def pool_delta(x, da, k, s):
+def pool_delta(x, da, U, s):
     dx = np.zeros(x.shape)
     for n, i, j, c in np.ndindex(da.shape):
-        window = x[n, s * i : s * i + k, s * j : s * j + k, c]
+        window = x[n, s * i : s * i + U, s * j : s * j + U, c]
         u, v = np.unravel_index(window.argmax(), window.shape)
         dx[n, s * i + u, s * j + v, c] += da[n, i, j, c]
     return dx
@@ -67,13 +67,13 @@ pool_found = {"mistake": "c", "mended": pool_delta}
 
 # w[k] has three axes, and np.flip turns all that it is not told to leave: the channels, too.
 def input_delta(dz, w):
-    (N, oh, ow, K), (_, kh, kw, C) = dz.shape, w.shape
-    F = np.pad(dz, ((0, 0), (kh - 1, kh - 1), (kw - 1, kw - 1), (0, 0)))
-    dx = np.zeros((N, oh + kh - 1, ow + kw - 1, C))
+    (N, I, J, K), (_, U, V, C) = dz.shape, w.shape
+    F = np.pad(dz, ((0, 0), (U - 1, U - 1), (V - 1, V - 1), (0, 0)))
+    dx = np.zeros((N, I + U - 1, J + V - 1, C))
     for k in range(K):
         turned = np.flip(w[k], (0, 1))
         for p, q in np.ndindex(dx.shape[1:3]):
-            dx[:, p, q] += np.tensordot(F[:, p : p + kh, q : q + kw, k], turned, 2)
+            dx[:, p, q] += np.tensordot(F[:, p : p + U, q : q + V, k], turned, 2)
     return dx
 
 
