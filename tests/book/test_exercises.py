@@ -406,7 +406,7 @@ def test_a_step_that_works_in_place_is_judged(scale):
         for name, value in step(params, x, t, scale * rate).items():
             params[name][...] = value
 
-    result = check("5.9", {"mistake": "D22", "mended": in_place})
+    result = check("5.10", {"mistake": "D22", "mended": in_place})
     assert result.status == ("right" if scale == 1 else "wrong")
     assert "now give the function" not in repr(result)
 
@@ -438,7 +438,7 @@ def test_a_mended_function_that_raises_or_returns_nothing_is_told_so(exercise):
     assert "now give the function" not in said[raising]
     assert "line " in said[raising] or "it raised" in said[raising], said[raising]
     told = ("None", "the function returns nothing")
-    assert any(words in said[nothing] for words in told) or exercise.id == "5.9", said[nothing]
+    assert any(words in said[nothing] for words in told) or exercise.id == "5.10", said[nothing]
     assert "the function returns nothing" in repr(
         check(exercise.id, {**answer, "mended": untouched})
     )

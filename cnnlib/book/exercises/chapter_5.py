@@ -73,6 +73,15 @@ def _counted(labels: NDArray, read: NDArray, K: int) -> NDArray:
     return M.astype(int)
 
 
+def _best_epoch(losses: Sequence[float], patience: int) -> int:
+    """The first epoch of all whose loss the next `patience` ones do not beat."""
+    for epoch in range(len(losses)):
+        later = losses[epoch + 1 : epoch + 1 + patience]
+        if losses[epoch] == min(losses[: epoch + 1]) and all(a >= losses[epoch] for a in later):
+            return losses.index(losses[epoch]) + 1
+    raise AssertionError("the lowest of all is such an epoch")
+
+
 def _sgd_step(
     params: dict[str, NDArray], x: NDArray, t: NDArray, rate: float
 ) -> dict[str, NDArray]:
@@ -239,6 +248,31 @@ EXERCISES: tuple[Exercise, ...] = (
     ),
     Exercise(
         "5.9",
+        "best_epoch",
+        level=2,
+        judge=function(
+            _best_epoch,
+            [
+                ([0.5], 1),
+                ([0.3, 0.2, 0.15, 0.16, 0.14, 0.17, 0.18, 0.19], 2),
+                ([0.3, 0.2, 0.15, 0.16, 0.14, 0.17, 0.18, 0.19], 1),
+                ([0.4, 0.3, 0.3, 0.2, 0.1], 2),
+                ([0.9, 0.8, 0.9, 0.9, 0.1], 2),
+                ([0.9, 0.8, 0.7], 5),
+            ],
+        ),
+        hints=(
+            "Remember two things: the lowest loss so far, and its epoch.",
+            "How many epochs ago was the best one? At `patience` of them, stop.",
+        ),
+        wrong=(
+            lambda losses, patience: int(np.argmin(losses)) + 1,
+            lambda losses, patience: _best_epoch(losses, patience) - 1,
+            lambda losses, patience: min(len(losses), _best_epoch(losses, patience) + patience),
+        ),
+    ),
+    Exercise(
+        "5.10",
         "step_found",
         level=3,
         faulty="step",

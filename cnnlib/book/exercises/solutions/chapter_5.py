@@ -49,6 +49,17 @@ def confusion(labels, read, K):
     return M
 
 
+# The best so far and how long ago it was are all one has to remember.
+def best_epoch(losses, patience):
+    best = 0
+    for epoch in range(1, len(losses)):
+        if losses[epoch] < losses[best]:
+            best = epoch
+        elif epoch - best == patience:
+            break
+    return best + 1
+
+
 # The delta goes back through the weights that carried the numbers forward: it comes first.
 def step(params, x, t, rate):
     w1, b1, w2, b2 = (params[name] for name in ("w1", "b1", "w2", "b2"))
