@@ -8,6 +8,10 @@ What a diagnosis can judge, and what it says of everything else:
 - *Pools* (`diagnose_pool`): maximum and average over square windows without padding. *Heads*
   (`diagnose_head`): dense, softmax and cross-entropy. *Steps* (`diagnose_step`): plain SGD on two
   dense layers.
+- *Any way back* (`diagnose_gradient`): whatever has a forward and a backward, in NumPy or what
+  turns into it, is compared with its own slopes. That says whether the way back belongs to the way
+  there, of any layer, loss or network; of the way there itself it says nothing. Mistakes of
+  activations and losses have names, others are described. Kinks and ties are left out and counted.
 - *Limits.* A layer need not take everything: square kernels, square images, odd kernels, an exact
   fit, one sample, channel or filter, stride 1, padding 0. Limits are declared, or found out from
   where it raises; within them all else stays awkward. A verdict holds within the limits only, and
@@ -15,15 +19,17 @@ What a diagnosis can judge, and what it says of everything else:
 - *Conventions* that are recognised and not accused: names such as `dA_prev` and `grad_input`, a
   tuple (dx, dw, db), a bias of shape (K, 1), the mean over the batch taken in the layer, weights
   updated inside, a guarded logarithm.
-- *Everything else* is not examined, `Report.ok` is then None: transposed, depthwise and grouped
-  convolutions, dilation, batch normalisation, recurrent layers, results that are not repeatable,
-  functions that raise everywhere. No mistake is named there.
+- *Everything else* is not examined, `Report.ok` is then None: where `diagnose` meets transposed,
+  depthwise and grouped convolutions, dilation, batch normalisation or recurrent layers, it says so
+  and names no mistake (`diagnose_gradient` judges their way back); results that are not repeatable,
+  functions that raise everywhere.
 
 A mistake has a name only where what it predicts is what came out, entry by entry. A result is right
 in the configurations that gave it, and in no others: the report counts them.
 """
 
 from .convolution import channels_first, diagnose, true_convolution
+from .gradient import diagnose_gradient
 from .parts import diagnose_head, diagnose_pool, diagnose_step
 from .report import Finding, Report
 
@@ -32,6 +38,7 @@ __all__ = [
     "Report",
     "channels_first",
     "diagnose",
+    "diagnose_gradient",
     "diagnose_head",
     "diagnose_pool",
     "diagnose_step",

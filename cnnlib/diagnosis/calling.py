@@ -197,7 +197,7 @@ def _add(outcome: Outcome, message: str, case: Any, about: str, open: bool = Fal
         outcome.findings.append(Finding("", None, message, str(case), about=about, open=open))
 
 
-_Changed = list[tuple[str, np.ndarray, np.ndarray]]  # number of the argument, before, after
+_Changed = list[tuple[str, np.ndarray, np.ndarray]]  # the argument, before, after
 
 
 @dataclass(frozen=True)
@@ -237,10 +237,11 @@ def _call(
         if quantity in read:
             raise _unread(f"it returns {quantity} under two names, one of them {name!r}")
         read[quantity] = value if value is None else _array(quantity, value)
-    pairs = enumerate(zip(case.arguments(), given, strict=True), 1)
+    before_them = case.arguments()
+    names = getattr(case, "names", [str(number) for number in range(1, len(given) + 1)])
     changed = [
-        (str(number), before, after)
-        for number, (before, after) in pairs
+        (name, before, after)
+        for name, before, after in zip(names, before_them, given, strict=True)
         if isinstance(before, np.ndarray) and not np.array_equal(before, after)
     ]
     return _Returned(read, changed, unknown, order)
@@ -298,10 +299,9 @@ def _updates(changed: _Changed, returned: Mapping[str, Any]) -> list[str]:
 
 
 def _changes(changed: _Changed) -> str:
-    numbers = ", ".join(number for number, *_ in changed)
+    names = ", ".join(f"number {name}" if name.isdigit() else name for name, *_ in changed)
     return (
-        f"The function changes its argument number {numbers}, which belongs to its caller. Work on "
-        "a copy."
+        f"The function changes its argument {names}, which belongs to its caller. Work on a copy."
     )
 
 

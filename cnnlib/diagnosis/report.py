@@ -178,15 +178,17 @@ def is_close(a: np.ndarray, b: np.ndarray, allowed: float) -> bool:
         return bool((np.abs(a - b.astype(float)) <= allowed).all())
 
 
-def where(right: np.ndarray, got: np.ndarray) -> str:
+def where(right: np.ndarray, got: np.ndarray, allowed: float | None = None) -> str:
     """A picture of the first wrong plane, and its first wrong entries.
 
-    A dot is a right entry, a cross a wrong one.
+    A dot is a right entry, a cross a wrong one. An entry may be off by what is allowed, and by
+    anything where what is right is not known, NaN.
     """
     if right.shape != got.shape:
         return f"The shape is {got.shape}, expected {right.shape}."
     with np.errstate(invalid="ignore"):
-        bad = ~(np.abs(right - got) <= tolerance(right, got))
+        off = np.abs(right - got)
+        bad = ~(off <= (tolerance(right, got) if allowed is None else allowed)) & ~np.isnan(right)
     entries = [
         f"[{','.join(map(str, at))}] is {got[tuple(at)] + 0.0:.6g}, "
         f"expected {right[tuple(at)] + 0.0:.6g}"  # + 0.0: a zero has no sign

@@ -30,14 +30,25 @@ CHAPTERS = {
     "01_forward_pass", "02_kernel_centre", "03_delta_backprop", "04_weight_gradients",
     "05_training", "09_clinic",
 }  # fmt: skip
-ALL = list(mistakes.every())
+REPORTED_IDS = """
+S8 S9 S10 S11 S12 S13 S14 S15 S16
+T3 T4 T5 T6 T7 T8 T9 T10 T11 T12 T13 T14 T15
+""".split()
+ALL, REPORTED = list(mistakes.every()), list(mistakes.reported())
 
 
 def test_every_mistake_is_there_in_order():
     assert [mistake.id for mistake in ALL] == IDS
+    assert [mistake.id for mistake in REPORTED] == REPORTED_IDS
 
 
-@pytest.mark.parametrize("mistake", ALL, ids=lambda mistake: mistake.id)
+def test_what_was_reported_names_its_report():
+    sources = [mistake.source for mistake in REPORTED]
+    assert all(re.fullmatch(r"https://github\.com/[\w./-]+/(issues|pull)/\d+", s) for s in sources)
+    assert len(set(sources)) >= len(sources) - 1 and len(sources) >= 15  # one report tells of two
+
+
+@pytest.mark.parametrize("mistake", ALL + REPORTED, ids=lambda mistake: mistake.id)
 def test_no_field_is_empty(mistake):
     for name in ("name", "cause", "signature", "hidden_by"):
         text = getattr(mistake, name)
@@ -56,17 +67,17 @@ def test_no_field_is_empty(mistake):
 
 def test_no_text_is_said_twice():
     for name in ("name", "cause"):
-        texts = [getattr(mistake, name) for mistake in ALL]
+        texts = [getattr(mistake, name) for mistake in ALL + REPORTED]
         assert len(set(texts)) == len(texts)
 
 
 def test_a_section_belongs_to_its_chapter():
-    for mistake in ALL:
+    for mistake in ALL + REPORTED:
         assert not mistake.section or int(mistake.section.split(".")[0]) == int(mistake.chapter[:2])
 
 
 def test_mistakes_that_are_named_exist():
-    for mistake in ALL:
+    for mistake in ALL + REPORTED:
         text = " ".join([mistake.cause, mistake.signature, mistake.hidden_by])
         assert set(re.findall(r"\b[FDWBPST]\d+\b", text)) <= set(IDS) - {mistake.id}
 
@@ -105,5 +116,6 @@ def test_the_place_in_words():
 
 
 def test_the_readable_source_is_the_data_file():
-    text = (Path(mistakes.__file__).parent / "catalogue.toml").read_text(encoding="utf-8")
-    assert re.findall(r"^\[(\w+)\]$", text, re.M) == IDS
+    for name, ids in (("catalogue", IDS), ("reported", REPORTED_IDS)):
+        text = (Path(mistakes.__file__).parent / f"{name}.toml").read_text(encoding="utf-8")
+        assert re.findall(r"^\[(\w+)\]$", text, re.M) == ids

@@ -1,7 +1,9 @@
-"""The catalogue of mistakes in convolution layers: `get`, `every`, `card`.
+"""The catalogue of mistakes in convolution layers: `get`, `every`, `reported`, `card`.
 
-The entries stand in `catalogue.toml`; their ids are those that the chapters name. An entry names
-its section by the id of the section, of which `sections.toml` has the present heading.
+The entries stand in `catalogue.toml`; their ids are those that the chapters name. Those of
+activations, losses and optimizers stand in `reported.toml`, each with the public report that it is
+taken from. An entry names its section by the id of the section, of which `sections.toml` has the
+present heading.
 """
 
 import html
@@ -16,7 +18,10 @@ from cnnlib.arrays import read_word
 
 @dataclass(frozen=True)
 class Mistake:
-    """One entry of the catalogue; `chapter` and `heading` say where the book explains it."""
+    """One entry of the catalogue; `chapter` and `heading` say where the book explains it.
+
+    `source` is the address of a public report, of an entry that no chapter makes.
+    """
 
     id: str
     kind: str
@@ -26,6 +31,7 @@ class Mistake:
     hidden_by: str
     chapter: str
     heading: str
+    source: str = ""
 
     @property
     def section(self) -> str:
@@ -86,8 +92,13 @@ def get(id: str) -> Mistake:
 
 
 def every() -> Iterator[Mistake]:
-    """All entries, in the order of a layer's life."""
-    yield from _catalogue().values()
+    """All entries that the book makes, in the order of a layer's life."""
+    yield from (entry for entry in _catalogue().values() if not entry.source)
+
+
+def reported() -> Iterator[Mistake]:
+    """The entries of activations, losses and optimizers, which no chapter makes."""
+    yield from (entry for entry in _catalogue().values() if entry.source)
 
 
 def card(id: str) -> Card:
@@ -106,7 +117,7 @@ def card(id: str) -> Card:
 def _catalogue() -> dict[str, Mistake]:
     headings = _read("sections.toml")
     found = {}
-    for id, entry in _read("catalogue.toml").items():
+    for id, entry in {**_read("catalogue.toml"), **_read("reported.toml")}.items():
         section = entry.pop("section")
         heading = headings[entry["chapter"]][section] if section else ""
         found[id] = Mistake(id, **entry, heading=heading)

@@ -34,7 +34,9 @@ def headings(name):
     return re.findall(r"^#+ .+$", text, re.MULTILINE)
 
 
-@pytest.mark.parametrize("mistake", list(mistakes.every()), ids=lambda mistake: mistake.id)
+@pytest.mark.parametrize(
+    "mistake", [*mistakes.every(), *mistakes.reported()], ids=lambda mistake: mistake.id
+)
 def test_the_anchor_is_that_of_the_heading(mistake):
     name, mark, anchor = mistake.link.partition("#")
     lines = headings(name)

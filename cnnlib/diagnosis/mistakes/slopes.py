@@ -1,0 +1,200 @@
+"""Mistakes in the slopes of activations and losses: what each gives, beside the right slopes.
+
+Which function forward is shows its values. A mistake is named only where what it predicts is what
+came, entry by entry, in every configuration.
+"""
+
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, Protocol
+
+import numpy as np
+
+
+class Seen(Protocol):
+    """One gradient in one configuration: what came, and what is right."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def deltas(self) -> np.ndarray: ...
+    @property
+    def output(self) -> np.ndarray: ...
+    @property
+    def values(self) -> Mapping[str, Any]: ...
+    @property
+    def x(self) -> np.ndarray: ...
+    @property
+    def right(self) -> np.ndarray: ...
+    @property
+    def is_elementwise(self) -> bool: ...
+    def is_like(self, other: Any) -> bool: ...
+
+
+Predict = Callable[..., Any]  # of a Seen
+_Slope = Callable[[np.ndarray], np.ndarray]
+
+
+def _sigmoid(z: np.ndarray) -> np.ndarray:
+    return 1 / (1 + np.exp(-z))
+
+
+def _softmax(z: np.ndarray) -> np.ndarray:
+    e = np.exp(z - z.max(axis=-1, keepdims=True))
+    return e / e.sum(axis=-1, keepdims=True)
+
+
+def named(seen: Sequence[Seen]) -> list[str]:
+    """The entries of the catalogue that give what came in every configuration."""
+    with np.errstate(all="ignore"):
+        found: list[str] = []
+        for ids, predict in _candidates(seen):
+            if all(one.is_like(_tried(predict, one)) for one in seen):
+                found += [id for id in ids.split() if id not in found]
+        return found
+
+
+def _tried(predict: Predict, one: Seen) -> Any:
+    try:
+        return predict(one)
+    except (ValueError, IndexError, TypeError):
+        return None
+
+
+def _candidates(seen: Sequence[Seen]) -> Iterator[tuple[str, Predict]]:
+    if all(one.is_elementwise for one in seen):
+        yield from _of_activations(seen)
+    elif all(one.output.ndim == 0 for one in seen):
+        yield from _of_losses(seen)
+    elif all(_near(one.output, _softmax(one.x)) for one in seen if one.x.ndim):
+        yield "S7", lambda s: s.deltas * s.output * (1 - s.output)
+        yield "S3", lambda s: s.deltas
+
+
+def _near(a: Any, b: Any) -> bool:
+    return np.shape(a) == np.shape(b) and np.allclose(a, b, rtol=1e-5, atol=1e-6)
+
+
+# ---- Activations
+
+# Forward, its slope by the input, and its slope by the output if it has a formula of that.
+_OF_OUTPUTS: dict[str, tuple[_Slope, _Slope, _Slope]] = {
+    "sigmoid": (_sigmoid, lambda z: _sigmoid(z) * (1 - _sigmoid(z)), lambda a: a * (1 - a)),
+    "tanh": (np.tanh, lambda z: 1 - np.tanh(z) ** 2, lambda a: 1 - a * a),
+}
+
+
+_erf = np.vectorize(math.erf, otypes=[float])
+
+# Others, by their values only.
+_OTHERS: tuple[_Slope, ...] = (
+    lambda z: z * _sigmoid(z),  # SiLU, swish
+    lambda z: z * (1 + _erf(z / math.sqrt(2))) / 2,  # GELU
+    lambda z: z * (1 + np.tanh(math.sqrt(2 / math.pi) * (z + 0.044715 * z**3))) / 2,
+    lambda z: z * _sigmoid(1.702 * z),
+    lambda z: np.log1p(np.exp(z)),  # softplus
+    lambda z: np.where(z > 0, z, np.exp(z) - 1),  # ELU
+    lambda z: z / (1 + np.abs(z)),  # softsign
+)
+
+
+def _of_activations(seen: Sequence[Seen]) -> Iterator[tuple[str, Predict]]:
+    def is_(f: _Slope) -> bool:
+        return all(_near(one.output, f(one.x)) for one in seen)
+
+    if is_(lambda z: np.maximum(z, 0)):
+        yield "S3 S2", lambda s: s.deltas
+        yield "S1", lambda s: (s.x > 0).astype(float)
+        return
+    leak = _leak(seen)
+    if leak is not None:
+        yield "S3", lambda s: s.deltas
+        yield "S13", lambda s: s.deltas * (s.x > 0)
+        yield "S13", lambda s: np.where(s.x > 0, s.deltas, leak)
+        yield "S13", lambda s: np.where(s.x > 0, leak, 1) * s.deltas
+        return
+    for name, (f, slope, formula) in _OF_OUTPUTS.items():
+        if not is_(f):
+            continue
+        yield "S8", lambda s, g=formula: s.deltas * g(s.x)
+        yield "S9", lambda s, g=slope: s.deltas * g(s.output)
+        yield "S12", lambda s, g=slope: g(s.deltas)
+        yield "S12", lambda s, g=formula: g(s.deltas)
+        if name == "tanh":
+            yield "S11", lambda s: s.deltas * (1 - s.output)
+            yield "S11", lambda s: s.deltas * (1 + s.output**2)
+            yield "S11", lambda s: -s.deltas * s.output**2
+    if any(map(is_, (*(f for f, *_ in _OF_OUTPUTS.values()), *_OTHERS))):
+        yield "S3", lambda s: s.deltas
+        yield "S10", lambda s: s.deltas * s.output
+
+
+def _leak(seen: Sequence[Seen]) -> float | None:
+    """The slope below 0 of a leaky ReLU."""
+    below = [float(a / z) for s in seen for a, z in zip(s.output.flat, s.x.flat, strict=True)
+             if z < -1e-3]  # fmt: skip
+    if not below or not np.allclose(below, below[0]) or not 0 < below[0] < 1:
+        return None
+    above = (_near(s.output[s.x > 0], s.x[s.x > 0]) for s in seen)
+    return below[0] if all(above) else None
+
+
+# ---- Losses
+
+
+def _of_losses(seen: Sequence[Seen]) -> Iterator[tuple[str, Predict]]:
+    """The slope tells which loss it is: a multiple of y - t, of p - t, or of both quotients."""
+
+    def other(s: Seen) -> np.ndarray:
+        """The target: what is not the prediction."""
+        return next(
+            np.asarray(value)
+            for name, value in s.values.items()
+            if name != s.name and isinstance(value, np.ndarray)
+        )
+
+    def hot(s: Seen) -> np.ndarray:
+        t = other(s)
+        if t.ndim == s.x.ndim - 1 and t.dtype.kind in "iu":
+            return np.eye(s.x.shape[-1])[t]
+        return t.astype(float)
+
+    def like(slope: Predict) -> bool:
+        """Whether the right slope is a multiple of this, in every configuration."""
+        return all(_multiple(s.right, _tried(slope, s)) is not None for s in seen)
+
+    def times(part: Predict, by: Predict) -> Predict:
+        """`by`, by the multiple in which the right slope has `part`."""
+        return lambda s: _multiple(s.right, part(s)) * by(s)
+
+    yield "S5", lambda s: s.right * len(s.x)
+    yield "S5", lambda s: s.right / len(s.x)
+    if seen[0].x.ndim > 1:
+        yield "S4", lambda s: s.right / (s.x.size // len(s.x))
+    difference: Predict = lambda s: s.x - hot(s)  # noqa: E731
+    if like(difference):
+        yield "S14", lambda s: 2 * s.right
+        yield "S14", lambda s: s.right / 2
+    quotients: Predict = lambda s: (1 - hot(s)) / (1 - s.x) - hot(s) / s.x  # noqa: E731
+    if like(quotients):
+        yield "S15", times(quotients, lambda s: -(1 - hot(s)) / (1 - s.x) - hot(s) / s.x)
+        yield "S15", times(quotients, lambda s: (1 - hot(s)) / (1 - s.x) + hot(s) / s.x)
+        yield "S15", times(quotients, lambda s: -hot(s) / s.x)
+        yield "S16", times(quotients, difference)
+    for f in (_softmax, _sigmoid):
+        top: Predict = lambda s, f=f: f(s.x) - hot(s)  # noqa: E731
+        if like(top):
+            yield "S6", lambda s, f=f: s.right * f(s.x) * (1 - f(s.x))
+
+
+def _multiple(right: np.ndarray, part: Any) -> float | None:
+    """The number by which `part` is the right slope, or None."""
+    if part is None or np.shape(part) != right.shape:
+        return None
+    known = ~np.isnan(right)
+    a, b = np.asarray(part, float)[known], right[known]
+    if not a.size or not a @ a > 0:
+        return 1.0 if np.abs(b).max(initial=0) < 1e-6 else None  # nothing, of nothing
+    factor = float(a @ b / (a @ a))
+    near = np.abs(factor * a - b).max() <= 1e-5 * max(1.0, float(np.abs(b).max()))
+    return factor if near and factor else None
