@@ -6,8 +6,8 @@ What a diagnosis can judge, and what it says of everything else:
   and zero padding, and their three gradients; channels last, or first with `channels_first`; true
   convolutions with `true_convolution`; padding 'same'; one of a few activations inside.
 - *Pools* (`diagnose_pool`): maximum and average over square windows without padding. *Heads*
-  (`diagnose_head`): dense, softmax and cross-entropy. *Steps* (`diagnose_step`): plain SGD on two
-  dense layers.
+  (`diagnose_head`): dense, softmax and cross-entropy. *Steps* (`diagnose_step`): two dense layers
+  with a declared activation, loss, optimizer (SGD, momentum, RMSprop, Adam) and weight decay.
 - *Any way back* (`diagnose_gradient`): whatever has a forward and a backward, in NumPy or what
   turns into it, is compared with its own slopes. That says whether the way back belongs to the way
   there, of any layer, loss or network; of the way there itself it says nothing. Mistakes of
@@ -30,8 +30,9 @@ in the configurations that gave it, and in no others: the report counts them.
 
 from .convolution import channels_first, diagnose, true_convolution
 from .gradient import diagnose_gradient
-from .parts import diagnose_head, diagnose_pool, diagnose_step
+from .parts import diagnose_head, diagnose_pool
 from .report import Finding, Report
+from .step import diagnose_step
 
 __all__ = [
     "Finding",

@@ -1,6 +1,6 @@
 """The configurations on which somebody's layer is run: from the simplest to the most awkward."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Literal
@@ -10,6 +10,7 @@ import numpy as np
 from cnnlib.errors import InputError, shown
 from cnnlib.geometry import Axis, Pads, Window, per_axis
 
+from .mistakes.slopes import ACTIVATIONS
 from .mistakes.sums import Change, Sum, Switch, wrong
 from .settings import Facts, Setting, built, keeping
 
@@ -51,30 +52,6 @@ _LADDER = (
     (2, (7, 6), 3, 3, (3, 3), 2, 2),
     (3, (6, 8), 2, 2, (2, 4), 3, 1),
 )
-
-
-def _step(z: np.ndarray) -> np.ndarray:
-    return (z > 0).astype(float)
-
-
-def _sigmoid(z: np.ndarray) -> np.ndarray:
-    return 1 / (1 + np.exp(-z))
-
-
-# What a layer may have inside: its value and its derivative, of z.
-ACTIVATIONS: dict[str, tuple[Callable, Callable]] = {
-    "": (lambda z: z, np.ones_like),
-    "ReLU": (lambda z: np.maximum(z, 0), _step),
-    "sigmoid": (_sigmoid, lambda z: _sigmoid(z) * (1 - _sigmoid(z))),
-    "tanh": (np.tanh, lambda z: 1 - np.tanh(z) ** 2),
-    **{
-        f"leaky ReLU of slope {slope}": (
-            lambda z, slope=slope: np.where(z > 0, z, slope * z),
-            lambda z, slope=slope: np.where(z > 0, 1, slope),
-        )
-        for slope in (0.01, 0.1, 0.2, 0.3)
-    },
-}
 
 
 @dataclass(frozen=True, eq=False)

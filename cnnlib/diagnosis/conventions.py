@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from .calling import Outcome
-from .cases import ACTIVATIONS, Case, true_case
+from .cases import Case, true_case
+from .mistakes.slopes import ACTIVATIONS
 from .report import is_right
 
 Results = Mapping[str, Sequence[tuple[Case, Any]]]
@@ -41,7 +42,7 @@ def _narrow(right: np.ndarray, got: Any) -> bool:
 
 
 def activated(results: Results) -> str:
-    """The activation inside the layer, by its name in `cases.ACTIVATIONS`, or ''.
+    """The activation inside the layer, by its name in `ACTIVATIONS`, or ''.
 
     It is known from z; without z from the gradients, if two of them fit it.
     """

@@ -10,8 +10,9 @@ from cnnlib.arrays import read_function, read_integer, read_word
 from cnnlib.errors import InputError
 
 from .calling import check_callable, plain, quantity_of
-from .cases import ACTIVATIONS, Case, ladder, read_setting
+from .cases import Case, ladder, read_setting
 from .examining import examine_layer
+from .mistakes.slopes import ACTIVATIONS
 from .report import Report
 from .settings import Setting, read_limits
 

@@ -1,4 +1,4 @@
-"""The diagnosis of pooling, of the head, and of a training step."""
+"""The diagnosis of pooling and of the head."""
 
 import copy
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -15,7 +15,7 @@ from .calling import Outcome, check_callable, collect, find_limits
 from .conventions import squeezed
 from .errors import judge_errors
 from .mistakes import choices
-from .mistakes.choices import HEAD, LOSS, POOL, POOL_FORWARD, STEP, Batches, Params, Places, Setting
+from .mistakes.choices import HEAD, LOSS, POOL, POOL_FORWARD, Places, Setting
 from .patterns import pattern
 from .report import Finding, Report, is_right, where
 from .settings import Facts, built, enough, keeping, read_limits
@@ -259,58 +259,6 @@ def _head_case(N: int, D: int, K: int, relu: bool, rng: np.random.Generator) -> 
         return choices.head(x, w, b, t, {**right, **setting}, relu=relu)
 
     return PartCase((x, w, b, t), f"N={N}, {D} inputs, {K} classes", predict)
-
-
-def diagnose_step(fn: Callable, *, seed: int = 0) -> Report:
-    """Say what is wrong with a whole training step of SGD.
-
-    The network is dense, ReLU, dense, softmax and cross-entropy, with the mean loss over the batch.
-
-        params[name] -= rate * dE/dparams[name]
-
-    Parameters
-    ----------
-    fn : callable
-        `fn(params, x, t, rate)`, called by position: a dict with `w1` (D, M), `b1` (M,), `w2`
-        (M, K), `b2` (K,), a batch `x` (N, D), class numbers `t` (N,), the learning rate. It returns
-        the new dict, or changes the arrays in the one that it got. Two batches follow each other.
-    seed : int
-        Of the random numbers.
-
-    Examples
-    --------
-    >>> diagnose_step(lambda params, x, t, rate: params).findings[0].mistake
-    'T2'
-    """
-    check_callable(fn, "fn(params, x, t, rate)", 4)
-    rng = np.random.default_rng(read_integer("seed", seed, 0))
-    sizes = (1, 2, 3, 2), (2, 3, 4, 3), (5, 4, 5, 3)
-    cases = [_step_case(N, D, M, K, rng) for N, D, M, K in sizes]
-
-    def twice(params: Params, batches: Batches, rate: float) -> dict[str, np.ndarray]:
-        after = []
-        for x, t in batches:
-            returned = fn(params, x, t, rate)
-            params = params if returned is None else returned
-            after.append({name: np.array(a) for name, a in params.items()})
-        return {name: np.stack([one[name] for one in after]) for name in after[0]}
-
-    names = ("w1", "b1", "w2", "b2")
-    return examine_choices(twice, cases, dict.fromkeys(names, STEP))
-
-
-def _step_case(N: int, D: int, M: int, K: int, rng: np.random.Generator) -> PartCase:
-    shapes = {"w1": (D, M), "b1": (M,), "w2": (M, K), "b2": (K,)}
-    params = {name: rng.normal(size=shape) for name, shape in shapes.items()}
-    batches = [(rng.normal(size=(N, D)), rng.integers(0, K, N)) for _ in range(2)]
-    right = choices.right(STEP)
-
-    def predict(setting: Setting) -> Mapping[str, np.ndarray]:
-        first, second = choices.steps(params, batches, 0.5, {**right, **setting})
-        return {name: np.stack([first[name], second[name]]) for name in first}
-
-    words = f"N={N}, {D} inputs, {M} hidden, {K} classes, rate 0.5, two steps"
-    return PartCase((params, batches, 0.5), words, predict)
 
 
 def examine_choices(

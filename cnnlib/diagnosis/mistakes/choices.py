@@ -5,12 +5,11 @@ shares add up, what the loss divides by. The first value of each place is the ri
 said of a wrong value, and its entry in the catalogue, stand beside it.
 """
 
-from collections.abc import Mapping, Sequence
-
 import numpy as np
 
 from .places import Places, Setting, Slip, mistaken, right, settings
 from .pools import POOL, POOL_FORWARD, pool, pool_delta
+from .stepping import STEP, Batches, Params, steps
 
 __all__ = [
     "HEAD",
@@ -124,76 +123,3 @@ def head(
     return {
         "p": p, "loss": np.array(loss), "dz": dz, "dw": a.T @ dz, "db": db, "dx": dx
     }  # fmt: skip
-
-
-Params = Mapping[str, np.ndarray]
-Batches = Sequence[tuple[np.ndarray, np.ndarray]]  # samples and their class numbers
-
-# ---- A training step: dense, ReLU, dense, softmax and cross-entropy, then SGD
-
-STEP: Places = {
-    "delta": {
-        "through the old weights": None,
-        "through the new weights": Slip("D22"),
-    },
-    "mean": {
-        "once": None,
-        "not taken": Slip("S5"),
-        "twice": Slip("W6"),
-    },
-    "rate": {
-        "once": None,
-        "in the delta too": Slip(None, "The learning rate is multiplied into the delta that goes "
-                                       "back, so earlier layers get it twice."),
-    },
-    "direction": {
-        "down": None,
-        "up": Slip(None, "The step goes up the slope: + where - belongs."),
-        "up in the first layer": Slip(None, "The step of the first layer goes up the slope: + "
-                                            "where - belongs. The last layer goes down."),
-    },
-    "updates": {
-        "all parameters": None,
-        "nothing": Slip("T2"),
-        "the last layer": Slip("T2"),
-        "the weights": Slip(None, "The biases are not updated."),
-    },
-    "gradients": {
-        "new in each step": None,
-        "added to the old ones": Slip("W13"),
-    },
-}  # fmt: skip
-
-
-def steps(
-    params: Params, batches: Batches, rate: float, setting: Setting
-) -> list[dict[str, np.ndarray]]:
-    """The parameters w1, b1, w2, b2 after each batch `(x, t)`."""
-    params = {name: a.copy() for name, a in params.items()}
-    total = {name: np.zeros_like(a) for name, a in params.items()}
-    ups = {"down": "", "up": "w1 b1 w2 b2", "up in the first layer": "w1 b1"}
-    up = ups[setting["direction"]].split()
-    signs = {name: 1 if name in up else -1 for name in params}
-    updates = {
-        "all parameters": "w1 b1 w2 b2", "nothing": "", "the last layer": "w2 b2",
-        "the weights": "w1 w2",
-    }  # fmt: skip
-    names = updates[setting["updates"]].split()
-    after = []
-    for x, t in batches:
-        z1 = x @ params["w1"] + params["b1"]
-        top = head(z1, params["w2"], params["b2"], t, right({**LOSS, **HEAD}), relu=True)
-        scale = {"once": 1.0, "not taken": float(len(x)), "twice": 1 / len(x)}[setting["mean"]]
-        dz2 = top["dz"] * scale
-        grads = {"w2": top["dw"] * scale, "b2": top["db"] * scale}
-        w2 = params["w2"]
-        if setting["delta"] == "through the new weights":
-            w2 = w2 + signs["w2"] * rate * grads["w2"]
-        dz1 = (dz2 @ w2.T) * (z1 > 0) * (rate if setting["rate"] != "once" else 1)
-        grads |= {"w1": x.T @ dz1, "b1": dz1.sum(axis=0)}
-        for name in names:
-            kept = setting["gradients"] == "added to the old ones"
-            total[name] = grads[name] + (total[name] if kept else 0)
-            params[name] = params[name] + signs[name] * rate * total[name]
-        after.append(dict(params))
-    return after

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from itertools import product
+from itertools import combinations, product
 
 
 @dataclass(frozen=True)
@@ -19,12 +19,13 @@ Setting = Mapping[str, str]  # place: value
 
 def settings(places: Places, most: int = 2) -> Iterator[dict[str, str]]:
     """All settings with up to `most` wrong values, the fewest first."""
-    every = [
-        dict(zip(places, values, strict=True))
-        for values in product(*(list(place) for place in places.values()))
-    ]
+    wrong = {
+        place: [value for value, slip in values.items() if slip] for place, values in places.items()
+    }
     for number in range(most + 1):
-        yield from (one for one in every if len(mistaken(places, one)) == number)
+        for chosen in combinations(places, number):
+            for values in product(*(wrong[place] for place in chosen)):
+                yield {**right(places), **dict(zip(chosen, values, strict=True))}
 
 
 def right(places: Places) -> dict[str, str]:

@@ -32,14 +32,32 @@ class Seen(Protocol):
 
 
 Predict = Callable[..., Any]  # of a Seen
-_Slope = Callable[[np.ndarray], np.ndarray]
+_Slope = Callable[..., np.ndarray]  # of an array
 
 
 def _sigmoid(z: np.ndarray) -> np.ndarray:
     return 1 / (1 + np.exp(-z))
 
 
-def _softmax(z: np.ndarray) -> np.ndarray:
+# What a layer may have inside: its value and its slope, of z.
+ACTIVATIONS: dict[str, tuple[_Slope, _Slope]] = {
+    "": (lambda z: z, np.ones_like),
+    "ReLU": (lambda z: np.maximum(z, 0), lambda z: (z > 0).astype(float)),
+    "sigmoid": (_sigmoid, lambda z: _sigmoid(z) * (1 - _sigmoid(z))),
+    "tanh": (np.tanh, lambda z: 1 - np.tanh(z) ** 2),
+    **{
+        f"leaky ReLU of slope {slope}": (
+            lambda z, slope=slope: np.where(z > 0, z, slope * z),
+            lambda z, slope=slope: np.where(z > 0, 1, slope),
+        )
+        for slope in (0.01, 0.1, 0.2, 0.3)
+    },
+}
+# The slope by the output, of those that have a formula of it.
+OF_OUTPUTS: dict[str, _Slope] = {"sigmoid": lambda a: a * (1 - a), "tanh": lambda a: 1 - a * a}
+
+
+def softmax(z: np.ndarray) -> np.ndarray:
     e = np.exp(z - z.max(axis=-1, keepdims=True))
     return e / e.sum(axis=-1, keepdims=True)
 
@@ -66,7 +84,7 @@ def _candidates(seen: Sequence[Seen]) -> Iterator[tuple[str, Predict]]:
         yield from _of_activations(seen)
     elif all(one.output.ndim == 0 for one in seen):
         yield from _of_losses(seen)
-    elif all(_near(one.output, _softmax(one.x)) for one in seen if one.x.ndim):
+    elif all(_near(one.output, softmax(one.x)) for one in seen if one.x.ndim):
         yield "S7", lambda s: s.deltas * s.output * (1 - s.output)
         yield "S3", lambda s: s.deltas
 
@@ -76,13 +94,6 @@ def _near(a: Any, b: Any) -> bool:
 
 
 # ---- Activations
-
-# Forward, its slope by the input, and its slope by the output if it has a formula of that.
-_OF_OUTPUTS: dict[str, tuple[_Slope, _Slope, _Slope]] = {
-    "sigmoid": (_sigmoid, lambda z: _sigmoid(z) * (1 - _sigmoid(z)), lambda a: a * (1 - a)),
-    "tanh": (np.tanh, lambda z: 1 - np.tanh(z) ** 2, lambda a: 1 - a * a),
-}
-
 
 _erf = np.vectorize(math.erf, otypes=[float])
 
@@ -113,7 +124,8 @@ def _of_activations(seen: Sequence[Seen]) -> Iterator[tuple[str, Predict]]:
         yield "S13", lambda s: np.where(s.x > 0, s.deltas, leak)
         yield "S13", lambda s: np.where(s.x > 0, leak, 1) * s.deltas
         return
-    for name, (f, slope, formula) in _OF_OUTPUTS.items():
+    for name, formula in OF_OUTPUTS.items():
+        f, slope = ACTIVATIONS[name]
         if not is_(f):
             continue
         yield "S8", lambda s, g=formula: s.deltas * g(s.x)
@@ -124,7 +136,7 @@ def _of_activations(seen: Sequence[Seen]) -> Iterator[tuple[str, Predict]]:
             yield "S11", lambda s: s.deltas * (1 - s.output)
             yield "S11", lambda s: s.deltas * (1 + s.output**2)
             yield "S11", lambda s: -s.deltas * s.output**2
-    if any(map(is_, (*(f for f, *_ in _OF_OUTPUTS.values()), *_OTHERS))):
+    if any(map(is_, (*(ACTIVATIONS[name][0] for name in OF_OUTPUTS), *_OTHERS))):
         yield "S3", lambda s: s.deltas
         yield "S10", lambda s: s.deltas * s.output
 
@@ -181,7 +193,7 @@ def _of_losses(seen: Sequence[Seen]) -> Iterator[tuple[str, Predict]]:
         yield "S15", times(quotients, lambda s: (1 - hot(s)) / (1 - s.x) + hot(s) / s.x)
         yield "S15", times(quotients, lambda s: -hot(s) / s.x)
         yield "S16", times(quotients, difference)
-    for f in (_softmax, _sigmoid):
+    for f in (softmax, _sigmoid):
         top: Predict = lambda s, f=f: f(s.x) - hot(s)  # noqa: E731
         if like(top):
             yield "S6", lambda s, f=f: s.right * f(s.x) * (1 - f(s.x))
