@@ -325,9 +325,18 @@ def optimizers(of, method, _):
 def diagnoses(of, method, _):
     none = {"stride": "integer?", "padding": "from 0?", "axes": "integer", "channels": "integer?",
             "limits": "may be empty", "activation": "empty word?"}
-    for name in ("diagnose", "diagnose_pool", "diagnose_head", "diagnose_step", "channels_first",
+    for name in ("diagnose", "diagnose_pool", "diagnose_head", "channels_first",
                  "true_convolution"):
         yield of(getattr(diagnosis, name), fn=lambda *_: {}, kinds=none)
+    yield of(diagnosis.diagnose_step, fn=lambda *_: {}, kinds={
+        "activation": "empty word", "optimizer": "nothing?", "weight_decay": "spread",
+        "decoupled": "truth"})
+    yield of(diagnosis.diagnose_gradient, forward=np.tanh, inputs={"x": "N C"}, kinds={
+        "forward": "function", "backward": "function?", "inputs": "nothing"})
+    yield of(diagnosis.adapt, layer=lambda *_: {}, kinds={
+        "layer": "function", "layout": "nothing?", "weights": "nothing?", "forward": "words",
+        "backward": "words", "weight": "words?", "bias": "words?", "grads": "may be empty?",
+        "make": "function?"})
     yield of(book.mistakes.get, id="F1")
     yield of(book.mistakes.card, id="F1")
 

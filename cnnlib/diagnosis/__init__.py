@@ -1,5 +1,9 @@
 """Says what is wrong with somebody's own layer: `diagnose`, and the same for the other parts.
 
+Ways in: `diagnose` takes a function of a fixed form, and `adapt` makes one of a class, a pair of
+functions or a PyTorch module, in any order of the axes. `assert_gradients` is for tests, `python -m
+cnnlib.diagnosis FILE.py:NAME` for a shell.
+
 What a diagnosis can judge, and what it says of everything else:
 
 - *Convolution layers* (`diagnose`): cross-correlations of one, two or three axes with any stride
@@ -28,6 +32,8 @@ A mistake has a name only where what it predicts is what came out, entry by entr
 in the configurations that gave it, and in no others: the report counts them.
 """
 
+from .adapting import adapt
+from .asserting import assert_gradients
 from .convolution import channels_first, diagnose, true_convolution
 from .gradient import diagnose_gradient
 from .parts import diagnose_head, diagnose_pool
@@ -37,6 +43,8 @@ from .step import diagnose_step
 __all__ = [
     "Finding",
     "Report",
+    "adapt",
+    "assert_gradients",
     "channels_first",
     "diagnose",
     "diagnose_gradient",

@@ -124,6 +124,7 @@ def collect(
         outcome.results = {quantity: [(case, value)] for quantity, value in first.items()}
         return outcome
     _run(fn, cases, quantities, orders, outcome)
+    outcome.notes[:0] = getattr(fn, "notes", ())  # how it was adapted
     return outcome
 
 
@@ -328,12 +329,13 @@ def _unread(text: str) -> _Unusable:
 def _failure(error: BaseException) -> Failure:
     """What is said of an error, and the line of the reader's code that it comes from."""
     text = _short(f"it raises {type(error).__name__}: {error}")
+    meant = isinstance(error, NotImplementedError | AssertionError)
     place = _place(error.__traceback__)
     if place is None:
-        return Failure(text)
+        return Failure(text, meant=meant)
     file, number, source = place
     where = f"line {number}" + (f" of {os.path.basename(file)}" if os.path.isfile(file) else "")
-    meant = isinstance(error, NotImplementedError | AssertionError) or bool(_REFUSES.search(source))
+    meant = meant or bool(_REFUSES.search(source))
     return Failure(text, f"{where}: {source}" if source else where, meant)
 
 
@@ -342,7 +344,7 @@ def _place(trace: TracebackType | None) -> tuple[str, int, str] | None:
     found = None
     while trace is not None:
         file = trace.tb_frame.f_code.co_filename
-        if not any(part in file for part in _OWN):
+        if not file.endswith(".pyx") and not any(part in file for part in _OWN):
             found = file, trace.tb_lineno, linecache.getline(file, trace.tb_lineno).strip()
         trace = trace.tb_next
     return found

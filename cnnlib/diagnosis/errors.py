@@ -52,7 +52,11 @@ def judge_errors(
         outcome.findings.append(replace(_finding(case, failure, message, ""), quantity="dx",
                                         mistake="D6"))  # fmt: skip
         return []
-    if limits and (meant or not any(limit.name in _MEANT for limit in limits)):
+    # Each error is meant, or comes of a limit that people have by accident.
+    if limits and all(
+        one.meant or any(not a.holds(case.facts) for a in limits if a.name not in _MEANT)
+        for case, one in failing
+    ):
         outcome.note(_limited(limits, count, failure))
         return [limit.words for limit in limits]
     words = regime(fine, cases) if known else ""

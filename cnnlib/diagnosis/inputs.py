@@ -62,7 +62,12 @@ def configurations(inputs: Inputs, seed: int) -> list[Given]:
             for n, sizes in enumerate(_varied(list(letters)))
         ]
     if callable(inputs):
-        made = [inputs(np.random.default_rng(seed + n)) for n in range(4)]
+        try:
+            made = [inputs(np.random.default_rng(seed + n)) for n in range(4)]
+        except Exception as error:
+            raise InputError(
+                f"inputs, called with a Generator, raises {type(error).__name__}: {error}"
+            ) from error
     elif isinstance(inputs, list | tuple) and inputs:
         made = list(inputs)
     else:

@@ -139,6 +139,10 @@ class Report:
         return "\n".join([*parts, *self._notes()]) or "Nothing was returned."
 
     def _repr_html_(self) -> str:
+        return self.html()
+
+    def html(self) -> str:
+        """The report as a page shows it."""
         cards = []
         for finding, last in self._shown():
             inside = [f"<p>{html.escape(line)}</p>" for line in finding.message.splitlines()]

@@ -88,7 +88,10 @@ def get(id: str) -> Mistake:
     >>> get("D11").signature
     'dx is empty.'
     """
-    return _catalogue()[read_word("id", id, _catalogue())]
+    catalogue = _catalogue()
+    if not isinstance(id, str) or id not in catalogue:
+        read_word("id", id, [entry.id for entry in every()])
+    return catalogue[id]
 
 
 def every() -> Iterator[Mistake]:

@@ -49,7 +49,7 @@ class Plan:
     @property
     def places(self) -> Places:
         """Where a step of this plan may go wrong."""
-        rule = {Momentum: VELOCITY, RMSprop: SQUARES, Adam: {**SQUARES, **CORRECTION}}
+        rule = {Momentum: _VELOCITY, RMSprop: _SQUARES, Adam: {**_SQUARES, **_CORRECTION}}
         slopes = {"right": None, "left out": Slip("S3")}
         if self.activation in OF_OUTPUTS:
             slopes |= {"formula of z": Slip("S8"), "at the output": Slip("S9"),
@@ -63,7 +63,7 @@ class Plan:
             **rule.get(type(self.optimizer), {}),
             **({} if self.activation in ("", "ReLU") else {"slope": slopes}),
             **({} if self.loss == LOSSES[0] else {"loss": _DELTAS[self.loss]}),
-            **(DECAY if self.decay else {}),
+            **(_DECAY if self.decay else {}),
         }
 
     @property
@@ -123,7 +123,7 @@ STEP: Places = {
     },
 }  # fmt: skip
 
-VELOCITY: Places = {
+_VELOCITY: Places = {
     "velocity": {
         "kept": None,
         "forgotten": Slip("T3"),
@@ -132,7 +132,7 @@ VELOCITY: Places = {
     }
 }  # fmt: skip
 
-SQUARES: Places = {
+_SQUARES: Places = {
     "squares": {"of the gradient": None, "of the weight": Slip("T10"),
                 "not taken": Slip(None, "The running mean is that of the gradient's size, where "
                                         "it is that of its square.")},
@@ -141,7 +141,7 @@ SQUARES: Places = {
                                                    "the running mean of the squares itself.")},
 }  # fmt: skip
 
-CORRECTION: Places = {
+_CORRECTION: Places = {
     "correction": {
         "divides": None,
         "left out": Slip("T6"),
@@ -155,7 +155,7 @@ CORRECTION: Places = {
                "whole in v": Slip("T11")},
 }  # fmt: skip
 
-DECAY: Places = {
+_DECAY: Places = {
     "decay": {
         "added": None,
         "subtracted": Slip("T12"),

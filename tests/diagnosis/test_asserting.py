@@ -1,0 +1,88 @@
+"""The ways in for a test and for a shell: the verdict is an assertion, or an exit status."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from layers_as_written import ConvLayer, ConvMeans, MaxPool, MaxPoolMask
+from strangers import forward
+
+from cnnlib.diagnosis import assert_gradients
+from cnnlib.diagnosis.__main__ import main
+from cnnlib.errors import InputError
+
+HERE = Path(__file__).parent
+FILE = str(HERE / "layers_as_written.py")
+
+
+def test_what_is_right_passes():
+    assert assert_gradients(ConvLayer, layout="NCHW", limits=["square kernel"]).ok
+    assert assert_gradients(MaxPool, kind="max").right == ["a", "dx"]
+    assert assert_gradients(lambda x, w, b, dz, s, p: {"z": forward(x, w, b, s, p)}).ok
+
+
+@pytest.mark.parametrize(
+    ("layer", "how", "words"),
+    [(ConvMeans, {}, "mistake B3"), (MaxPoolMask, {"kind": "max"}, "mistake P1"),
+     (lambda x, w, b, dz, s, p: 3, {}, "expected a dict"),
+     (lambda params, x, t, rate: params, {"kind": "step"}, "mistake T2"),
+     (lambda x, w, b, t: {"p": x}, {"kind": "head"}, "p is wrong")],
+)  # fmt: skip
+def test_what_is_wrong_or_not_examined_fails_with_the_report(layer, how, words):
+    with pytest.raises(AssertionError, match=words):
+        assert_gradients(layer, **how)
+
+
+def test_an_unknown_kind_is_refused():
+    with pytest.raises(InputError, match="kind is 'conv'"):
+        assert_gradients(ConvLayer, kind="conv")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "words"),
+    [
+        ([f"{FILE}:ConvLayer", "--layout", "NCHW", "--limits", "square kernel"], 0, "Right in all"),
+        ([f"{FILE}:ConvMeans", "--stride", "1"], 1, "mistake B3"),
+        ([f"{FILE}:MaxPoolMask", "--kind", "max"], 1, "mistake P1"),
+        ([f"{FILE}:conv_forward,conv_backward"], 0, "square kernel"),
+        ([f"{FILE}:conv2d,conv2d_back", "--kind", "gradient", "--inputs", "x: N C 5 5; w: K C 3 3"],
+         0, "Right in all"),
+        ([f"{FILE}:padded"], 2, "raises everywhere"),
+    ],
+)  # fmt: skip
+def test_the_exit_status_is_the_verdict(capsys, arguments, status, words):
+    assert main(arguments) == status
+    assert words in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [(["no.py:Conv"], "is no FILE.py:NAME"), ([f"{FILE}:Nothing"], "has no 'Nothing'"),
+     ([FILE], "is no FILE.py:NAME"), ([f"{FILE}:ConvLayer", "--layout", "N"], "layout is 'N'"),
+     ([f"{FILE}:padded", "--kind", "gradient", "--inputs", "x"], "--inputs"),
+     ([f"{FILE}:ConvLayer", "--loss", "none"], "loss")],
+)  # fmt: skip
+def test_what_cannot_be_examined_says_why(capsys, arguments, words):
+    assert main(arguments) == 2
+    assert words in capsys.readouterr().err
+
+
+def test_a_file_that_raises_says_so(capsys, tmp_path):
+    (tmp_path / "broken.py").write_text("1 / 0\n")
+    assert main([f"{tmp_path / 'broken.py'}:Conv"]) == 2
+    assert "broken.py raises ZeroDivisionError" in capsys.readouterr().err
+
+
+def test_the_report_is_written_as_a_page(tmp_path):
+    assert main([f"{FILE}:ConvMeans", "--html", str(tmp_path / "report.html")]) == 1
+    assert "mistake B3" in (tmp_path / "report.html").read_text(encoding="utf-8")
+
+
+def test_the_command_runs_as_it_is_documented(tmp_path):
+    (tmp_path / "mine.py").write_text(
+        "def layer(x, w, b, dz, stride, padding):\n    return {'db': dz.mean(axis=(0, 1, 2))}\n"
+    )
+    run = subprocess.run([sys.executable, "-m", "cnnlib.diagnosis", "mine.py:layer"], cwd=tmp_path,
+                         capture_output=True, text=True, check=False)  # fmt: skip
+    assert run.returncode == 1 and "mistake B3" in run.stdout, run.stderr
