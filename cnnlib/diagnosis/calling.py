@@ -300,7 +300,8 @@ def _updates(changed: _Changed, returned: Mapping[str, Any]) -> list[str]:
 
 
 def _changes(changed: _Changed) -> str:
-    names = ", ".join(f"number {name}" if name.isdigit() else name for name, *_ in changed)
+    names = ", ".join(name for name, *_ in changed)
+    names = f"number {names}" if names[0].isdigit() else names
     return (
         f"The function changes its argument {names}, which belongs to its caller. Work on a copy."
     )

@@ -1,12 +1,11 @@
 """What a diagnosis found, as text and as a card in a notebook."""
 
-import html
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
-from . import mistakes
+from . import mistakes, showing
 
 _SHOWN = 4  # wrong entries that a finding lists
 
@@ -101,64 +100,15 @@ class Report:
             return False
         return None if self.findings or self.unexamined or not self.right else True
 
-    def _notes(self) -> list[str]:
-        notes: list[str] = []
-        for count in sorted({self.seen.get(quantity, self.count) for quantity in self.right}):
-            these = [q for q in self.right if self.seen.get(q, self.count) == count]
-            number = f"all {count}" if count == self.count else f"{count} of {self.count}"
-            notes.insert(0, f"Right in {number} configurations: {', '.join(these)}.")
-        if self.unexamined:
-            few = ", ".join(self.unexamined)
-            notes.append(f"Not examined, since too few results can be compared: {few}.")
-        if self.missing:
-            notes.append(f"Not returned: {', '.join(self.missing)}.")
-        notes += self.notes
-        within = "Within these limits" if self.limits else "With this stride and padding"
-        for quantity, ids in self.hidden.items():
-            if ids:
-                notes.append(
-                    f"{within} nobody would see these mistakes in {quantity}: {', '.join(ids)}."
-                )
-        return notes
-
-    def _shown(self) -> list[tuple[Finding, bool]]:
-        """The findings, and whether one is the last with its evidence: there it is shown, once."""
-        evidence = [(one.quantity, one.config, one.evidence) for one in self.findings]
-        return [(one, evidence[n] not in evidence[n + 1 :]) for n, one in enumerate(self.findings)]
-
     def __repr__(self) -> str:
-        parts = []
-        for finding, last in self._shown():
-            lines = [finding.title, *finding.message.splitlines()]
-            if finding.config and last:
-                lines.append(f"Smallest configuration that shows it: {finding.config}")
-            if finding.mistake:
-                lines.append(f"Explained in {mistakes.get(finding.mistake).place}.")
-            lines += finding.evidence.splitlines() if last else []
-            parts.append("\n  ".join(lines))
-        return "\n".join([*parts, *self._notes()]) or "Nothing was returned."
+        return showing.text(self)
 
     def _repr_html_(self) -> str:
         return self.html()
 
     def html(self) -> str:
         """The report as a page shows it."""
-        cards = []
-        for finding, last in self._shown():
-            inside = [f"<p>{html.escape(line)}</p>" for line in finding.message.splitlines()]
-            if finding.config and last:
-                said = f"Smallest configuration that shows it: {finding.config}"
-                inside.append(f"<p>{html.escape(said)}</p>")
-            if finding.evidence and last:
-                inside.append(f"<pre>{html.escape(finding.evidence)}</pre>")
-            if finding.mistake:
-                entry = mistakes.get(finding.mistake)
-                link, place = html.escape(entry.link), html.escape(entry.place)
-                inside.append(f'<p>Explained in <a href="{link}">{place}</a>.</p>')
-            head = html.escape(finding.title)
-            cards.append(f"<details open><summary>{head}</summary>{''.join(inside)}</details>")
-        notes = "".join(f"<p>{html.escape(note)}</p>" for note in self._notes())
-        return f'<div class="mistake">{"".join(cards)}{notes}</div>'
+        return showing.page(self)
 
 
 def tolerance(right: np.ndarray, got: np.ndarray) -> float:

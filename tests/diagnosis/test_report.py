@@ -405,11 +405,16 @@ WHOLE = Report([COPIED, OTHER, BARE], ["db"], ["dw"], 5, {"db": ["B1", "B2"], "d
 def test_a_report_as_text():
     entry = mistakes.get("D11")
     assert str(WHOLE).splitlines() == [
+        "Wrong: dx, z. Right: db.",
         f"dx is wrong: mistake D11, {entry.name}",
         "  First line.",
         "  Second <line>.",
+        f"  To mend: {entry.mend}",
+        "  Smallest configuration that shows it: N=1",
+        "  entry 1",
+        "  entry 2 < 3",
         f"  Explained in {entry.place}.",
-        "dx is wrong",  # equal evidence is shown once, with the last
+        "dx is wrong",
         "  Third.",
         "  Smallest configuration that shows it: N=1",
         "  entry 1",
@@ -426,10 +431,20 @@ def test_a_report_as_a_card():
     entry = mistakes.get("D11")
     assert WHOLE._repr_html_().replace("><", ">\n<").splitlines() == [
         '<div class="mistake">',
+        "<p>",
+        "<strong>Wrong: dx, z. Right: db.</strong>",
+        "</p>",
         "<details open>",
         f"<summary>dx is wrong: mistake D11, {entry.name}</summary>",
         "<p>First line.</p>",
         "<p>Second &lt;line&gt;.</p>",
+        "<p>To mend:</p>",
+        "<pre>",
+        f"<code>{entry.mend}</code>",
+        "</pre>",
+        "<p>Smallest configuration that shows it: N=1</p>",
+        "<pre>entry 1",
+        "entry 2 &lt; 3</pre>",
         f'<p>Explained in <a href="{entry.link}">{entry.place}</a>.</p>',
         "</details>",
         "<details open>",
@@ -450,10 +465,81 @@ def test_a_report_as_a_card():
     ]
 
 
-def test_evidence_of_another_configuration_or_quantity_is_shown_too():
-    places = [("dx", "N=1", "a"), ("dx", "N=2", "a"), ("dx", "N=2", "b"), ("z", "N=2", "b")]
-    text = str(Report([Finding(q, None, "Wrong.", c, e) for q, c, e in places], []))
-    assert [line.strip() for line in text.splitlines() if line[-1] in "ab"] == list("aabb")
+def heads(report):
+    return [line for line in str(report).splitlines() if " wrong" in line and line[0] != " "]
+
+
+def test_names_for_one_result_are_one_thing():
+    def fn(x, w, b, dz, s, p):
+        return {"dx": cut(delta(x, w[:, ::-1, ::-1], dz, s, p), x, p)}
+
+    report = diagnose(fn)
+    assert heads(report) == ["dx is wrong: mistake D1, D2 or D3"]
+    assert str(report).count("Smallest configuration") == 1
+    assert "They give the same result: one of them was made." in str(report)
+
+
+def test_two_mistakes_with_several_names_are_one_thing():
+    def fn(x, w, b, dz, s, p):
+        return {"dx": cut(delta(x, w[:, ::-1, ::-1], dz, 1, p), x, p)}
+
+    assert heads(diagnose(fn)) == [
+        "dx is wrong: two mistakes together, D1/D2/D3 and D4/D5"
+    ]  # fmt: skip
+
+
+def test_one_mistake_in_several_quantities_is_one_thing():
+    def fn(x, w, b, dz, s, p):
+        one = right(x, w, b, dz, s, p)
+        return {"dw": -one["dw"], "dx": -one["dx"], "db": one["db"]}
+
+    assert heads(diagnose(fn)) == ["dx and dw are wrong"]
+    assert str(diagnose(fn)).startswith("Wrong: dx, dw. Right: db.")
+
+
+def test_what_nothing_explains_is_not_put_together():
+    def fn(*given):
+        return {q: a + 1 / 3 + np.sin(a) for q, a in right(*given).items() if q != "z"}
+
+    assert len(heads(diagnose(fn))) == 3
+
+
+def test_a_report_is_a_screen():
+    many = [Finding(f"d{n}", None, f"Line {n}.\n" * 9, "N=1", "a\n" * 9) for n in range(9)]
+    text = str(Report(many, ["z"], [], 5)).splitlines()
+    assert len(text) <= 40
+    assert text[0].startswith("Wrong: d0, d1") and "Line 0." in "".join(text)
+    for n in range(9):
+        assert f"d{n} is wrong" in text
+
+
+def test_the_smallest_case_is_drawn():
+    def fn(x, w, b, dz, s, p):
+        dx = cut(delta(x, w, dz, s, p), x, p)
+        dx[:, -1] += 1
+        return {"dx": dx}
+
+    html = diagnose(fn)._repr_html_()
+    right_table, yours = html.split("<table>")[1:]
+    assert "expected [0,:,:,0]" in right_table and "yours [0,:,:,0]" in yours
+    assert yours.count("✗") == 3 and right_table.count("✗") == 0
+    assert yours.count("<tr>") == 3 and yours.count("<td") == 9
+
+
+@pytest.mark.parametrize(
+    ("report", "words"),
+    [
+        (Report([], ["z"], [], 3), ""),
+        (Report([BARE], []), "Wrong: z."),
+        (Report([Finding("", None, "So.", about="It raises")], ["z"], [], 3),
+         "Not right, though no quantity is wrong."),
+        (Report([Finding("", None, "So.", about="It raises")], []), "Not right."),
+        (Report([Finding("", None, "So.", about="Not known", open=True)], []), "No verdict."),
+    ],
+)  # fmt: skip
+def test_the_first_sentence_is_the_verdict(report, words):
+    assert str(report).startswith(words)
+    assert (words == "") == (str(report).partition("\n")[0] == "Right in all 3 configurations: z.")
 
 
 def test_what_a_report_says_without_findings():
@@ -464,7 +550,7 @@ def test_what_a_report_says_without_findings():
     assert Report([], ["z"], unexamined=["dx"]).ok is None
     open = Finding("", None, "Fourth.", about="Not known", open=True)
     assert Report([open], ["dx"]).ok is None and Report([open, BARE], ["dx"]).ok is False
-    assert str(Report([open], [])) == "Not known\n  Fourth."
+    assert str(Report([open], [])) == "No verdict.\nNot known\n  Fourth."
     some = Report([], ["z", "dx", "dw"], [], 9, seen={"dx": 4})
     assert str(some).splitlines() == [
         "Right in all 9 configurations: z, dw.", "Right in 4 of 9 configurations: dx."

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
+from typing import Any
 
 from cnnlib.arrays import read_word
 
@@ -20,7 +21,8 @@ from cnnlib.arrays import read_word
 class Mistake:
     """One entry of the catalogue; `chapter` and `heading` say where the book explains it.
 
-    `source` is the address of a public report, of an entry that no chapter makes.
+    `source` is the address of a public report, of an entry that no chapter makes. `mend` is the
+    line of code as it is right, or ''.
     """
 
     id: str
@@ -32,6 +34,7 @@ class Mistake:
     chapter: str
     heading: str
     source: str = ""
+    mend: str = ""
 
     @property
     def section(self) -> str:
@@ -118,14 +121,14 @@ def card(id: str) -> Card:
 
 @cache
 def _catalogue() -> dict[str, Mistake]:
-    headings = _read("sections.toml")
+    headings, mends = _read("sections.toml"), _read("mends.toml")
     found = {}
     for id, entry in {**_read("catalogue.toml"), **_read("reported.toml")}.items():
         section = entry.pop("section")
         heading = headings[entry["chapter"]][section] if section else ""
-        found[id] = Mistake(id, **entry, heading=heading)
+        found[id] = Mistake(id, **entry, heading=heading, mend=mends.get(id, ""))
     return found
 
 
-def _read(name: str) -> dict[str, dict[str, str]]:
+def _read(name: str) -> dict[str, Any]:
     return tomllib.loads((files(__package__) / name).read_text(encoding="utf-8"))
