@@ -331,7 +331,7 @@ def _failure(error: BaseException) -> Failure:
     """What is said of an error, and the line of the reader's code that it comes from."""
     text = _short(f"it raises {type(error).__name__}: {error}")
     meant = isinstance(error, NotImplementedError | AssertionError)
-    place = _place(error.__traceback__)
+    place = place_of(error.__traceback__)
     if place is None:
         return Failure(text, meant=meant)
     file, number, source = place
@@ -340,7 +340,7 @@ def _failure(error: BaseException) -> Failure:
     return Failure(text, f"{where}: {source}" if source else where, meant)
 
 
-def _place(trace: TracebackType | None) -> tuple[str, int, str] | None:
+def place_of(trace: TracebackType | None) -> tuple[str, int, str] | None:
     """File, line and source of the last call that is neither ours nor a library's."""
     found = None
     while trace is not None:

@@ -802,3 +802,37 @@ def test_layers_are_awkward_and_fit(axes):
     assert any(a.x.shape[-1] == a.dz.shape[-1] > 1 for a in found)
     assert any(a.x.shape[-1] != a.dz.shape[-1] for a in found)
     assert any(not np.allclose(a.dz, 1) for a in found)
+
+
+def with_zeros_behind(dz, s):
+    wide = np.zeros([n * s for n in dz.shape])
+    wide[tuple(slice(None, None, s) for _ in dz.shape)] = dz
+    return wide
+
+
+def an_index_too_far(dz, w, P, s, d, before, flip):
+    dx = np.zeros(P)
+    for i in range(len(dz)):
+        for u in range(len(w)):
+            dx[s * i - before + d * u] += w[u] * dz[i]
+    return dx
+
+
+def raises_a_name(*_):
+    return undefined_everywhere  # noqa: F821
+
+
+@pytest.mark.parametrize(
+    ("id", "answer", "words", "unsaid"),
+    [
+        ("3.5", with_zeros_behind, "Zeros follow the last delta as well", "D6"),
+        ("2.3", lambda x, w, u0: np.convolve(x, w, "same"), "np.convolve(x, w, 'same')", "F1"),
+        ("3.8", an_index_too_far, "it raised IndexError", "z is wrong"),
+        ("9.6", {"mistake": "b", "mended": raises_a_name}, "NameError", "give the function"),
+        ("9.6", {"mistake": "b", "mended": lambda *_: None}, "dw is None", "give the f"),
+    ],
+    ids=["zeros", "numpy", "index", "raises", "none"],
+)  # fmt: skip
+def test_what_people_write_is_told_what_it_is(id, answer, words, unsaid):
+    said = repr(check(id, answer))
+    assert words in said and unsaid not in said, said

@@ -38,6 +38,9 @@ def _delta_by_turning(dz: NDArray, w: NDArray) -> NDArray:
     return _dx(**_full(dz, w))
 
 
+_TRAILING = {"D6": "Zeros follow the last delta as well. They belong between neighbours only."}
+
+
 def _spread(dz: NDArray, s: int) -> asking.Pose:
     """A kernel of one weight: each delta goes to the cell where its output lies."""
     U = (1,) * dz.ndim
@@ -206,7 +209,7 @@ EXERCISES = (
                 (np.array([5.0]), 3),
                 (np.array([[1.0, 2, 3], [4, 5, 6]]), 3),
             ],
-            explain=asking.layer("dx", _spread),
+            explain=asking.layer("dx", _spread, _TRAILING),
         ),
         hints=(
             "Make the list of zeros first. How long is it? The last delta stands at its end.",
@@ -214,6 +217,7 @@ EXERCISES = (
         ),
         wrong=(
             Wrong(lambda dz, s: dz, "D5"),
+            # with zeros after the last delta
             lambda dz, s: np.kron(dz, np.eye(1, s)[0] if dz.ndim == 1 else np.eye(s)),
         ),
     ),

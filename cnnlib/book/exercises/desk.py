@@ -16,6 +16,7 @@ from typing import Any
 from cnnlib.arrays import whole
 from cnnlib.errors import InputError, shown
 
+from . import ending
 from .judging import Judge, told
 from .telling import Drawn, Named, Told
 
@@ -149,7 +150,10 @@ def check(id: str, answer: Any = None) -> Result:
     """
     exercise = get(id)
     try:
-        verdict = exercise.judge(answer)
+        with ending.within(ending.SECONDS):
+            verdict = exercise.judge(answer)
+    except ending.Endless as error:
+        verdict = [ending.told(error)]
     except Exception as error:  # an answer may be anything, and even looking at it may fail
         verdict = [f"the answer cannot be read: {told(error)}"]
     if verdict is None:
