@@ -2,7 +2,7 @@
 
 import copy
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,7 @@ from cnnlib.errors import InputError
 
 from . import mistakes
 from .calling import Outcome, collect, plain
-from .differences import slopes
+from .differences import Slopes, slopes
 from .errors import judge_errors
 from .inputs import Given, Inputs, configurations
 from .likenesses import Seen, likeness
@@ -130,6 +130,8 @@ def diagnose_gradient(
 
     outcome = collect(run, cases, [_OUTPUT, *quantities])
     outcome.notes[:0] = notes
+    if len(given) == 1:
+        outcome.note("One configuration was given: what others would show is not known.")
     outcome.results.pop(_OUTPUT, None)
     return _judged(passes, outcome, quantities, len(cases))
 
@@ -275,7 +277,13 @@ def _seen(
         )
     if found.coarse:
         outcome.note("forward computes in float32: its slopes are known to two digits only.")
-    return Seen(name, got, found, case.deltas, values, output, case.given.sizes, str(case))
+
+    def elsewhere(others: Mapping[str, Any]) -> Slopes:
+        return slopes(lambda moved: passes.output({**copy.deepcopy(dict(others)), name: moved}), x)
+
+    return Seen(
+        name, got, found, case.deltas, values, output, case.given.sizes, str(case), elsewhere
+    )  # fmt: skip
 
 
 def _drawn(size: int) -> np.ndarray:
@@ -308,11 +316,7 @@ def _with_all_axes(quantity: str, seen: Sequence[Seen], outcome: Outcome) -> lis
         f"{quantity} has the shape of {np.shape(seen[-1].got)}, its argument that of "
         f"{seen[-1].right.shape}: its numbers are compared."
     )
-    return [
-        Seen(s.name, np.reshape(s.got, s.right.shape), s.slopes, s.deltas, s.values, s.output,
-             s.sizes, s.words)
-        for s in seen
-    ]  # fmt: skip
+    return [replace(s, got=np.reshape(s.got, s.right.shape)) for s in seen]
 
 
 def _findings(quantity: str, seen: Sequence[Seen]) -> list[Finding]:

@@ -27,6 +27,7 @@ class Seen:
     output: np.ndarray
     sizes: Mapping[str, int]
     words: str
+    elsewhere: Callable[[Mapping[str, Any]], Slopes] | None = None  # with other arguments
 
     @cached_property
     def right(self) -> np.ndarray:
@@ -87,15 +88,41 @@ def likeness(seen: Sequence[Seen]) -> str:
     """
     name = f"d{seen[0].name}"
     for sentence, predict in _sentences(seen):
-        with np.errstate(all="ignore"):
-            if all(one.is_like(_tried(predict, one)) for one in seen):
-                return sentence.format(name)
+        if _holds(predict, seen):
+            return sentence.format(name)
     factor = _factor(seen)
     if factor in ("0", "-0"):
         return f"{name} is 0 everywhere: nothing is ever added to it."
     if factor:
         return f"{name} is {factor} times the right one."
     return _places(seen)
+
+
+def _holds(predict: Predict, seen: Sequence[Seen]) -> bool:
+    """Whether a prediction is what came, in each configuration in which it says anything.
+
+    Where slopes are not known, a sum over them is not: then it says nothing.
+    """
+    spoken = wrong = 0
+    with np.errstate(all="ignore"):
+        for one in seen:
+            predicted = _tried(predict, one)
+            if predicted is not None and np.size(predicted) and np.isnan(predicted).all():
+                continue
+            if not one.is_like(predicted):
+                return False
+            spoken += 1
+            wrong += not one.is_right
+    return spoken >= min(_LEAST, len(seen)) and wrong > 0
+
+
+_LEAST = 3  # configurations in which a prediction must say something
+
+
+def _whole(seen: Sequence[Seen]) -> list[Seen]:
+    """The configurations in which every slope is known, none if they are too few."""
+    found = [s for s in seen if s.slopes.known.all()]
+    return found if len(found) >= min(_LEAST, len(seen)) else []
 
 
 def _tried(predict: Predict, one: Seen) -> Any:
@@ -113,6 +140,7 @@ def _sentences(seen: Sequence[Seen]) -> Iterator[tuple[str, Predict]]:
     yield from _deltas()
     yield from _sums(seen)
     yield from _shares(seen)
+    yield from _turned(seen)
 
 
 # ---- Factors
@@ -297,7 +325,8 @@ def _shares(seen: Sequence[Seen]) -> Iterator[tuple[str, Predict]]:
     axes = range(seen[0].right.ndim)
     for number in range(1, len(axes) + 1):
         for chosen in combinations(axes, number):
-            if not all(_centred(s, chosen) for s in seen):
+            whole = _whole(seen)
+            if not whole or not all(_centred(s, chosen) for s in whole):
                 continue
             words = _axes(chosen)
             yield (
@@ -305,7 +334,7 @@ def _shares(seen: Sequence[Seen]) -> Iterator[tuple[str, Predict]]:
                 "mean's share of the gradient is missing or wrong.",
                 lambda s, c=chosen: s.right + (s.got - s.right).mean(axis=c, keepdims=True),
             )
-            if not all(_scaled(s, chosen) for s in seen):
+            if not all(_scaled(s, chosen) for s in whole):
                 continue
             yield (
                 f"{{}} is off by a multiple of x - mean along {words}: forward divides by a "
@@ -344,6 +373,37 @@ def _along(s: Seen, axes: tuple[int, ...], mean: bool) -> np.ndarray:
     part = away * np.divide((off * away).sum(axis=axes, keepdims=True), square,
                             out=np.zeros_like(square), where=square > 0)  # fmt: skip
     return part + off.mean(axis=axes, keepdims=True) if mean else part
+
+
+# ---- Another argument, turned round
+
+
+def _turned(seen: Sequence[Seen]) -> Iterator[tuple[str, Predict]]:
+    """The gradient that belongs to a kernel turned round, in layers that have one."""
+    first = min(seen, key=lambda s: s.right.size)
+    for name, value in first.values.items():
+        if name == first.name or not isinstance(value, np.ndarray) or value.dtype.kind != "f":
+            continue
+        n = value.ndim
+        for axes in dict.fromkeys(((n - 1,), (n - 2, n - 1), tuple(range(1, n - 1)))):
+            if min(axes, default=-1) < 0:
+                continue
+            words = _axes(axes)
+
+            def predict(s: Seen, name: str = name, axes: tuple[int, ...] = axes) -> Any:
+                if s.elsewhere is None or s.right.size > _SMALL:
+                    return np.full(s.right.shape, np.nan)
+                turned = {**s.values, name: np.flip(s.values[name], axes).copy()}
+                return s.elsewhere(turned).gradient(s.deltas)
+
+            yield (
+                f"{{}} is right for {name} turned round along {words}: it was turned once too "
+                "often, or not at all.",
+                predict,
+            )
+
+
+_SMALL = 150  # entries: the slopes are taken anew
 
 
 # ---- Where it is wrong, when nothing explains it

@@ -346,6 +346,43 @@ def batchnorm_parameters(dout, cache):
     return batchnorm_right(dout, cache)[0], dout * h, dout.mean(axis=0)
 
 
+def batchnorm2d(x, gamma, beta):
+    mean, var = x.mean(axis=(0, 2, 3), keepdims=True), x.var(axis=(0, 2, 3), keepdims=True)
+    std = np.sqrt(var + 1e-5)
+    h = (x - mean) / std
+    return gamma[:, None, None] * h + beta[:, None, None], (h, gamma, std)
+
+
+NORM2D = {"x": "N C H W", "gamma": "C", "beta": "C"}
+PLANE = {"axis": (0, 2, 3), "keepdims": True}
+
+
+def sums2d(dout, h):
+    return (dout * h).sum(axis=(0, 2, 3)), dout.sum(axis=(0, 2, 3))
+
+
+@back(NORM2D, batchnorm2d)
+def batchnorm2d_right(dout, cache):
+    h, gamma, std = cache
+    dh = dout * gamma[:, None, None]
+    dx = (dh - dh.mean(**PLANE) - h * (dh * h).mean(**PLANE)) / std
+    return dx, *sums2d(dout, h)
+
+
+@back(NORM2D, batchnorm2d, dx="the mean's share")
+def batchnorm2d_without_mean(dout, cache):
+    h, gamma, std = cache
+    dh = dout * gamma[:, None, None]
+    return (dh - h * (dh * h).mean(**PLANE)) / std, *sums2d(dout, h)
+
+
+@back(NORM2D, batchnorm2d, dx="the variance's share", dbeta="not summed over axis 1")
+def batchnorm2d_without_variance(dout, cache):
+    h, gamma, std = cache
+    dh = dout * gamma[:, None, None]
+    return (dh - dh.mean(**PLANE)) / std, sums2d(dout, h)[0], dout.sum(axis=(0, 2))
+
+
 def layernorm(x):
     centred = x - x.mean(axis=1, keepdims=True)
     std = np.sqrt((centred**2).mean(axis=1, keepdims=True) + 1e-5)
@@ -538,6 +575,11 @@ def transposed_right(dout, x, w, stride):
 @back(UP, transposed, dx="No known", dw="No known")
 def transposed_without_stride(dout, x, w, stride):
     return transposed_right(dout, x, w, 1)
+
+
+@back(UP, transposed, dx="right for w turned round along axis 2")
+def transposed_turned(dout, x, w, stride):
+    return transposed_right(dout, x, w[:, :, ::-1], stride)[0], transposed_right(dout, x, w, 2)[1]
 
 
 def grouped(x, w):  # x (N, 2G, H, W), w (2, G, G, 2, 2)
