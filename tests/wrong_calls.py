@@ -329,8 +329,7 @@ def diagnoses(of, method, _):
                  "true_convolution"):
         yield of(getattr(diagnosis, name), fn=lambda *_: {}, kinds=none)
     yield of(diagnosis.diagnose_step, fn=lambda *_: {}, kinds={
-        "activation": "empty word", "optimizer": "nothing?", "weight_decay": "spread",
-        "decoupled": "truth"})
+        "activation": "empty word", "optimizer": "nothing?"})
     yield of(diagnosis.diagnose_gradient, forward=np.tanh, inputs={"x": "N C"}, kinds={
         "forward": "function", "backward": "function?", "inputs": "nothing"})
     yield of(diagnosis.adapt, layer=lambda *_: {}, kinds={

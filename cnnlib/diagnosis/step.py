@@ -1,17 +1,18 @@
 """The diagnosis of a training step."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 import numpy as np
 
-from cnnlib.arrays import read_integer, read_number, read_truth, read_word
+from cnnlib.arrays import read_integer, read_word
 from cnnlib.errors import InputError, shown
 from cnnlib.learning.optimizers import SGD, Optimizer
 
 from .calling import Outcome, check_callable
 from .mistakes.places import Setting
 from .mistakes.slopes import ACTIVATIONS
-from .mistakes.stepping import LOSSES, OPTIMIZERS, Batches, Params, Plan, steps
+from .mistakes.stepping import LOSSES, OPTIMIZERS, WEIGHTS_ONLY, Batches, Params, Plan, steps
 from .parts import PartCase, examine_choices
 from .report import Report, is_right
 
@@ -24,8 +25,6 @@ def diagnose_step(
     optimizer: Optimizer | None = None,
     activation: str = "ReLU",
     loss: str = LOSSES[0],
-    weight_decay: float = 0.0,
-    decoupled: bool = False,
     seed: int = 0,
 ) -> Report:
     """Say what is wrong with a whole training step.
@@ -45,18 +44,14 @@ def diagnose_step(
         an optimizer that remembers something it is `fn(params, x, t, rate, state)`: `state` is a
         dict of its own, empty before the first of three batches.
     optimizer : Optimizer, optional
-        An `SGD`, `Momentum`, `RMSprop` or `Adam` of `cnnlib.learning`, with its numbers; none is
-        SGD with a rate of 0.5, or 0.3 beside a decay.
+        An `SGD`, `Momentum`, `RMSprop` or `Adam` of `cnnlib.learning`, with its numbers and its
+        weight decay; none is SGD with a rate of 0.5. A decay may leave the biases alone.
     activation : str
         'ReLU', 'sigmoid', 'tanh', 'leaky ReLU of slope 0.01', or '' for none.
     loss : str
         'softmax cross-entropy', with class numbers `t` (N,); or of targets (N, K) 'half squared
         error', 1/(2N) of the sum of squares; 'mean squared error', over all N*K; 'binary
         cross-entropy', with a sigmoid before it, the sum over K and the mean over N.
-    weight_decay : float
-        How much of each weight is added to its gradient; biases have no decay.
-    decoupled : bool
-        Whether the decay goes past the optimizer, as in AdamW.
     seed : int
         Of the random numbers.
 
@@ -70,10 +65,24 @@ def diagnose_step(
     >>> diagnose_step(lambda params, x, t, rate: params).findings[0].mistake
     'T2'
     """
-    plan = _plan(optimizer, activation, loss, weight_decay, decoupled)
+    plan = _plan(optimizer, activation, loss)
     call = "fn(params, x, t, rate)" if plan.is_plain else "fn(params, x, t, rate, state)"
     check_callable(fn, call, 4 if plan.is_plain else 5)
-    rng = np.random.default_rng(read_integer("seed", seed, 0))
+    seed = read_integer("seed", seed, 0)
+    report = _examined(fn, plan, seed)
+    if plan.optimizer.weight_decay and not _is_explained(report):
+        other = _examined(fn, replace(plan, biases=False), seed)
+        if _is_explained(other):
+            return replace(other, notes=[*other.notes, WEIGHTS_ONLY])
+    return report
+
+
+def _is_explained(report: Report) -> bool:
+    return not any(one.message.startswith("No known") for one in report.findings)
+
+
+def _examined(fn: Callable, plan: Plan, seed: int) -> Report:
+    rng = np.random.default_rng(seed)
     sizes = (1, 2, 3, 2), (2, 3, 4, 3), (5, 4, 5, 3)
     cases = [_case(plan, *four, rng) for four in sizes]
 
@@ -93,9 +102,7 @@ def diagnose_step(
     return examine_choices(run, cases, dict.fromkeys(_NAMES, plan.places), understood=understood)
 
 
-def _plan(
-    optimizer: Optimizer | None, activation: str, loss: str, decay: float, decoupled: bool
-) -> Plan:
+def _plan(optimizer: Optimizer | None, activation: str, loss: str) -> Plan:
     if optimizer is not None and type(optimizer) not in OPTIMIZERS:
         raise InputError(
             f"optimizer is {shown(optimizer)}; expected an SGD, Momentum, RMSprop or Adam of "
@@ -103,11 +110,7 @@ def _plan(
         )
     read_word("activation", activation, ACTIVATIONS)
     read_word("loss", loss, LOSSES)
-    decay = read_number("weight_decay", decay, "a number from 0", lambda value: value >= 0)
-    decoupled = read_truth("decoupled", decoupled)
-    # With a rate of 0.5 a decay without the rate would be one that is twice.
-    optimizer = optimizer or SGD(0.3 if decay else 0.5)
-    return Plan(optimizer, activation, loss, decay, decoupled)
+    return Plan(optimizer or SGD(0.5), activation, loss)
 
 
 def _read_as(plan: Plan, factor: float, said: str, outcome: Outcome) -> None:

@@ -215,10 +215,10 @@ def rmsprop_without_root(params, x, t, rate, state):
 
 # ---- Weight decay
 
-D = {"weight_decay": 0.1}
+D = {"optimizer": SGD(0.3, weight_decay=0.1)}
 
 
-def decayed(params, g, part=0.1, names=("w1", "w2")):
+def decayed(params, g, part=0.1, names=NAMES):
     return {n: g[n] + part * params[n] if n in names else g[n] for n in g}
 
 
@@ -233,7 +233,7 @@ def decay_right(params, x, t, rate):
 
 @step(**D)
 def decay_by_shrinking(params, x, t, rate):
-    small = {n: a * (1 - rate * 0.1) if n[0] == "w" else a for n, a in params.items()}
+    small = {n: a * (1 - rate * 0.1) for n, a in params.items()}
     return moved(small, gradients(params, x, t), rate)
 
 
@@ -252,15 +252,21 @@ def decay_half(params, x, t, rate):
     return moved(params, decayed(params, gradients(params, x, t), 0.05), rate)
 
 
-@step("T14", **D)
-def decay_everywhere(params, x, t, rate):
-    return moved(params, decayed(params, gradients(params, x, t), names=NAMES), rate)
+@step(says="leaves the biases alone", **D)
+def decay_of_weights(params, x, t, rate):
+    return moved(params, decayed(params, gradients(params, x, t), names=("w1", "w2")), rate)
+
+
+@step("T12", says="leaves the biases alone", **D)
+def decay_of_weights_subtracted(params, x, t, rate):
+    g = decayed(params, gradients(params, x, t), -0.1, ("w1", "w2"))
+    return moved(params, g, rate)
 
 
 @step("T15", **D)
 def decay_without_rate(params, x, t, rate):
     after = moved(params, gradients(params, x, t), rate)
-    return {n: after[n] - 0.1 * params[n] if n[0] == "w" else after[n] for n in params}
+    return {n: after[n] - 0.1 * params[n] for n in params}
 
 
 @step("decay is left out", **D)
@@ -268,14 +274,14 @@ def decay_left_out(params, x, t, rate):
     return moved(params, gradients(params, x, t), rate)
 
 
-@step(optimizer=Adam(0.01), weight_decay=0.1, decoupled=True)
+@step(optimizer=Adam(0.01, weight_decay=0.1, decoupled=True))
 def adamw(params, x, t, rate, state):
     g = gradients(params, x, t)
-    small = {n: a * (1 - rate * 0.1) if n[0] == "w" else a for n, a in params.items()}
+    small = {n: a * (1 - rate * 0.1) for n, a in params.items()}
     return adam(small, g, rate, state)
 
 
-@step("takes the other way", optimizer=Adam(0.01), weight_decay=0.1, decoupled=True)
+@step("takes the other way", optimizer=Adam(0.01, weight_decay=0.1, decoupled=True))
 def adamw_through_the_memory(params, x, t, rate, state):
     return adam(params, decayed(params, gradients(params, x, t)), rate, state)
 

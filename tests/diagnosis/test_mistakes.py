@@ -32,7 +32,7 @@ CHAPTERS = {
 }  # fmt: skip
 REPORTED_IDS = """
 S8 S9 S10 S11 S12 S13 S14 S15 S16
-T3 T4 T5 T6 T7 T8 T9 T10 T11 T12 T13 T14 T15
+T3 T4 T5 T6 T7 T8 T9 T10 T11 T12 T13 T15
 """.split()
 ALL, REPORTED = list(mistakes.every()), list(mistakes.reported())
 

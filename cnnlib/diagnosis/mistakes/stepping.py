@@ -29,22 +29,19 @@ class Plan:
     Attributes
     ----------
     optimizer : Optimizer
-        Whose rule and numbers count; it is never asked to take a step.
+        Whose rule, numbers and weight decay count; it is never asked to take a step.
     activation : str
         Between the two dense layers.
     loss : str
         One of `LOSSES`, a mean over the batch.
-    decay : float
-        The weights' share in their own gradients; biases have none.
-    decoupled : bool
-        Whether the decay goes past the optimizer, as in AdamW.
+    biases : bool
+        Whether they decay as well.
     """
 
     optimizer: Optimizer = field(default_factory=lambda: SGD(0.5))
     activation: str = "ReLU"
     loss: str = LOSSES[0]
-    decay: float = 0.0
-    decoupled: bool = False
+    biases: bool = True
 
     @property
     def places(self) -> Places:
@@ -63,7 +60,7 @@ class Plan:
             **rule.get(type(self.optimizer), {}),
             **({} if self.activation in ("", "ReLU") else {"slope": slopes}),
             **({} if self.loss == LOSSES[0] else {"loss": _DELTAS[self.loss]}),
-            **(_DECAY if self.decay else {}),
+            **(_DECAY if self.optimizer.weight_decay else {}),
         }
 
     @property
@@ -74,6 +71,8 @@ class Plan:
     def others(self) -> list[tuple["Plan", float, str]]:
         """Plans that go by the same name, the factor of their rate, and what is said of them."""
         o = self.optimizer
+        if o.weight_decay and self.biases:
+            return [(replace(self, biases=False), 1.0, WEIGHTS_ONLY)]
         if isinstance(o, Momentum):
             said = (
                 "The velocity takes 1 - momentum of the gradient, so that all steps are so many "
@@ -87,6 +86,8 @@ class Plan:
             return [(replace(self, optimizer=other), 1.0, said)]
         return []
 
+
+WEIGHTS_ONLY = "The decay leaves the biases alone: judged as such."
 
 # ---- Places; the first value is the right one
 
@@ -161,11 +162,10 @@ _DECAY: Places = {
         "subtracted": Slip("T12"),
         "twice": Slip("T13"),
         "half": Slip("T13"),
-        "biases too": Slip("T14"),
         "without the rate": Slip("T15"),
         "left out": Slip(None, "The decay is left out."),
         "the other way": Slip(None, "The decay takes the other way: through the optimizer's memory "
-                                    "or past it (see decoupled=)."),
+                                    "or past it (see its decoupled=)."),
     }
 }  # fmt: skip
 
@@ -259,13 +259,13 @@ def _decayed(
 ) -> tuple[np.ndarray, np.ndarray | float]:
     """The gradient with the decay's share, and what goes past the optimizer."""
     made = setting.get("decay", "left out")
-    if made == "left out" or (name[0] == "b" and made != "biases too"):
+    if made == "left out" or (name[0] == "b" and not plan.biases):
         return g, 0.0
     size = {"subtracted": -1.0, "twice": 2.0, "half": 0.5}.get(made, 1.0)
-    share = plan.decay * size * p
+    share = plan.optimizer.weight_decay * size * p
     if made == "without the rate":
         return g, share
-    if plan.decoupled != (made == "the other way"):
+    if plan.optimizer.decoupled != (made == "the other way"):
         return g, rate * share
     return g + share, 0.0
 
