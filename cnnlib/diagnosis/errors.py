@@ -40,18 +40,14 @@ def judge_errors(
         outcome.findings.append(_finding(case, failure, message, about, open=True))
         return []
     known = all(getattr(one, "facts", None) for one in (*fine, *cases))
-    limits = limits_of(fine, cases) if known else []
-    meant = all(one.meant for _, one in failing)
-    if (
-        _dx_is_right(outcome)
-        and not meant
-        and known
-        and all(_without_the_rest(one.facts, text.text) for one, text in failing)
-    ):
-        message = f"{mistakes.get('D6').cause}\n{count}, those with a rest, {failure.text}."
-        outcome.findings.append(replace(_finding(case, failure, message, ""), quantity="dx",
-                                        mistake="D6"))  # fmt: skip
+    words = regime(fine, cases) if known else ""
+    if known and (slip := _slip(outcome, failing, words)):
+        id, those = slip
+        message = f"{mistakes.get(id).cause}\n{count}, those {those}, {failure.text}."
+        found = _finding(case, failure, message, "")
+        outcome.findings.append(replace(found, quantity="dx", mistake=id))
         return []
+    limits = limits_of(fine, cases) if known else []
     # Each error is meant, or comes of a limit that people have by accident.
     if limits and all(
         one.meant or any(not a.holds(case.facts) for a in limits if a.name not in _MEANT)
@@ -59,24 +55,36 @@ def judge_errors(
     ):
         outcome.note(_limited(limits, count, failure))
         return [limit.words for limit in limits]
-    words = regime(fine, cases) if known else ""
-    if words == "padding above 0" and _EMPTY.search(failure.text) and _dx_is_right(outcome):
-        message = f"{mistakes.get('D11').cause}\n{count}, those without padding, {failure.text}."
-        outcome.findings.append(replace(_finding(case, failure, message, ""), quantity="dx",
-                                        mistake="D11"))  # fmt: skip
-        return []
     message = f"{count} {failure.text}."
     message += f" It runs with {words} only." if words else ""
-    message += _exchanged(failure.text)
+    _remark(outcome, failing, message + _exchanged(failure.text))
+    return []
+
+
+def _slip(
+    outcome: Outcome, failing: Sequence[tuple[Any, Failure]], words: str
+) -> tuple[str, str] | None:
+    """A mistake in dx whose fingerprint the errors are, and in which configurations it shows."""
+    if not _dx_is_right(outcome) or all(one.meant for _, one in failing):
+        return None
+    if all(_without_the_rest(one.facts, text.text) for one, text in failing):
+        return "D6", "with a rest"
+    if words == "padding above 0" and _EMPTY.search(failing[0][1].text):
+        return "D11", "without padding"
+    return None
+
+
+def _remark(outcome: Outcome, failing: Sequence[tuple[Any, Failure]], message: str) -> None:
+    """Say it beside a mistake that may be its cause, or as a finding of its own."""
     if any(not one.open for one in outcome.findings):
         *others, last = outcome.findings
         remark = f"{message} This may have the same cause: mend it first."
         outcome.findings[:] = [*others, replace(last, message=f"{last.message}\n{remark}")]
-        return []
-    unread = all(one.unread for _, one in failing)
+        return
+    (case, failure), unread = failing[0], all(one.unread for _, one in failing)
+    open = all(one.meant for _, one in failing) and not unread
     about = "Not all results are understood" if unread else "It raises"
-    outcome.findings.append(_finding(case, failure, message, about, open=meant and not unread))
-    return []
+    outcome.findings.append(_finding(case, failure, message, about, open))
 
 
 def _finding(case: Any, failure: Failure, message: str, about: str, open: bool = False) -> Finding:

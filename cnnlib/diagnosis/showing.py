@@ -4,23 +4,44 @@ Findings that have one cause are one thing: several names for one result, or one
 quantities.
 """
 
-from __future__ import annotations
-
 import html
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 import numpy as np
 
 from . import mistakes
-
-if TYPE_CHECKING:
-    from .report import Finding, Report
+from .finding import Finding
 
 _LINES = 40  # of text: a screen
 _WHOLE = 3  # things that are shown with all that is known of them
 _CELLS = 9  # rows and columns of a drawing
+
+
+class _Report(Protocol):
+    """What a report has."""
+
+    @property
+    def ok(self) -> bool | None: ...
+    @property
+    def findings(self) -> list[Finding]: ...
+    @property
+    def right(self) -> list[str]: ...
+    @property
+    def missing(self) -> list[str]: ...
+    @property
+    def count(self) -> int: ...
+    @property
+    def hidden(self) -> Mapping[str, Sequence[str]]: ...
+    @property
+    def seen(self) -> Mapping[str, int]: ...
+    @property
+    def unexamined(self) -> list[str]: ...
+    @property
+    def limits(self) -> list[str]: ...
+    @property
+    def notes(self) -> list[str]: ...
 
 
 @dataclass
@@ -141,7 +162,7 @@ def _verb(words: Sequence[str]) -> str:
 # ---- The verdict
 
 
-def verdict(report: Report) -> str:
+def _verdict(report: _Report) -> str:
     """The first sentence."""
     wrong = list(dict.fromkeys(f.quantity for f in report.findings if f.quantity and not f.open))
     if wrong:
@@ -154,7 +175,7 @@ def verdict(report: Report) -> str:
     return ""
 
 
-def _notes(report: Report) -> list[str]:
+def _notes(report: _Report) -> list[str]:
     notes: list[str] = []
     for count in sorted({report.seen.get(quantity, report.count) for quantity in report.right}):
         these = [q for q in report.right if report.seen.get(q, report.count) == count]
@@ -178,10 +199,10 @@ def _notes(report: Report) -> list[str]:
 # ---- Text
 
 
-def text(report: Report) -> str:
+def text(report: _Report) -> str:
     """At most a screen: what does not fit is named in a line."""
     things, notes = _things(report.findings), _notes(report)
-    first = [verdict(report)] if verdict(report) else []
+    first = [_verdict(report)] if _verdict(report) else []
     for whole in range(min(len(things), _WHOLE), -1, -1):
         for cells in (True, False):
             lines = [*first]
@@ -209,9 +230,11 @@ def _block(thing: _Thing, cells: bool) -> list[str]:
 # ---- A page
 
 
-def page(report: Report) -> str:
+def page(report: _Report) -> str:
     """The same as HTML, with the smallest case drawn: what is right beside what came."""
-    inside = [f"<p><strong>{html.escape(verdict(report))}</strong></p>"] if verdict(report) else []
+    inside = (
+        [f"<p><strong>{html.escape(_verdict(report))}</strong></p>"] if _verdict(report) else []
+    )
     for n, thing in enumerate(_things(report.findings)):
         inside.append(
             f"<details{' open' if n < _WHOLE else ''}><summary>{html.escape(thing.title)}"
