@@ -45,7 +45,8 @@ def judge_errors(
         id, those = slip
         message = f"{mistakes.get(id).cause}\n{count}, those {those}, {failure.text}."
         found = _finding(case, failure, message, "")
-        outcome.findings.append(replace(found, quantity="dx", mistake=id))
+        mend = mistakes.get(id).mend_in("layer")
+        outcome.findings.append(replace(found, quantity="dx", mistake=id, mend=mend))
         return []
     limits = limits_of(fine, cases) if known else []
     # Each error is meant, or comes of a limit that people have by accident.

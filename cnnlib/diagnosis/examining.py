@@ -232,13 +232,15 @@ def _wrong(
     absent = [case for case, got in results if got is None]
     if absent:
         id = "D23" if quantity == "dx" else None
-        return [Finding(quantity, id, f"{quantity} is None.", str(absent[0]))], []
+        mend = mistakes.get(id).mend_in("layer") if id else ""
+        return [Finding(quantity, id, f"{quantity} is None.", str(absent[0]), mend=mend)], []
     bad = [(case, got) for case, got in results if not is_right(case.right[quantity], got)]
     case, got = bad[0]
 
     def finding(id: str | None, message: str, shown: tuple[Case, np.ndarray]) -> Finding:
         pair = shown[0].seen(shown[0].right[quantity]), shown[0].seen(shown[1])
-        return Finding(quantity, id, message, str(shown[0]), where(*pair), pair)
+        mend = mistakes.get(id).mend_in("layer") if id else ""
+        return Finding(quantity, id, message, str(shown[0]), where(*pair), pair, mend=mend)
 
     if got.shape == case.right[quantity].shape and not np.isfinite(got).all():
         message = f"{quantity} has entries that are not finite. {pattern(quantity, results)}"

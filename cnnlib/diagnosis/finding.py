@@ -30,6 +30,8 @@ class Finding:
         What is meant instead of a quantity.
     open : bool
         Whether it only says that something could not be judged.
+    mend : str
+        The line of code as it is right, where one fits.
     """
 
     quantity: str
@@ -40,6 +42,7 @@ class Finding:
     arrays: tuple[np.ndarray, np.ndarray] | None = field(default=None, repr=False, compare=False)
     about: str = ""
     open: bool = False
+    mend: str = ""
 
     @property
     def title(self) -> str:

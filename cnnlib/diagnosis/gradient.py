@@ -334,6 +334,6 @@ def _findings(quantity: str, seen: Sequence[Seen]) -> list[Finding]:
     same = f"\nThese give the same result; one of them was made: {', '.join(ids)}."
     return [
         Finding(quantity, id, mistakes.get(id).cause + (same if len(ids) > 1 else ""), bad.words,
-                evidence, drawn)
+                evidence, drawn, mend=mistakes.get(id).mend_in("gradient"))
         for id in ids
     ]  # fmt: skip

@@ -2,7 +2,7 @@
 
 import copy
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -111,7 +111,12 @@ def diagnose_pool(
     other = "divide" if kind == "max" else "winner"  # a choice that this kind does not have
     places = {name: values for name, values in POOL.items() if name != other}
     return examine_choices(
-        fn, ladder(()), {"a": POOL_FORWARD, "dx": places}, more=ladder, orders=(("a", "dx"),)
+        fn,
+        ladder(()),
+        {"a": POOL_FORWARD, "dx": places},
+        more=ladder,
+        orders=(("a", "dx"),),
+        part="pool",
     )
 
 
@@ -188,7 +193,7 @@ def diagnose_head(fn: Callable, *, relu: bool = False, seed: int = 0) -> Report:
     before = {**shared, "relu": HEAD["relu"]} if relu else shared
     gradients = {"dz": shared, "dw": shared, "db": {**shared, "bias": HEAD["bias"]}, "dx": before}
     places: dict[str, Places] = {"p": {}, "loss": LOSS, **gradients}
-    return examine_choices(fn, cases, places, understood=_conventions)
+    return examine_choices(fn, cases, places, understood=_conventions, part="head")
 
 
 def _conventions(outcome: Outcome) -> None:
@@ -269,10 +274,12 @@ def examine_choices(
     more: Callable[[Sequence[Limit]], Sequence[PartCase]] | None = None,
     orders: Sequence[tuple[str, ...]] = (),
     understood: Callable[[Outcome], None] = lambda _: None,
+    part: str = "",
 ) -> Report:
     """Run the function on all cases and look for the choices that give what came out.
 
     `more` builds cases within limits, `orders` are those of tuples, `understood` reads conventions.
+    `part` is the one of a network whose lines are shown to mend: 'pool', 'head' or 'step'.
     """
     outcome = collect(fn, cases, list(places), orders)
     forgets = not outcome.findings
@@ -291,6 +298,11 @@ def examine_choices(
         kept = [one for one in outcome.findings if one.mistake == "W13"]
         outcome.findings = kept or [one for one in outcome.findings if one.open]
     _repeated(outcome, places)
+    if part:
+        outcome.findings[:] = [
+            replace(one, mend=mistakes.get(one.mistake).mend_in(part) if one.mistake else "")
+            for one in outcome.findings
+        ]
     limits = judge_errors(outcome)
     told = {finding.quantity for finding in outcome.findings}
     given = {quantity: len(pairs) for quantity, pairs in outcome.results.items()}

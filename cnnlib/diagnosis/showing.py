@@ -102,8 +102,7 @@ class _Thing:
     @property
     def mends(self) -> list[str]:
         """Code as it is right, each line once."""
-        found = (mistakes.get(id).mend for id in self.ids)
-        return list(dict.fromkeys(mend for mend in found if mend))
+        return list(dict.fromkeys(one.mend for one in self.findings if one.mend))
 
     @property
     def places(self) -> list[tuple[str, str]]:

@@ -99,7 +99,9 @@ def _examined(fn: Callable, plan: Plan, seed: int) -> Report:
         for other, factor, said in plan.others():
             _read_as(other, factor, said, outcome)
 
-    return examine_choices(run, cases, dict.fromkeys(_NAMES, plan.places), understood=understood)
+    return examine_choices(
+        run, cases, dict.fromkeys(_NAMES, plan.places), understood=understood, part="step"
+    )
 
 
 def _plan(optimizer: Optimizer | None, activation: str, loss: str) -> Plan:

@@ -396,7 +396,8 @@ def test_a_report_is_for_reading():
 
 # How a report reads, to the letter
 
-COPIED = Finding("dx", "D11", "First line.\nSecond <line>.", "N=1", "entry 1\nentry 2 < 3")
+COPIED = Finding("dx", "D11", "First line.\nSecond <line>.", "N=1", "entry 1\nentry 2 < 3",
+                 mend="dx = dxp[a : b]")  # fmt: skip
 OTHER = Finding("dx", None, "Third.", "N=1", "entry 1\nentry 2 < 3")
 BARE = Finding("z", None, "Fourth.")
 WHOLE = Report([COPIED, OTHER, BARE], ["db"], ["dw"], 5, {"db": ["B1", "B2"], "dw": []})
@@ -409,7 +410,7 @@ def test_a_report_as_text():
         f"dx is wrong: mistake D11, {entry.name}",
         "  First line.",
         "  Second <line>.",
-        f"  To mend: {entry.mend}",
+        "  To mend: dx = dxp[a : b]",
         "  Smallest configuration that shows it: N=1",
         "  entry 1",
         "  entry 2 < 3",
@@ -440,7 +441,7 @@ def test_a_report_as_a_card():
         "<p>Second &lt;line&gt;.</p>",
         "<p>To mend:</p>",
         "<pre>",
-        f"<code>{entry.mend}</code>",
+        "<code>dx = dxp[a : b]</code>",
         "</pre>",
         "<p>Smallest configuration that shows it: N=1</p>",
         "<pre>entry 1",

@@ -36,6 +36,17 @@ class Mistake:
     source: str = ""
     mend: str = ""
 
+    def mend_in(self, part: str) -> str:
+        """The line to mend in a 'layer', 'pool', 'head', 'step' or 'gradient'; '' if it is another.
+
+        Examples
+        --------
+        >>> get("D4").mend_in("pool"), get("P4").mend_in("pool")
+        ('', 'return dx')
+        """
+        fits = self.id in _FITTING[part].split() or self.id[0] in _FITTING[part].split()
+        return self.mend if fits else ""
+
     @property
     def section(self) -> str:
         """The number of the section, such as '3.11', or ''."""
@@ -52,6 +63,16 @@ class Mistake:
         """Its section as a link from another notebook, by Jupyter's rule for the anchor."""
         anchor = self.heading.replace(" ", "-")
         return f"{self.chapter}.ipynb" + (f"#{anchor}" if anchor else "")
+
+
+# The entries, or all of a letter, whose line fits in each part.
+_FITTING = {
+    "layer": "F D W B S1 S2 S3",
+    "pool": "P",
+    "head": "S B",
+    "step": "T D22 W13 S3 S6 S8 S9 S10 S13",
+    "gradient": "S1 S2 S3 S7 S8 S9 S10 S11 S12 S13 S15 S16",
+}
 
 
 @dataclass(frozen=True, repr=False)
