@@ -170,6 +170,13 @@ def test_noise_is_given_no_cause(seed):
     ]
 
 
+def test_what_is_not_known_explains_nothing():
+    """Of a large input few slopes are known: a sum over all of them is not, and fits anything."""
+    noise = np.random.default_rng(0).normal(size=999)
+    report = diagnose_gradient(np.tanh, lambda d, x: noise, [{"x": np.linspace(-1, 1, 999)}])
+    assert report.findings[0].message.startswith("No known mistake gives this")
+
+
 def test_kinks_are_left_out_and_counted():
     x = np.array([[0.0, 1, -1, 2], [3, -2, 0, 5]])
     report = diagnose_gradient(lambda x: np.maximum(x, 0), lambda d, x: d * (x > 0), {"x": x})

@@ -106,7 +106,8 @@ def slope_of(f, z):
 @pytest.mark.parametrize(
     ("id", "f"),
     [("S8", np.tanh), ("S8", lambda z: 1 / (1 + np.exp(-z))),
-     ("S9", lambda z: 1 / (1 + np.exp(-z))), ("S11", np.tanh), ("S1", lambda z: np.maximum(z, 0)), ("S2", lambda z: np.maximum(z, 0)),
+     ("S9", lambda z: 1 / (1 + np.exp(-z))),
+     ("S11", np.tanh), ("S1", lambda z: np.maximum(z, 0)), ("S2", lambda z: np.maximum(z, 0)),
      ("S13", lambda z: np.where(z > 0, z, 0.1 * z)), ("S3", np.tanh), ("S12", np.tanh)],
 )  # fmt: skip
 def test_activations(id, f):
