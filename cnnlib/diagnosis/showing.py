@@ -179,7 +179,8 @@ def _notes(report: _Report) -> list[str]:
     for count in sorted({report.seen.get(quantity, report.count) for quantity in report.right}):
         these = [q for q in report.right if report.seen.get(q, report.count) == count]
         number = f"all {count}" if count == report.count else f"{count} of {report.count}"
-        notes.insert(0, f"Right in {number} configurations: {', '.join(these)}.")
+        those = "the only configuration" if report.count == 1 else f"{number} configurations"
+        notes.insert(0, f"Right in {those}: {', '.join(these)}.")
     if report.unexamined:
         few = ", ".join(report.unexamined)
         notes.append(f"Not examined, since too few results can be compared: {few}.")

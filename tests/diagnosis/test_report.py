@@ -546,6 +546,7 @@ def test_the_first_sentence_is_the_verdict(report, words):
 def test_what_a_report_says_without_findings():
     assert str(Report([], [])) == "Nothing was returned."
     assert str(Report([], ["z"], [], 3)) == "Right in all 3 configurations: z."
+    assert str(Report([], ["z"], [], 1)) == "Right in the only configuration: z."
     assert str(Report([], [], ["z", "dx"])) == "Not returned: z, dx."
     assert Report([], []).ok is None and Report([BARE], ["dx"]).ok is False
     assert Report([], ["z"], unexamined=["dx"]).ok is None
