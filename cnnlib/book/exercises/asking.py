@@ -182,7 +182,9 @@ def _reworded(report: Report, instead: Mapping[str, str]) -> Report:
     """With other sentences for these mistakes, each of them once."""
     said = {id: text for ids, text in instead.items() for id in ids.split()}
     findings = [
-        replace(one, mistake=None, message=said[one.mistake]) if one.mistake in said else one
+        replace(one, mistake=None, message=said[one.mistake], mend="")
+        if one.mistake in said
+        else one
         for one in report.findings
     ]
     return replace(report, findings=list(dict.fromkeys(findings)))
