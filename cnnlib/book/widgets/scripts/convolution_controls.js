@@ -11,11 +11,10 @@ export const way = ({ padding, center }) =>
   (center !== null ? "center" : padding === null || padding === "valid" ? "valid"
     : ["same", "full"].includes(padding) ? padding : "own");
 
-/**
- * @param {{ change: (changes: any) => void, refuse: (reason: string) => void, seen: () => any,
- *   first: any, unfold: () => void }} desk
- */
-export function controls({ change, refuse, seen, first, unfold }) {
+/** @param {{ desk: import("./desk.js").Desk, seen: () => any, unfold: () => void }} bench */
+export function controls({ desk, seen, unfold }) {
+  const change = (changes) => desk.change(changes);
+  const refuse = (reason) => desk.refuse(reason);
   const ways = {
     valid: () => ({ padding: null, center: null }),
     same: () => ({ padding: "same", center: null }),
@@ -70,7 +69,7 @@ export function controls({ change, refuse, seen, first, unfold }) {
       label: "kind", onChange: (flip) => change({ flip }),
       options: [[false, "cross-correlation"], [true, "convolution"]],
     }), ({ flip }) => flip],
-    ...sizes({ change, refuse, seen, first }),
+    ...sizes({ change, refuse, seen, first: desk.first }),
     [number({ label: "bias", refuse, onChange: (bias) => change({ bias }) }), ({ bias }) => bias],
   ];
   return {

@@ -1,6 +1,6 @@
 // What the state of a convolution says: everything that is drawn is read from here.
 
-import { INPUT, OUTPUT, WEIGHT, checkSize, readPlaces, rowsBySide } from "./sides.js";
+import { INPUT, OUTPUT, WEIGHT, centreOf, checkSize, readPlaces, rowsBySide } from "./sides.js";
 import {
   InputError, Window, cells, conv, convDelta, convWeightGradient, explain, flatten, range,
   repr, shapeOf, tensor, unflatten,
@@ -76,15 +76,14 @@ export function look(state) {
   if (!Object.values(sums).every((data) => data.every(Number.isFinite))) {
     throw new InputError("the sums are larger than a number can be; use smaller numbers");
   }
-  const own = axes.map((axis) => range(axis.kernel).find((u) => axis.input(0, u) === 0));
   const groups = rowsBySide(rows, side, cells(shapes[side]));
   return {
     ...state, position, deltas, side, axes, rows, groups, shapes, ...sums,
     here: flatten(position, shapes[side]),
-    dot: window.center ?? (own.includes(undefined) ? null : own), // a padding is a centre too
+    dot: window.center ?? centreOf(axes),
     read: axes.map(readPlaces),
     x: x.data, w: w.data, dz: dz.data,
-    counts: groups.map((group) => Math.max(1, group.length + Number(Boolean(b) && side === OUTPUT))),
+    moments: groups.map((group) => Math.max(1, group.length + Number(Boolean(b) && side === OUTPUT))),
     explained: (flat) =>
       explain(quantity, [0, ...unflatten(flat, shapes[side]), 0], { x, w, b, dz }, window),
   };

@@ -2,7 +2,7 @@
 
 import { short } from "./numbers.js";
 import { INPUT, OUTPUT, WEIGHT, joined, plain } from "./sides.js";
-import { flatten, inside, range, unflatten } from "./sums.js";
+import { flatten, inside, unflatten } from "./sums.js";
 
 /**
  * `at` is the cell of the lens's own grid that is shown, `lit` a set of flat places for each side of
@@ -48,7 +48,6 @@ export function pictures(seen, { at: here, lit, travels }) {
     const ends = [0, U[n] - 1].map((u) => axes[n].input(unflatten(here, I)[n], u));
     return Math.min(...ends) <= p && p <= Math.max(...ends);
   });
-  const dot = String(axes.map((axis) => range(axis.kernel).find((u) => axis.input(0, u) === 0)));
   const back = side === INPUT;
   const frame = {
     label: back ? "back through the window" : `window, ${joined(U)}`,
@@ -57,7 +56,7 @@ export function pictures(seen, { at: here, lit, travels }) {
       const flat = flatten(index, U);
       const [i, , p] = through.get(flat) ?? [];
       const marks = lit[WEIGHT].has(flat) ? ["partner"] : [];
-      if (String(index) === dot) marks.push("centre");
+      if (String(index) === String(seen.dot)) marks.push("centre");
       const cell = { flat, kind: "weight", marks, name: `window[${index}]` };
       if (i === undefined) {
         return { ...cell, ...(back ? { text: "–", kind: "padding" } : outside) };

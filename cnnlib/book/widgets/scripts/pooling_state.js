@@ -1,6 +1,6 @@
 // What the state of a pool says: everything that is drawn is read from here. Places are flat.
 
-import { INPUT, OUTPUT, checkSize, readPlaces, rowsBySide } from "./sides.js";
+import { INPUT, OUTPUT, centreOf, checkSize, readPlaces, rowsBySide } from "./sides.js";
 import {
   InputError, avgPool, avgPoolDelta, cells, flatten, layPool, maxPool, maxPoolDelta, poolCounts,
   range, repr, shapeOf,
@@ -13,8 +13,6 @@ export const TRAITS = [
 ];
 const LARGEST = 16;
 const WIDEST = 16;
-
-// ---- What a state says: everything that is drawn is read from here. Places are flat.
 
 // Throws an InputError where the state cannot be. The chosen cell and the deltas follow the grids.
 export function look(state) {
@@ -54,7 +52,7 @@ export function look(state) {
   const counts = poolCounts(rows, da.length, state.count_padding ? cells(U) : null);
   const seen = {
     ...state, position, deltas, side, here, axes, rows, groups, shapes, x, da,
-    read: axes.map(readPlaces), moments: groups.map(() => 1),
+    read: axes.map(readPlaces), dot: centreOf(axes), moments: groups.map(() => 1),
   };
   const max = state.pool === "max";
   const { a, winners } = max ? maxPool(x, rows, da.length) : { a: avgPool(x, rows, counts), winners: null };

@@ -1,7 +1,7 @@
 // The three sides of a row [i, u, p] of the table, and grids that stand for them.
 
 import { short } from "./numbers.js";
-import { InputError, flatten, shown } from "./sums.js";
+import { InputError, flatten, range, shown } from "./sums.js";
 
 export const [OUTPUT, WEIGHT, INPUT] = [0, 1, 2];
 
@@ -33,6 +33,16 @@ export function rowsBySide(rows, side, size) {
   const groups = Array.from({ length: size }, () => /** @type {number[][]} */ ([]));
   rows.forEach((row) => groups[row[side]].push(row));
   return groups;
+}
+
+/** The flat places of these rows on each side. */
+export const partners = (rows) =>
+  [OUTPUT, WEIGHT, INPUT].map((side) => new Set(rows.map((row) => row[side])));
+
+// The weight of each axis that sits on its output's own place, if there is one: a padding is a centre too.
+export function centreOf(axes) {
+  const own = axes.map((axis) => range(axis.kernel).find((u) => axis.input(0, u) === 0));
+  return own.includes(undefined) ? null : own;
 }
 
 // The places along an axis that any output reads.

@@ -81,7 +81,7 @@ export class Stage {
   }
 
   // Between two rows: `rows` of the table, `belowOf(i)` the column of output i.
-  connect(rows, belowOf, lit, now) {
+  connect({ rows, belowOf, lit, now }) {
     this.lines.draw({
       columns: this.columns,
       pairs: rows.map((row) => ({
