@@ -17,13 +17,13 @@ from cnnlib.errors import InputError
 from cnnlib.geometry import Shape, Window
 
 from ..figures import png
-from .scripts import source
+from .scripts import bare, source
 
 FOLDER = Path(__file__).parent
 STATE = dict(sync=True, state=True)  # the tags of a trait that is part of an explorer's state
 MIME = "application/vnd.cnnlib.explorer+json"
 VIEW = "application/vnd.jupyter.widget-view+json"
-HOST = source("host")
+HOST = bare(source("host"))
 DRAWN = 30  # cells along an axis, with the padding: sides.js has the same bound
 
 
@@ -186,8 +186,13 @@ def _plain(value: Any) -> Any:
 def _in_address(value: Any) -> str:
     """Write a value as host.js reads it: lists as 0,1 or 1,2;3,4, a lone entry as 0 and a comma."""
     if isinstance(value, list):
-        between = ";" if value and isinstance(value[0], list) else ","
+        depth, first = 0, value
+        while first and isinstance(first[0], list):
+            depth, first = depth + 1, first[0]
+        between = ",;:/"[depth]
         return between.join(map(_in_address, value)) + (between if len(value) == 1 else "")
+    if isinstance(value, dict):
+        return quote(json.dumps(value, separators=(",", ":")), safe="")
     if value is None or isinstance(value, bool):
         return str(value).lower()
     return quote(str(value))

@@ -5,11 +5,16 @@ with real imports, for editors and checkers; here the imports become the order o
 """
 
 import re
+from collections import Counter
 from functools import cache
 from pathlib import Path
 
 FOLDER = Path(__file__).parent / "scripts"
 _IMPORT = re.compile(r'^import \{([^}]*)\} from "\./(\w+)\.js";\n', re.MULTILINE)
+_QUOTED = r"\"[^\"\n]*\"|'[^'\n]*'|`(?:[^`$]|\$(?!\{)|\$\{[^`{}]*\})*`"
+_SIGNS = re.compile(
+    rf"({_QUOTED})" r"| ?(===|!==|=>|<=|>=|&&|\|\||\?\?|[=,?:{}()<>*;[\]]) ?| ([-+/]) (?![-+])"
+)
 _DECLARED = re.compile(
     r"^(?P<export>export )?(?:async )?(?:function|class|const|let) (?P<names>\w+|[\[{][^=]*[\]}])",
     re.MULTILINE,
@@ -35,8 +40,43 @@ def joined(entry: str) -> str:
         for declared in _names(source(name)):
             if owners.setdefault(declared, name) != name:
                 raise ValueError(f"{name}.js and {owners[declared]}.js both declare {declared}")
-    texts = [_IMPORT.sub("", source(name)) for name in order]
-    return "\n".join(re.sub(r"^export (?!default)", "", text, flags=re.M) for text in texts)
+    text = "\n".join(_IMPORT.sub("", source(name)) for name in order)
+    if "\nexport default " in text:  # a front end; of another module all that it exports is wanted
+        text = _used(text)
+    return bare(re.sub(r"^export (?!default)", "", text, flags=re.M))
+
+
+def _used(text: str) -> str:
+    """Leave out what a module exports and nothing in this front end names."""
+    counts = Counter(re.findall(r"\w+", text))
+
+    def named(part: str) -> bool:
+        found = _DECLARED.match(part)
+        names = re.findall(r"\w+", found["names"]) if found and found["export"] else [""]
+        return any(counts[name] != 1 for name in names)
+
+    kept = "".join(filter(named, re.split(r"^(?=[^\s)}\]])", text, flags=re.M)))
+    return kept if kept == text else _used(kept)
+
+
+def bare(text: str) -> str:
+    """Take out what only its readers need: a page asks for nothing, so it holds all of it.
+
+    These are comments, indentation, spaces around signs outside strings, and some line ends. After
+    code a comment goes where no quote follows it: so it is none inside a string. A line with a
+    regular expression, or with a template in a template, stays as it is.
+    """
+    text = re.sub(r"^ *(/\*\*.*?\*/|//[^\n]*)", "", text, flags=re.M | re.S)
+    text = re.sub(r"(?<=[;,{}()\]]) // [^\n'\"`]*$", "", text, flags=re.M)
+    text = re.sub(r"^\s+", "", text, flags=re.M)
+    text = "\n".join(_close(line) for line in text.split("\n"))
+    return re.sub(r"([{,;(\[])\n(?!$)", r"\1", text)
+
+
+def _close(line: str) -> str:
+    if re.search(r"['\"`]|/(?! )", re.sub(_QUOTED, "", line)):  # a division has spaces around it
+        return line
+    return _SIGNS.sub(lambda found: found[found.lastindex or 0], line)
 
 
 def _visit(name: str, order: list[str], above: tuple[str, ...]) -> None:

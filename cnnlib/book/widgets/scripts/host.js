@@ -28,21 +28,27 @@ function explorerModel(state) {
 }
 
 // The state in an address: a=3&b=0,1&c=1,2;3,4. A list of one entry ends in its separator.
+const BETWEEN = [",", ";", ":", "/"]; // the entries of lists, of lists of lists and so on
+
 function writeAddress(value) {
   if (Array.isArray(value)) {
-    const between = Array.isArray(value[0]) ? ";" : ",";
+    let depth = 0;
+    for (let first = value[0]; Array.isArray(first); first = first[0]) depth += 1;
+    const between = BETWEEN[depth];
     return value.map(writeAddress).join(between) + (value.length === 1 ? between : "");
   }
+  if (value && typeof value === "object") return encodeURIComponent(JSON.stringify(value));
   return encodeURIComponent(value === null ? "none" : value);
 }
 
 function readAddress(text) {
-  for (const between of [";", ","]) {
+  for (const between of [...BETWEEN].reverse()) {
     if (text.includes(between)) {
       return text.split(between).filter((part, i) => i === 0 || part !== "").map(readAddress);
     }
   }
   const word = decodeURIComponent(text);
+  if (word.startsWith("{")) return JSON.parse(word);
   const known = { none: null, true: true, false: false };
   if (Object.hasOwn(known, word)) return known[word];
   return word !== "" && Number.isFinite(Number(word)) ? Number(word) : word;
