@@ -64,11 +64,12 @@ def _draw(canvas: Canvas, lens: Lens, corner: Point) -> tuple[float, float]:
 
 def total(name: str, cell: Cell, terms: Sequence[tuple], b: float = 0) -> str:
     """The sum written out: `z[1] = 2×10 + 3×20 + 4 = 84`."""
-    parts = [f"{_factor(m)}×{_factor(n)}" for m, n in terms] + ([_factor(b)] if b else [])
+    parts = [f"{factor(m)}×{factor(n)}" for m, n in terms] + ([factor(b)] if b else [])
     value = sum(m * n for m, n in terms) + b
     middle = f" = {' + '.join(parts)}" if terms else ""
     return f"{name}[{','.join(map(str, cell))}]{middle} = {number(value)}"
 
 
-def _factor(value: float) -> str:
+def factor(value: float) -> str:
+    """A number as it stands in a product: a negative one in parentheses."""
     return f"({number(value)})" if value < 0 else number(value)

@@ -47,9 +47,22 @@ def placement(
     geometry
         stride, dilation, padding, center, flip: as in `cnnlib.conv`.
     """
+    return draw_lenses([output_lens(x, w, output, b=b, mark_center=mark_center, **geometry)])
+
+
+def output_lens(
+    x: ArrayLike,
+    w: ArrayLike,
+    output: int | Sequence[int],
+    *,
+    b: float = 0,
+    mark_center: bool = False,
+    **geometry: Any,
+) -> Lens:
+    """The lens of `placement`, to be drawn with others."""
     b = read_number("b", b)
     base, kernel, z = _forward(x, w, b, mark_center, geometry)
-    return draw_lenses([_at_output(base, kernel, z, output, b, geometry)])
+    return _at_output(base, kernel, z, output, b, geometry)
 
 
 def placements(
@@ -109,15 +122,15 @@ def delta_placement(
         for place, u in places.items()
         if _inside(place, values.shape) and kinds[place] == "delta"
     ]
-    pads = []
+    sides = []
     for axis, size in zip(axes, values.shape, strict=True):
         ends = axis.input(0, 0), axis.input(0, axis.kernel - 1)
-        pads.append((max(0, max(ends)), max(0, axis.inputs - min(ends) - size)))
+        sides.append((max(0, max(ends)), max(0, axis.inputs - min(ends) - size)))
     turned = w if window.flip else np.flip(w)
     return draw_lenses(
         [
             Lens(
-                Grid(values, kinds, "deltas dz", padding=tuple(pads)),
+                Grid(values, kinds, "deltas dz", padding=tuple(sides)),
                 {place: w[u] for place, u in places.items()},
                 "weight",
                 (
@@ -150,11 +163,11 @@ def weight_placement(
     axes = Window(U, **geometry).axes(x.shape)
     dw = conv_weight_gradient(_wide(x), _wide(dz), U, **geometry)[0, ..., 0]
     u = _index("weight", weight, U)
-    places = {_met(axes, i, u): i for i in np.ndindex(dz.shape)}
+    places = {met(axes, i, u): i for i in np.ndindex(dz.shape)}
     return draw_lenses(
         [
             Lens(
-                Grid(x, "input", padding=_pads(axes)),
+                Grid(x, "input", padding=pads(axes)),
                 {p: dz[i] for p, i in places.items()},
                 "delta",
                 (Grid(dz, "delta"), Grid(dw, "weight", "dw", highlight=[u])),
@@ -177,7 +190,7 @@ def _forward(
         # A padding is a centre too: the weight that lies on the output's own place, s*i.
         own = [[u for u in range(axis.kernel) if axis.input(0, u) == 0] for axis in axes]
         center = tuple(u[0] for u in own) if all(own) else None
-    return Grid(x, "input", padding=_pads(axes)), Grid(w, "weight", center=center), z
+    return Grid(x, "input", padding=pads(axes)), Grid(w, "weight", center=center), z
 
 
 def _at_output(
@@ -187,23 +200,24 @@ def _at_output(
     x, w = base.values, kernel.values
     axes = Window(w.shape, **geometry).axes(x.shape)
     i = _index("output", output, z.shape)
-    places = {_met(axes, i, u): u for u in np.ndindex(w.shape)}
+    places = {met(axes, i, u): u for u in np.ndindex(w.shape)}
     return Lens(
         base,
         {p: w[u] for p, u in places.items()},
         "weight",
         (kernel, Grid(z, "output", highlight=[i])),
         total("z", i, [(w[u], x[p]) for p, u in places.items() if _inside(p, x.shape)], b),
-        None if kernel.center is None else _met(axes, i, kernel.center),
+        None if kernel.center is None else met(axes, i, kernel.center),
     )
 
 
-def _met(axes: Sequence[Axis], i: Cell, u: Cell) -> Cell:
+def met(axes: Sequence[Axis], i: Cell, u: Cell) -> Cell:
     """The input that output `i` meets through weight `u`, perhaps in the padding."""
     return tuple(axis.input(j, v) for axis, j, v in zip(axes, i, u, strict=True))
 
 
-def _pads(axes: Sequence[Axis]) -> tuple[tuple[int, int], ...]:
+def pads(axes: Sequence[Axis]) -> tuple[tuple[int, int], ...]:
+    """How much padding is read before and after, on each axis."""
     return tuple((max(0, axis.before), axis.after) for axis in axes)
 
 

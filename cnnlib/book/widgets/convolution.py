@@ -1,28 +1,81 @@
 """The explorer of the convolution: three lenses on one connection table."""
 
+from collections.abc import Callable
+from inspect import signature
 from typing import Any
 
 import numpy as np
 from traitlets import Any as Anything
 from traitlets import TraitError, default, observe, validate
 
-from cnnlib.arrays import check_deltas, read_number, read_truth, read_word
+from cnnlib.arrays import check_deltas, read_function, read_number, read_truth, read_word
 from cnnlib.checks import Explanation, explain
-from cnnlib.convolution import conv_delta
+from cnnlib.convolution import conv, conv_delta, conv_weight_gradient
+from cnnlib.diagnosis.report import is_right, tolerance
 from cnnlib.errors import InputError, shown
 from cnnlib.geometry import Shape, Window, per_axis
 
-from ..figures import delta_placement, placement, weight_placement
+from ..exercises.asking import by_hand
+from ..figures import delta_placement, weight_placement
 from ..figures.grids import Grid
 from ..figures.lenses import Lens, draw_lenses, total
+from ..figures.placing import output_lens
+from ..figures.slices import slice_placement
 from ..figures.style import Figure
 from .explorer import STATE, Explorer, check_size, style
 from .scripts import joined
 from .traits import Read, read_grid
 
 LARGEST = 10  # cells along an axis: more than one can follow
+CHANNELS, FILTERS = 3, 4  # at most
 LAYING = ("stride", "dilation", "padding", "center", "flip")
 QUANTITY = {"forward": "z", "delta": "dx", "weight": "dw"}
+
+
+def _read_bias(name: str, value: Any) -> Any:
+    """One number, or a list of them."""
+    if isinstance(value, list | tuple) or np.ndim(value) == 1:
+        value = np.asarray(value)
+        if value.ndim == 1 and 1 < value.size <= FILTERS:
+            return [read_number(f"{name}[{k}]", one) for k, one in enumerate(value.tolist())]
+        value = value.tolist()
+    return read_number(name, value)
+
+
+def _apart(laid: dict[str, Any], beside: dict[str, Any]) -> dict[str, Any]:
+    """The second setting: its padding takes the place of a centre, its centre that of a padding."""
+    given = {name: laid[name] for name in LAYING}
+    if "padding" in beside:
+        given["center"] = None
+    elif "center" in beside:
+        given["padding"] = None
+    return given | beside
+
+
+def _verdict(
+    right: np.ndarray,
+    got: np.ndarray,
+    quantity: str,
+    arrays: dict[str, Any],
+    P: Shape,
+    window: Window,
+    geometry: dict[str, Any],
+) -> str:
+    """What a function did, and its mistake where the diagnosis knows one."""
+    if got.shape != right.shape:
+        said = f"Your function gave shape {got.shape}; expected {right.shape}."
+    elif is_right(right, got):
+        return f"Your function is right in all {right.size} cells."
+    else:
+        wrong = int((abs(right - got) > tolerance(right, got)).sum())
+        said = f"Your function differs in {wrong} of {right.size} cells."
+    laid = {name: value for name, value in geometry.items() if value not in (None, False)}
+    pose = {name: value for name, value in arrays.items() if value is not None} | laid
+    answer = got.reshape(got.shape if quantity == "dw" else (1, *got.shape))
+    if got.ndim == len(P):  # as drawn, without channels
+        answer = got[None, ..., None]
+    report = by_hand(quantity, P=P, U=window.kernel, **pose)(answer, ())
+    return " ".join([said, *(finding.title for finding in report.findings if finding.mistake)])
 
 
 class Given(Anything):
@@ -34,10 +87,10 @@ class Given(Anything):
 class ConvolutionExplorer(Explorer):
     """A convolution to move: input, kernel, output, and what flows back through them.
 
-    One channel of one image and one kernel, with one axis or two. Every parameter is a trait:
-    Python reads it, sets it and observes it. What cannot be is refused with a
-    `traitlets.TraitError`, and the state stays. To change several that are valid together only,
-    say `with explorer.hold_trait_notifications():`.
+    One channel of one image and one kernel, with one axis or two; or up to 3 channels and 4
+    filters. Every parameter is a trait: Python reads it, sets it and observes it. What cannot be is
+    refused with a `traitlets.TraitError`, and the state stays. To change several that are valid
+    together only, say `with explorer.hold_trait_notifications():`.
 
     Parameters
     ----------
@@ -45,20 +98,34 @@ class ConvolutionExplorer(Explorer):
         Choose an output and see its sum, an input and see what it owes, or a weight.
     position : list of int
         The chosen cell of the lens's own grid: the outputs, the inputs, or the weights. By default
-        the middle one. After another geometry, the nearest one that there is.
+        the middle one. After another geometry, the nearest one that there is. With channels it ends
+        in the filter of an output or the channel of an input; that of a weight is [k, *u, c].
     stride, dilation, padding, center, flip
         As in `cnnlib.conv`; lists where `cnnlib.conv` takes tuples.
     input, kernel : list of numbers, or list of rows
-        At most 10 cells along an axis.
-    bias : float
+        At most 10 cells along an axis. With channels as in `cnnlib.conv`: `input` (*P, C) and
+        `kernel` (K, *U, C).
+    bias : float, or list of K
         What is added to every output; 0 is left out of the written sum.
     deltas : list, optional
         The deltas of the outputs, in their shape. None, also after a geometry with another number
         of outputs, stands for the small integers `(5*m + 3) % 7 - 2` at flat place `m`. A reader's
         own come back with their shape.
+    beside : dict, optional
+        A second setting, drawn beside the first in the forward lens of one channel, with what
+        differs marked: some of stride, dilation, padding, center and flip.
     rotated : bool
         In the delta lens: show the deltas with the zeros between them and the rotated kernel on
         top, instead of the rows of the table.
+
+    transposed : bool
+        In the delta lens: call it what it is as a layer, a transposed convolution. The deltas are
+        its input x, and dx its output z; an input longer than the kernels reach is output padding.
+    coverage : bool
+        Tint the inputs by how many outputs read them; in the weight lens go on to the lags that are
+        dropped.
+    shades : bool
+        In the forward lens: inputs and outputs as shades, each number where one looks.
 
     Examples
     --------
@@ -91,24 +158,35 @@ class ConvolutionExplorer(Explorer):
         read_grid,
         [[2, 0, 1, 3, 1], [1, 3, 2, 0, 2], [0, 1, 4, 2, 1], [3, 2, 0, 1, 0], [1, 0, 2, 3, 2]],
         LARGEST,
+        3,
     ).tag(**STATE)
-    kernel = Read(read_grid, [[1, 2, 0], [0, 3, -1], [-2, 0, 1]], LARGEST).tag(**STATE)
-    bias = Read(read_number, 0).tag(**STATE)
-    deltas = Read(read_grid, None, LARGEST).tag(**STATE)
+    kernel = Read(read_grid, [[1, 2, 0], [0, 3, -1], [-2, 0, 1]], LARGEST, 4).tag(**STATE)
+    bias = Read(_read_bias, 0).tag(**STATE)
+    deltas = Read(read_grid, None, LARGEST, 3).tag(**STATE)
     rotated = Read(read_truth, False).tag(**STATE)
+    beside = Anything(None).tag(**STATE)
+    transposed = Read(read_truth, False).tag(**STATE)
+    coverage = Read(read_truth, False).tag(**STATE)
+    shades = Read(read_truth, False).tag(**STATE)
+    theirs = Anything(None).tag(sync=True)  # of a function that is compared: what it gave
+    _compared: Callable[..., Any] | None = None
 
     @default("position")
     def _middle(self) -> list[int]:
         return [size // 2 for size in self._shapes()[self.lens]]
 
-    @validate(*LAYING, "input", "kernel", "deltas", "position")
+    @validate(*LAYING, "input", "kernel", "bias", "deltas", "position", "beside")
     def _refuse(self, proposal: dict[str, Any]) -> Any:
         """Keep only what `cnnlib` takes, as numbers and lists."""
         name, value = proposal["trait"].name, proposal["value"]
         try:
             if isinstance(value, np.ndarray | tuple | list):
                 value = np.asarray(value).tolist()
+            if name == "beside" and value is not None:
+                value = self._read_beside(value)
             shapes = self._shapes(**{name: value})
+            if name == "bias" and isinstance(value, list) and len(value) != self._filters():
+                raise InputError(f"bias is {shown(value)}; expected one number for each filter")
             if name == "deltas" and value is not None:
                 check_deltas(name, np.asarray(value), shapes["forward"])
             if name == "position":
@@ -123,6 +201,15 @@ class ConvolutionExplorer(Explorer):
             raise TraitError(f"{name} is {shown(value)}: {error}") from None
         return value
 
+    def _read_beside(self, value: Any) -> dict[str, Any]:
+        """A second setting, as JSON has it."""
+        if not isinstance(value, dict) or not value.keys() <= set(LAYING):
+            raise InputError(f"beside is {shown(value)}; expected a dict of {', '.join(LAYING)}")
+        return {
+            name: np.asarray(one).tolist() if isinstance(one, np.ndarray | tuple | list) else one
+            for name, one in value.items()
+        }
+
     @observe(*LAYING, "input", "kernel", "lens")
     def _fit(self, _: object) -> None:
         """After another geometry: the nearest cell, and deltas for the outputs that there are."""
@@ -133,58 +220,193 @@ class ConvolutionExplorer(Explorer):
         place = [*self.position, 0][: len(shape)]
         self.position = [min(m, size - 1) for m, size in zip(place, shape, strict=True)]
 
-    def _shapes(self, **changed: Any) -> dict[str, Shape]:
-        """The shape of each lens's own grid: the outputs, the inputs, the weights."""
-        now = {name: getattr(self, name) for name in (*LAYING, "input", "kernel")} | changed
-        P, U = np.shape(now["input"]), np.shape(now["kernel"])
+    def _laid(self, **changed: Any) -> tuple[Window, Shape, tuple[int, int] | None]:
+        """The window, the input's spatial shape, and how many filters and channels there are.
+
+        None without channels: the kernel has one axis more than the input where there are some.
+        """
+        names = (*LAYING, "input", "kernel", "beside")
+        now = {name: getattr(self, name) for name in names} | changed
+        X, W = np.shape(now["input"]), np.shape(now["kernel"])
+        deep = len(X) > 1 and len(W) == len(X) + 1
+        if max(len(X), len(W)) > 2 and not deep:
+            raise InputError(
+                f"input has shape {X}, kernel {W}; with channels they are (*P, C) and (K, *U, C)"
+            )
+        if deep and W[-1] != X[-1]:
+            raise InputError(f"the input has {X[-1]} channels, the kernel {W[-1]}; both need the "
+                             "same number")  # fmt: skip
+        if deep and (X[-1] > CHANNELS or W[0] > FILTERS):
+            raise InputError(f"there are {X[-1]} channels and {W[0]} filters; the explorer draws "
+                             f"at most {CHANNELS} and {FILTERS}")  # fmt: skip
+        P, U = (X[:-1], W[1:-1]) if deep else (X, W)
         window = Window(U, **{name: now[name] for name in LAYING})
         check_size(window, P)
-        return {"forward": window.output_shape(P), "delta": P, "weight": U}
+        if now["beside"] is not None:
+            check_size(Window(U, **_apart(now, now["beside"])), P)
+        return window, P, (W[0], X[-1]) if deep else None
+
+    def _shapes(self, **changed: Any) -> dict[str, Shape]:
+        """The shape of each lens's own array: the outputs, the inputs, the weights."""
+        window, P, deep = self._laid(**changed)
+        I, U = window.output_shape(P), window.kernel
+        if deep is None:
+            return {"forward": I, "delta": P, "weight": U}
+        K, C = deep
+        return {"forward": (*I, K), "delta": (*P, C), "weight": (K, *U, C)}
+
+    def _filters(self) -> int:
+        _, _, deep = self._laid()
+        return deep[0] if deep else 1
 
     def _arrays(self) -> dict[str, Any]:
         """`x`, `w`, `b` and `dz` as the functions of cnnlib take them."""
-        I = self._shapes()["forward"]
-        spare = (5 * np.arange(np.prod(I)) + 3) % 7 - 2
-        dz = spare.reshape(I) if self.deltas is None else self.deltas
-        x, w, dz = (np.asarray(a)[None, ..., None] for a in (self.input, self.kernel, dz))
-        return {"x": x, "w": w, "b": [self.bias] if self.bias else None, "dz": dz}
+        window, P, deep = self._laid()
+        K, C = deep or (1, 1)
+        I = window.output_shape(P)
+        spare = (5 * np.arange(np.prod(I) * K) + 3) % 7 - 2
+        dz = spare if self.deltas is None else np.asarray(self.deltas)
+        return {
+            "x": np.reshape(self.input, (1, *P, C)),
+            "w": np.reshape(self.kernel, (K, *window.kernel, C)),
+            "b": np.broadcast_to(self.bias, K).tolist() if np.any(self.bias) else None,
+            "dz": dz.reshape(1, *I, K),
+        }
 
     def _geometry(self) -> dict[str, Any]:
         return {name: getattr(self, name) for name in LAYING}
 
     def explain(self) -> Explanation:
         """The chosen number as the sum that it is, see `cnnlib.checks.explain`."""
-        cell = (0, *self.position, 0)
+        _, _, deep = self._laid()
+        ends = (((), ()) if self.lens == "weight" else ((0,), ())) if deep else ((0,), (0,))
+        cell = (*ends[0], *self.position, *ends[1])
         return explain(QUANTITY[self.lens], cell, **self._arrays(), **self._geometry())
+
+    def compare(self, fn: Callable[..., Any] | None) -> "ConvolutionExplorer":
+        """Mark the cells in which somebody's own function differs, and name its mistake if known.
+
+        Parameters
+        ----------
+        fn : callable or None
+            Called with the arrays that are drawn, as in `cnnlib` without the axis of samples:
+            `fn(x, w)` in the forward lens (and `b` where there is a bias), `fn(dz, w, x.shape)` in
+            the delta lens, `fn(x, dz, w.shape)` in that of the weights, where the last is the
+            spatial shape. Of stride, dilation, padding, center and flip it gets those that it has
+            arguments for, by name. It is called again after each change. None ends it.
+
+        Returns
+        -------
+        ConvolutionExplorer
+            This explorer, to be shown.
+
+        Examples
+        --------
+        >>> def flipped(x, w):
+        ...     return [sum(w[1 - u] * x[i + u] for u in range(2)) for i in range(2)]
+        >>> explorer = ConvolutionExplorer(input=[10, 20, 30], kernel=[1, 2]).compare(flipped)
+        >>> print(explorer.theirs["says"])  # doctest: +NORMALIZE_WHITESPACE
+        Your function differs in 2 of 2 cells.
+        z is wrong: mistake F1, A library function that turns the kernel round
+        """
+        if fn is not None:
+            read_function("fn", fn, "of the arrays that are drawn")
+        self._compared = fn
+        self._judge(None)
+        return self
+
+    @observe(*LAYING, "input", "kernel", "bias", "deltas", "lens")
+    def _judge(self, change: object) -> None:
+        fn, lens = self._compared, self.lens
+        if fn is None:
+            self.theirs = None
+            return
+        arrays, (window, P, deep) = self._arrays(), self._laid()
+        whole = {name: a[0] if name != "w" else a for name, a in arrays.items() if name != "b"}
+        if deep is None:
+            whole = {name: np.squeeze(arrays[name][0], -1) for name in whole}
+        x, w, dz = (whole[name].astype(float) for name in ("x", "w", "dz"))
+        b = [] if arrays["b"] is None else [np.array(arrays["b"]) if deep else arrays["b"][0]]
+        given = {"forward": (x, w, *b), "delta": (dz, w, x.shape), "weight": (x, dz, window.kernel)}
+        taken = signature(fn).parameters
+        geometry = {name: value for name, value in self._geometry().items() if name in taken}
+        right = self._right().reshape(self._shapes()[lens])
+        values, says = [], ""
+        try:
+            got = np.asarray(fn(*given[lens], **geometry), float)
+            values = got.ravel().tolist() if got.shape == right.shape else []
+            says = _verdict(right, got, QUANTITY[lens], arrays, P, window, self._geometry())
+        except Exception as reason:  # the reader's own: first it is shown as it is, later told
+            if change is None:
+                raise
+            says = f"Your function raised {type(reason).__name__}: {reason}"
+        told = {"right": right.ravel().tolist(), "values": values, "says": says}
+        self.theirs = {"lens": lens, **told}
+
+    def _right(self) -> np.ndarray:
+        arrays, laid = self._arrays(), self._geometry()
+        x, w, dz = (arrays[name] for name in ("x", "w", "dz"))
+        if self.lens == "forward":
+            return conv(x, w, arrays["b"], **laid)
+        if self.lens == "delta":
+            return conv_delta(dz, w, x.shape, **laid)
+        return conv_weight_gradient(x, dz, w.shape[1:-1], **laid)
 
     @property
     def alt(self) -> str:
         """What the picture says, in two sentences."""
-        P, U = (" by ".join(map(str, np.shape(a))) for a in (self.input, self.kernel))
+        window, P, deep = self._laid()
+        renamed = self.transposed and self.lens == "delta"
+        sizes = (window.output_shape(P) if renamed else P), window.kernel
+        inputs, kernel = (" by ".join(map(str, axes)) for axes in sizes)
         kind = "Convolution" if self.flip else "Cross-correlation"
+        kernels = f"a kernel of {kernel}"
+        if deep:
+            kernels = f"{deep[0]} kernels of {kernel}, {deep[1]} channels"
         said = self.explain()
+        name, words = said.name, said.words
+        if renamed:
+            kind, name = "Transposed convolution", name.removeprefix("d").replace("x", "z")
+            place = tuple(self.position[: len(P)])
+            words = f"Output {place} is a sum of {len(said.terms)} products."
         return (
-            f"{kind} of {P} inputs with a kernel of {U}, stride {self.stride}. "
-            f"{said.words} {said.name} = {said.value:.6g}."
+            f"{kind} of {inputs} inputs with {kernels}, stride {self.stride}. "
+            f"{words} {name} = {said.value:.6g}.{self._second()}"
         )
+
+    def _second(self) -> str:
+        if self.beside is None:
+            return ""
+        return f" Beside it: {', '.join(f'{name} {one}' for name, one in self.beside.items())}."
 
     def draw(self) -> Figure:
         """A still picture of the present state, by the book's figures."""
         arrays = self._arrays()
+        if self._laid()[2] is not None:
+            return slice_placement(self.lens, tuple(self.position), **arrays, **self._geometry())
         x, w, dz = (arrays[name][0, ..., 0] for name in ("x", "w", "dz"))
         laid, place = self._geometry(), tuple(self.position)
         if self.lens == "forward":
-            return placement(x, w, place, b=float(self.bias), mark_center=True, **laid)
+            settings = [laid] if self.beside is None else [laid, _apart(laid, self.beside)]
+            shapes = [Window(w.shape, **one).output_shape(x.shape) for one in settings]
+            return draw_lenses(
+                [
+                    output_lens(x, w, np.minimum(place, np.subtract(I, 1)).tolist(),
+                                b=float(self.bias), mark_center=True, **one)
+                    for one, I in zip(settings, shapes, strict=True)
+                ]
+            )  # fmt: skip
         if self.lens == "weight":
             return weight_placement(x, dz, w.shape, place, **laid)
-        if self.rotated:
+        if self.rotated and not self.transposed:
             return delta_placement(dz, w, x.shape, place, **laid)
         rows = Window(w.shape, **laid).connections(x.shape)
         rows = rows[rows["input"] == np.ravel_multi_index(place, x.shape)]
         met = {np.unravel_index(i, dz.shape): w.flat[u] for i, u, _ in rows.tolist()}
         dx = conv_delta(dz[None, ..., None], w[None, ..., None], (1, *x.shape, 1), **laid)
-        sides = Grid(w, "weight"), Grid(dx[0, ..., 0], "delta", "dx", highlight=[place])
+        base, owed, name = Grid(dz, "delta"), "delta", "dx"
+        if self.transposed:
+            base, owed, name = Grid(dz, "input", "input x"), "output", "z"
+        sides = Grid(w, "weight"), Grid(dx[0, ..., 0], owed, name, highlight=[place])
         terms = [(value, dz[i]) for i, value in met.items()]
-        return draw_lenses(
-            [Lens(Grid(dz, "delta"), met, "weight", sides, total("dx", place, terms))]
-        )
+        return draw_lenses([Lens(base, met, "weight", sides, total(name, place, terms))])

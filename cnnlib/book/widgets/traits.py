@@ -38,14 +38,14 @@ def read_list(name: str, value: Any, cure: str) -> list:
     return list(value)
 
 
-def read_grid(name: str, value: Any, largest: int) -> list:
-    """Read finite numbers on one axis or two, of at most `largest` cells, as lists."""
+def read_grid(name: str, value: Any, largest: int, axes: int = 2) -> list:
+    """Read finite numbers on one axis or up to `axes`, of at most `largest` cells, as lists."""
     array = read_array(name, value)
-    if array.ndim not in (1, 2) or not 1 <= min(array.shape) <= max(array.shape) <= largest:
+    if not 1 <= array.ndim <= axes or not 1 <= min(array.shape) <= max(array.shape) <= largest:
         raise InputError(
             f"{name} has shape {array.shape}; expected one channel of one image: 1 or 2 axes of at "
-            f"most {largest} cells"
+            f"most {largest} cells" + ", or with channels as in cnnlib.conv" * (axes > 2)
         )
     if not np.isfinite(array).all():
         raise InputError(f"{name} holds a number that is not finite; replace it")
-    return array.tolist()
+    return (array + 0).tolist()  # + 0: a zero has no sign

@@ -37,7 +37,7 @@ READ = """() => [...document.querySelectorAll(".cnn-grid")].map((grid) => ({
   title: grid.querySelector(".cnn-title").textContent,
   cells: [...grid.querySelectorAll('[role="row"]')].map((row) =>
     [...row.querySelectorAll('[role="gridcell"]')].map((cell) => ({
-      text: cell.textContent, marks: [...cell.classList], tag: cell.dataset.tag,
+      text: cell.firstChild.textContent, marks: [...cell.classList], tag: cell.dataset.tag,
       label: cell.getAttribute("aria-label"),
     }))).filter((row) => row.length),
 }))"""
@@ -314,8 +314,8 @@ def test_undo_goes_back_one_change_and_reset_to_what_the_text_shows(open_page):
     cell_of(page, "input", 0).dblclick()
     page.keyboard.type("9")
     page.keyboard.press("Enter")
-    page.get_by_label("stride").fill("1")
-    page.get_by_label("stride").press("Enter")
+    page.get_by_label("stride", exact=True).fill("1")
+    page.get_by_label("stride", exact=True).press("Enter")
     undo.click()
     undo.click()
     assert address(page) == moved
@@ -323,8 +323,8 @@ def test_undo_goes_back_one_change_and_reset_to_what_the_text_shows(open_page):
     assert (address(page), undo.is_disabled()) == ("", True)
     for name in ("delta", "weight"):
         lens(page, name)
-    page.get_by_label("stride").fill("3")
-    page.get_by_label("stride").press("Enter")
+    page.get_by_label("stride", exact=True).fill("3")
+    page.get_by_label("stride", exact=True).press("Enter")
     cell_of(page, "kernel", 1).focus()
     page.keyboard.press("c")
     reset.click()
@@ -373,8 +373,8 @@ def test_the_readers_deltas_come_back_with_the_shape(open_page):
     page.keyboard.type("-9")
     page.keyboard.press("Enter")
     for value in ("2", "1"):
-        page.get_by_label("stride").fill(value)
-        page.get_by_label("stride").press("Enter")
+        page.get_by_label("stride", exact=True).fill(value)
+        page.get_by_label("stride", exact=True).press("Enter")
         assert ("-9" in [c["text"] for c in read(page)["deltas"].ravel()]) == (value == "1")
 
 
@@ -388,7 +388,7 @@ def test_numbers_are_edited_in_place(open_page):
     page.keyboard.press("Enter")
     assert "center" not in address(page)  # the clicks of a double click do not move it
     lens(page, "delta")
-    page.locator('input[type="checkbox"]').check()
+    page.get_by_label("as a rotated kernel").check()
     cell_of(page, "deltas", 2 * 7 + 4).click()  # place (0, 2) of the lattice, which is delta (0, 1)
     page.keyboard.type("9")
     page.keyboard.press("Enter")
@@ -413,18 +413,18 @@ def test_what_cannot_be_is_refused_with_the_reason(open_page):
     before = read(page)
     alert = page.get_by_role("alert")
     for label, value in (("stride", "0"), ("dilation", "3"), ("stride", "1.5")):
-        page.get_by_label(label).fill(value)
-        page.get_by_label(label).press("Enter")
+        page.get_by_label(label, exact=True).fill(value)
+        page.get_by_label(label, exact=True).press("Enter")
         with pytest.raises(InputError) as refused:
             Window((3, 3), **{label: float(value) if "." in value else int(value)}).axes((5, 5))
         assert alert.text_content() == str(refused.value)
-        assert page.get_by_label(label).input_value() == "1"
+        assert page.get_by_label(label, exact=True).input_value() == "1"
         assert [len(grid) for grid in read(page).values()] == [len(g) for g in before.values()]
-    page.get_by_label("stride").fill("")
-    page.get_by_label("stride").press("Enter")
+    page.get_by_label("stride", exact=True).fill("")
+    page.get_by_label("stride", exact=True).press("Enter")
     assert alert.text_content().startswith("stride is empty; expected one number")
-    page.get_by_label("stride").fill("two")
-    page.get_by_label("stride").blur()
+    page.get_by_label("stride", exact=True).fill("two")
+    page.get_by_label("stride", exact=True).blur()
     assert alert.text_content().startswith("stride is 'two'; expected one number")
     cell_of(page, "input", 3).dblclick()
     page.keyboard.type("two")
@@ -432,8 +432,8 @@ def test_what_cannot_be_is_refused_with_the_reason(open_page):
     assert alert.text_content() == "'two' is no number; the cell keeps the one it has"
     assert shown(read(page)["input"]).tolist() == shown(before["input"]).tolist()
     assert address(page) == ""
-    page.get_by_label("stride").fill("2")
-    page.get_by_label("stride").press("Enter")
+    page.get_by_label("stride", exact=True).fill("2")
+    page.get_by_label("stride", exact=True).press("Enter")
     assert alert.text_content() == ""  # an accepted value ends a refusal
 
 
@@ -531,7 +531,7 @@ def test_axe_finds_nothing_and_nothing_is_wider_than_a_phone(open_page, color_sc
     for name in ("forward", "delta", "weight"):
         lens(page, name)
         if name == "delta":
-            page.locator('input[type="checkbox"]').check()
+            page.get_by_label("as a rotated kernel").check()
         found = Axe().run(page)
         assert found.violations_count == 0, found.generate_report()
         assert page.evaluate("document.documentElement.scrollWidth") <= 360

@@ -11,6 +11,9 @@ pytest.importorskip("anywidget")
 from cnnlib.book.widgets import ConvolutionExplorer, PoolingExplorer
 
 ROW = dict(input=[3, -1, 4, 1, -5, 9, 2], kernel=[1, -2, 3])
+DEEP = dict(
+    input=[[[3, 1], [-1, 2]], [[4, 0], [1, 5]]], kernel=[[[[1, -1], [0, 2]]], [[[3, 1], [-2, 2]]]]
+)
 PAGES = {
     "forward": ConvolutionExplorer(padding=1, stride=2),
     "delta": ConvolutionExplorer(padding=1, stride=2, lens="delta"),
@@ -18,12 +21,20 @@ PAGES = {
     "weight": ConvolutionExplorer(padding=1, stride=2, lens="weight"),
     "forward, one row": ConvolutionExplorer(**ROW, center=[1]),
     "weight, one row": ConvolutionExplorer(**ROW, lens="weight"),
+    "transposed": ConvolutionExplorer(padding=1, stride=2, lens="delta", transposed=True),
+    "side by side": ConvolutionExplorer(padding=1, beside={"padding": 0}, coverage=True),
+    "channels": ConvolutionExplorer(**DEEP, padding=1),
+    "channels, delta": ConvolutionExplorer(**DEEP, lens="delta"),
+    "channels, weight": ConvolutionExplorer(**DEEP, lens="weight", flip=True),
     "pooling": PoolingExplorer(padding=1, stride=1),
     "pooling, delta": PoolingExplorer(padding=1, stride=1, lens="delta"),
     "pooling, average, one row": PoolingExplorer(input=[3, 1, 4, 1, 5], pool="average"),
 }
-OWN = {"forward": "output", "delta": "dx,", "weight": "dw,"}
-EDITED = {"input": "input", "kernel": "kernel", "deltas": "deltas"}  # by a title's first word
+OWN = {"forward": ("output", "z,"), "delta": ("dx,",), "weight": ("dw,",)}
+EDITED = {  # by a title's first word
+    "input": "input", "kernel": "kernel", "deltas": "deltas",
+    "x,": "input", "filter": "kernel", "dz,": "deltas",
+}  # fmt: skip
 each_page = pytest.mark.parametrize("explorer", PAGES.values(), ids=PAGES)
 
 
@@ -50,11 +61,16 @@ class Hand:
         """Whether the lens chooses in this grid, or in one of the same shape beside it."""
         lens, pool = self.explorer.lens, isinstance(self.explorer, PoolingExplorer)
         beside = "input" if pool and lens == "delta" else "kernel" if lens == "weight" else "none"
-        return self.title(grid).startswith((OWN[lens], beside))
+        own = OWN["forward"] if self.transposed() else OWN[lens]
+        return self.title(grid).startswith((*own, beside))
 
     def edited(self, grid):
         """The part of the state that an edit in this grid changes."""
-        return EDITED.get(self.title(grid).split()[0])
+        word = self.title(grid).split()[0]
+        return "deltas" if word == "input" and self.transposed() else EDITED.get(word)
+
+    def transposed(self):
+        return getattr(self.explorer, "transposed", False)
 
     def state(self):
         """What the address says, by name."""

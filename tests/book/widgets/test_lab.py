@@ -161,7 +161,7 @@ def test_a_click_arrives_in_the_kernel_and_its_answer_in_the_page(lab, visit):
 
     weights = explorer.locator(".cnn-grid", has_text="kernel w").locator('[role="gridcell"]')
     weights.last.click()
-    stride = explorer.get_by_label("stride")
+    stride = explorer.get_by_label("stride", exact=True)
     cells = page.locator(".jp-Cell").count()
     stride.fill("2")
     stride.press("Enter")  # JupyterLab has its own idea of Enter, and of m and x

@@ -8,6 +8,7 @@ import { element } from "./elements.js";
 import { INPUT, OUTPUT, WEIGHT, partners } from "./sides.js";
 import { GESTURES, fold, legend } from "./stage.js";
 import { initialize } from "./stills.js";
+import { range } from "./sums.js";
 import { workbench } from "./workbench.js";
 
 /** @type {Record<string, import("./workbench.js").Role>} */
@@ -22,21 +23,35 @@ const ROLES = {
   dw: { kind: "delta", side: WEIGHT },
 };
 
-function picture({ seen, from, flat, at, own, moment, looked }) {
+function picture({ seen, from, flat, at, own, moment, looked }, theirs) {
   const rows = own ? seen.groups[at] : seen.rows.filter((row) => row[from] === flat);
   const terms = moment ? moment.terms : Infinity;
-  const drawn = pictures(seen, { at, terms, travels: Boolean(moment), lit: partners(rows), looked });
+  const drawn = pictures(seen, { at, terms, travels: Boolean(moment), lit: partners(rows), looked, theirs });
   const step = drawn.step ?? 1;
   const now = moment ? seen.groups[at].slice(0, terms).at(-1) : undefined;
   return {
-    ...drawn, lines: { rows: seen.rows, belowOf: (i) => step * i, lit: rows, now },
-    title: title(seen), task: task(seen), sum: sumOf(seen, at, terms), remark: remark(seen, at),
+    ...drawn,
+    lines: seen.axes.length === 1 && drawn.main && { rows: seen.rows, belowOf: (i) => step * i, lit: rows, now },
+    title: title(seen), task: task(seen), sum: sumOf(seen, at, terms),
+    remark: theirs ? theirs.says : remark(seen, at),
   };
 }
 
+// What the reader's own function gave, as long as it is of what is drawn.
+function compared(theirs, seen) {
+  const mine = { forward: seen.z, delta: seen.dx, weight: seen.dw }[seen.lens];
+  const of = theirs?.lens === seen.lens && theirs.right.length === mine.length &&
+    theirs.right.every((value, n) => near(value, mine[n]));
+  return of ? { ...theirs, wrong: new Set(range(theirs.values.length).filter((n) => !near(theirs.values[n], mine[n]))) } : null;
+}
+
+const near = (a, b) => Math.abs(a - b) <= 1e-9 * Math.max(1, Math.abs(a), Math.abs(b));
+
 function render({ model, el }) {
   const bench = workbench({
-    model, names: TRAITS, roles: ROLES, look, picture, update: (seen) => panel.update(seen),
+    model, names: TRAITS, roles: ROLES, look, heard: ["theirs"],
+    picture: (view) => picture(view, compared(model.get("theirs"), view.seen)),
+    update: (seen) => panel.update(seen),
   });
   const panel = controls({ ...bench, unfold: () => { setUp.open = true; } });
   const setUp = fold("Set up",

@@ -2,8 +2,8 @@
 
 import { INPUT, OUTPUT, WEIGHT, centreOf, checkSize, readPlaces, rowsBySide } from "./sides.js";
 import {
-  InputError, Window, cells, conv, convDelta, convWeightGradient, explain, flatten, range,
-  repr, shapeOf, tensor, unflatten,
+  InputError, Window, cells, conv, convDelta, convWeightGradient, expanded, explain, flatten, range,
+  repr, shapeOf, tensor, tuple, unflatten,
 } from "./sums.js";
 
 export const LENSES = {
@@ -12,36 +12,74 @@ export const LENSES = {
 };
 export const TRAITS = [
   "lens", "position", "stride", "dilation", "padding", "center", "flip", "input", "kernel", "bias",
-  "deltas", "rotated",
+  "deltas", "rotated", "beside", "transposed", "coverage", "shades",
 ];
+const LAYING = ["stride", "dilation", "padding", "center", "flip"];
 const LARGEST = 10; // cells of an input or a kernel along an axis
+const [CHANNELS, FILTERS] = [3, 4]; // at most
 
-function gridShape(name, values) {
+function arrayShape(name, values, axes) {
   const wrong = (reason) => new InputError(`${name} ${reason}`);
-  const one = Array.isArray(values) && !values.some(Array.isArray);
-  const rows = one ? [values] : values;
-  const width = rows?.[0]?.length ?? 0;
-  if (!Array.isArray(rows) || !rows.every((row) => Array.isArray(row) && row.length === width)) {
-    throw wrong("is no list of numbers or of equally long rows");
+  const given = Array.isArray(values) ? values.flat(Infinity) : [];
+  if (given.length && given.every((one) => typeof one === "number") && !given.every(Number.isFinite)) {
+    throw wrong("holds a number that is not finite; replace it");
   }
-  if (!rows.flat().every(Number.isFinite)) throw wrong("holds a number that is not finite; replace it");
-  if (Math.max(rows.length, width) > LARGEST) {
-    throw wrong(`has ${rows.length} by ${width} cells; expected at most ${LARGEST} along an axis`);
-  }
-  return one ? [width] : [rows.length, width];
+  const shape = shapeOf(values);
+  if (!shape || shape.length > axes) throw wrong("is no list of numbers or of equally long rows");
+  return shape;
 }
 
-function checkWords({ lens, bias, rotated, position }) {
+/**
+ * How the numbers are to be read: without channels, or with them as in cnnlib, x (*P, C), w (K, *U, C).
+ * @returns {{ P: number[], U: number[], K: number, C: number, deep: boolean }}
+ */
+function layout(input, kernel) {
+  const [X, W] = [arrayShape("input", input, 3), arrayShape("kernel", kernel, 4)];
+  const deep = X.length > 1 && W.length === X.length + 1;
+  if (Math.max(X.length, W.length) > 2 && !deep) {
+    throw new InputError(`input has shape ${tuple(X)}, kernel ${tuple(W)}; with channels they are (*P, C) and (K, *U, C)`);
+  }
+  const [P, U] = deep ? [X.slice(0, -1), W.slice(1, -1)] : [X, W];
+  const [K, C] = deep ? [W[0], X.at(-1)] : [1, 1];
+  if (deep && W.at(-1) !== C) {
+    throw new InputError(`the input has ${C} channels, the kernel ${W.at(-1)}; both need the same number`);
+  }
+  if (C > CHANNELS || K > FILTERS) {
+    throw new InputError(`there are ${C} channels and ${K} filters; the explorer draws at most ` +
+      `${CHANNELS} and ${FILTERS}`);
+  }
+  for (const [name, shape] of Object.entries({ input: P, kernel: U })) {
+    if (Math.max(...shape) <= LARGEST) continue;
+    throw new InputError(`${name} has ${shape.join(" by ")} cells; expected at most ${LARGEST} along an axis`);
+  }
+  return { P, U, K, C, deep };
+}
+
+function checkWords({ lens, bias, position, ...state }) {
   if (typeof lens !== "string" || !Object.hasOwn(LENSES, lens)) {
     throw new InputError(`lens is ${repr(lens)}; expected 'forward', 'delta' or 'weight'`);
   }
-  if (!Number.isFinite(bias)) throw new InputError("bias is no finite number; replace it");
-  if (typeof rotated !== "boolean") {
-    throw new InputError(`rotated is ${repr(rotated)}; expected true or false`);
+  if (![bias].flat().every(Number.isFinite)) throw new InputError("bias is no finite number; replace it");
+  for (const name of ["rotated", "transposed", "coverage", "shades"]) {
+    if (typeof state[name] === "boolean") continue;
+    throw new InputError(`${name} is ${repr(state[name])}; expected true or false`);
   }
   if (![position].flat().every(Number.isInteger)) {
     throw new InputError(`position is ${repr(position)}; expected the index of a cell`);
   }
+}
+
+/** What the second setting changes: a padding takes the place of a centre, and the other way round. */
+function besideOf({ beside, ...state }) {
+  if (typeof beside !== "object" || Array.isArray(beside) || Object.keys(beside).some((name) => !LAYING.includes(name))) {
+    throw new InputError(`beside is ${JSON.stringify(beside)}; expected some of ${LAYING.join(", ")}`);
+  }
+  const apart = "padding" in beside ? { center: null } : "center" in beside ? { padding: null } : {};
+  const { position, bias, input, kernel, deltas, rotated, transposed, coverage, shades } = state;
+  return {
+    ...Object.fromEntries(LAYING.map((name) => [name, state[name]])), ...apart, ...beside,
+    position, bias, input, kernel, deltas, rotated, transposed, coverage, shades, lens: "forward", beside: null,
+  };
 }
 
 /**
@@ -52,40 +90,76 @@ function checkWords({ lens, bias, rotated, position }) {
 export function look(state) {
   checkWords(state);
   const { side, quantity } = LENSES[state.lens];
-  const [P, U] = [gridShape("input", state.input), gridShape("kernel", state.kernel)];
+  const { P, U, K, C, deep } = layout(state.input, state.kernel);
   const window = new Window(U, state);
   const axes = window.axes(P);
   checkSize(axes);
   const I = axes.map((axis) => axis.outputs);
   const shapes = [I, U, P];
+  const arrays = deep ? [[...I, K], [K, ...U, C], [...P, C]] : shapes;
   const place = [state.position].flat();
-  const position = shapes[side].map((size, n) => Math.max(0, Math.min(place[n] ?? 0, size - 1)));
-  if (state.deltas !== null) gridShape("deltas", state.deltas);
-  const deltas = String(shapeOf(state.deltas ?? [])) === String(I) ? state.deltas : null;
-  const spare = range(cells(I)).map((m) => ((5 * m + 3) % 7) - 2);
-  const x = tensor(state.input, [1, ...P, 1]);
-  const w = tensor(state.kernel, [1, ...U, 1]);
-  const dz = tensor(deltas ?? spare, [1, ...I, 1]);
-  const b = state.bias ? [state.bias] : null;
-  const rows = window.connections(P);
-  window.connections = () => rows; // once for all cells
+  const position = arrays[side].map((size, n) => Math.max(0, Math.min(place[n] ?? 0, size - 1)));
+  if (state.deltas !== null) arrayShape("deltas", state.deltas, 3);
+  const deltas = String(shapeOf(state.deltas ?? [])) === String(arrays[OUTPUT]) ? state.deltas : null;
+  const biases = [state.bias].flat();
+  if (Array.isArray(state.bias) && (!deep || biases.length !== K)) {
+    throw new InputError(`bias is ${repr(state.bias)}; expected one number${deep ? `, or ${K}` : ""}`);
+  }
+  const spare = range(cells(arrays[OUTPUT])).map((m) => ((5 * m + 3) % 7) - 2);
+  const x = tensor(state.input, [1, ...P, C]);
+  const w = tensor(state.kernel, [K, ...U, C]);
+  const dz = tensor(deltas ?? spare, [1, ...I, K]);
+  const b = biases.some(Boolean) ? range(K).map((k) => biases[k % biases.length]) : null;
+  const table = window.connections(P);
+  window.connections = () => table; // once for all cells
   const sums = {
-    z: conv(x, w, b, rows, I).data, dx: convDelta(dz, w, x.shape, rows).data,
-    dw: convWeightGradient(x, dz, U, rows).data,
+    z: conv(x, w, b, table, I).data, dx: convDelta(dz, w, x.shape, table).data,
+    dw: convWeightGradient(x, dz, U, table).data,
   };
   if (!Object.values(sums).every((data) => data.every(Number.isFinite))) {
     throw new InputError("the sums are larger than a number can be; use smaller numbers");
   }
-  const groups = rowsBySide(rows, side, cells(shapes[side]));
+  const rows = expanded(table, K, C, cells(U));
+  const groups = rowsBySide(rows, side, cells(arrays[side]));
+  // One slice after the other: an output's sum by channels, an input's by filters.
+  const order = range(groups.length);
+  // The travel goes through one slice of the lens's own grids after the other.
+  const part = side === OUTPUT ? (m) => m % K : side === INPUT ? (m) => m % C
+    : (m) => Math.floor(m / (cells(U) * C)) * C + (m % C);
+  order.sort((m, n) => part(m) - part(n));
+  const slice = { forward: ([, , p]) => p % C, delta: ([i]) => i % K, weight: () => 0 }[state.lens];
+  if (K * C > 1) groups.forEach((group) => group.sort((a, c) => slice(a) - slice(c)));
+  const other = (state.beside ?? null) === null ? null : look(besideOf(state));
   return {
-    ...state, position, deltas, side, axes, rows, groups, shapes, ...sums,
-    here: flatten(position, shapes[side]),
+    ...state, position, deltas, other: state.lens === "forward" && !deep ? other : null, side, axes, table, rows, groups, shapes, arrays, deep, K, C, slice, order, b, ...sums,
+    here: flatten(position, arrays[side]),
     dot: window.center ?? centreOf(axes),
+    /** How many outputs read each place of the input. */
+    reads: rowsBySide(table, INPUT, cells(P)).map((group) => group.length),
+    renamed: state.transposed && state.lens === "delta", // the deltas are inputs by another name
+    /** Of a transposed convolution: how much longer it is than its last kernel reaches, with what the padding cuts. */
+    extra: axes.map(({ inputs, pads: [before, after], outputs, stride, dilation, kernel }) =>
+      inputs + before + after - stride * (outputs - 1) - dilation * (kernel - 1) - 1),
     read: axes.map(readPlaces),
     x: x.data, w: w.data, dz: dz.data,
     moments: groups.map((group) => Math.max(1, group.length + Number(Boolean(b) && side === OUTPUT))),
-    explained: (flat) =>
-      explain(quantity, [0, ...unflatten(flat, shapes[side]), 0], { x, w, b, dz }, window),
+    explained(flat) {
+      const index = unflatten(flat, arrays[side]);
+      const cell = side === WEIGHT ? (deep ? index : [0, ...index, 0]) : deep ? [0, ...index] : [0, ...index, 0];
+      return explain(quantity, cell, { x, w, b, dz }, window);
+    },
   };
 }
 
+/** The two factors of a product of the lens: a weight or an input, and what it meets. */
+export function factors({ lens, x, w, dz }, [i, u, p]) {
+  return lens === "forward" ? [w[u], x[p]] : lens === "delta" ? [w[u], dz[i]] : [x[p], dz[i]];
+}
+
+/** The sum of the first `terms` of a cell's products, and of the bias after them. */
+export function partial(seen, flat, terms = Infinity) {
+  const { groups, b, K, side } = seen;
+  const done = groups[flat].slice(0, terms);
+  const value = done.reduce((sum, row) => factors(seen, row).reduce((m, n) => m * n) + sum, 0);
+  return b && side === OUTPUT && terms > groups[flat].length ? value + b[flat % K] : value;
+}

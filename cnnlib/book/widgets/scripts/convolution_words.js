@@ -1,70 +1,155 @@
 // What an explorer of a convolution says: a title, one sentence of task, the sum, a remark.
 
-import { hanging, unreadCells } from "./convolution_pictures.js";
-import { joined } from "./sides.js";
-import { cells, indices, met, unflatten, written } from "./sums.js";
+import { hanging, lagsOf, renamedText, unreadCells } from "./convolution_pictures.js";
+import { factors, partial } from "./convolution_state.js";
+import { laidWords } from "./laid.js";
+import { OUTPUT, WEIGHT, both, counted, joined, spatial } from "./sides.js";
+import { cells, factor, flatten, indices, inside, met, shown, tuple, unflatten, written } from "./sums.js";
 
-const both = (values) => (new Set(values.map(String)).size === 1 ? String(values[0]) : joined(values));
 
-
-export function title({ flip, shapes: [I, U, P], axes, center, padding }) {
-  const laid = [`stride ${both(axes.map((axis) => axis.stride))}`];
-  const dilation = both(axes.map((axis) => axis.dilation));
-  if (dilation !== "1") laid.push(`dilation ${dilation}`);
-  if (center !== null) laid.push(`centre (${[center].flat().join(", ")})`);
-  else if (typeof padding === "string" && padding !== "valid") laid.push(`padding '${padding}'`);
-  else {
-    const pads = axes.flatMap((axis) => axis.pads);
-    laid.push(`padding ${new Set(pads).size === 1 ? pads[0] : axes.map((axis) => axis.pads.join(" and ")).join("; ")}`);
-  }
-  return `${flip ? "Convolution" : "Cross-correlation"}, ${laid.join(", ")}: ` +
-    `${joined(P)} inputs, ${joined(U)} weights, ${joined(I)} outputs`;
+/** @param {any} seen */
+export function title({ other, ...seen }) {
+  if (seen.renamed) return titleTransposed(seen);
+  const { flip, shapes: [I, U, P], deep, C, K } = seen;
+  const [of, filters] = deep ? [` in ${counted(C, "channel")}`, `${counted(K, "filter")} of `] : ["", ""];
+  const beside = other ? `; beside it ${laidWords(other, Object.keys(seen.beside))}: ${joined(other.shapes[OUTPUT])} outputs` : "";
+  return `${flip ? "Convolution" : "Cross-correlation"}, ${laidWords(seen)}: ` +
+    `${joined(P)} inputs${of}, ${filters}${joined(U)} weights, ${joined(I)} outputs${beside}`;
 }
 
+/** @param {any} seen */
+function titleTransposed({ shapes: [I, U, P], deep, C, K, extra, ...seen }) {
+  const [from, to] = deep ? [` in ${counted(K, "channel")}`, ` of ${counted(C, "filter")}`] : ["", ""];
+  return `Transposed convolution, ${laidWords(seen)}, output padding ${both(extra)}: ` +
+    `${joined(I)} inputs${from}, ${joined(U)} weights${to}, ${joined(P)} outputs`;
+}
+
+const PRICE = "A delta is the price that a later layer sent back for one output.";
 const TASKS = {
   forward: "Choose an output: which inputs does it read, and through which weights?",
-  delta: "A delta is the price that a later layer sent back for one output. Choose an input: what does it owe?",
-  weight: "A delta is the price that a later layer sent back for one output. Choose a weight: what does it owe, over all places where it was used?",
+  delta: `${PRICE} Choose an input: what does it owe?`,
+  weight: `${PRICE} Choose a weight: what does it owe, over all places where it was used?`,
 };
 
-export const task = ({ lens }) => TASKS[lens];
+const SLICES = {
+  forward: "Choose an output of a filter: each slice of it meets the channel with its number; the sum goes over all.",
+  delta: "Choose an input of a channel: it went into outputs of every filter; the sum goes over all.",
+  weight: "Choose a weight: it met one channel only, and only the deltas of its own filter.",
+};
 
-// The book's short names: no zero for the only sample, channel and filter.
-const brief = (text) => text
+export const task = ({ lens, deep, other, renamed }) => (renamed
+  ? "The delta lens as a layer of its own: each input spreads over the outputs with all weights. Choose an output: what comes together there?"
+  : other ? "Choose an output: what does it read with each of the two settings?"
+  : (deep ? SLICES : TASKS)[lens]);
+
+// The book's short names: no zero for the only sample, and none for the only channel and filter.
+const brief = (text, deep) => (deep ? text.replace(/\b(x|d?z)\[0,/g, "$1[").replace(/ in each sample\./, ".") : text
   .replace(/\b(d?[xzw])\[0,([\d,]+),0\]/g, "$1[$2]").replace(/\bb\[0\]/g, "b")
-  .replace(/ of (sample|filter) 0, (filter|channel) 0,/g, "").replace(/ in each sample\./, ".");
+  .replace(/ of (sample|filter) 0, (filter|channel) 0,/g, "").replace(/ in each sample\./, "."));
 
 /** The sum of cell `at`, as far as `terms` of its products. */
 export function sumOf(seen, at, terms = Infinity) {
+  const text = sumAt(seen, at, terms);
+  return seen.renamed ? renamedText(text) : text;
+}
+
+function sumAt(seen, at, terms) {
+  if (seen.other) return sumsBeside(seen, at, terms);
+  const value = partial(seen, at, terms);
+  if (seen.deep && seen.side !== WEIGHT) return sumOfSlices(seen, at, terms);
   const { terms: all, ...explained } = seen.explained(at);
-  const part = all.slice(0, terms);
-  const value = part.reduce((sum, [[, m], [, n] = ["", 1]]) => sum + m * n, 0);
-  const text = brief(written({ ...explained, terms: part, value }));
-  return part.length < all.length ? `${text}, so far` : text;
+  const words = seen.renamed ? gets(seen, at, seen.groups[at].length) : explained.words;
+  const text = brief(written({ ...explained, words, terms: all.slice(0, terms), value }), seen.deep);
+  return terms < all.length ? `${text}, so far` : text;
+}
+
+function sumsBeside({ other, ...seen }, at, terms) {
+  const place = unflatten(at, seen.shapes[OUTPUT]);
+  const names = Object.keys(seen.beside);
+  const second = inside(place, other.shapes[OUTPUT])
+    ? sumOf(other, flatten(place, other.shapes[OUTPUT]), terms) : `There is no output ${tuple(place)}.`;
+  return [[seen, sumOf(seen, at, terms)], [other, second]]
+    .map(([one, text]) => `With ${laidWords(one, names)}: ${text}`).join("\n");
+}
+
+// The words of a transposed convolution.
+const gets = (seen, at, n) =>
+  `Output ${tuple(spatial(seen.side, unflatten(at, seen.arrays[seen.side]), seen.axes.length))} gets from ${counted(n, "input")}.`;
+
+// With channels: a line for each slice, and the sum of their sums.
+function sumOfSlices(seen, at, terms) {
+  const { lens, groups, arrays, side, slice, b, K, C, renamed } = seen;
+  const [group, index] = [groups[at], unflatten(at, arrays[side])];
+  const place = tuple(index.slice(0, -1));
+  const forward = lens === "forward";
+  const [noun, count] = forward ? ["channel", C] : [renamed ? "channel" : "filter", K];
+  const met = group.length / count;
+  const head = forward
+    ? `Output ${place} of filter ${index.at(-1)} meets ${counted(met, "input cell")} in each of ${counted(C, "channel")}.`
+    : renamed ? gets(seen, at, met).replace(".", ` of each of ${counted(K, "channel")}.`)
+    : `Input ${place} of channel ${index.at(-1)} went into ${counted(met, "output")} of each of ${counted(K, "filter")}.`;
+  const done = group.slice(0, terms);
+  const lines = [];
+  const sums = [];
+  for (let n = 0; n < count; n++) {
+    const products = done.filter((row) => slice(row) === n).map((row) => factors(seen, row));
+    if (met && !products.length) break;
+    const sum = products.reduce((total, [one, other]) => total + one * other, 0);
+    sums.push(sum);
+    const text = products.map((pair) => pair.map(factor).join("*")).join(" + ");
+    lines.push(`  ${noun} ${n}: ${text || "0"} = ${shown(sum)}`);
+  }
+  const whole = group.length + Number(forward && Boolean(b));
+  if (forward && b && terms >= whole) {
+    sums.push(b[at % K]);
+    lines.push(`  b[${at % K}] = ${shown(sums.at(-1))}`);
+  }
+  const name = `${forward ? "z" : "dx"}[${index}]`;
+  const far = terms < whole ? ", so far" : "";
+  return [head, ...lines, `${name} = ${sums.map(factor).join(" + ")}`, `  = ${shown(partial(seen, at, terms))}${far}`].join("\n");
 }
 
 // What the sum does not say.
 export function remark(seen, at) {
-  const { lens, rotated, axes, shapes: [I, U, P], flip, side, shapes } = seen;
-  const place = unflatten(at, shapes[side]);
+  if (seen.other) return remarkBeside(seen);
+  const { lens, rotated, axes, shapes: [I, U, P], flip, side } = seen;
+  const place = spatial(side, unflatten(at, seen.arrays[side]), axes.length);
   const said = [];
   const n = unreadCells(seen);
-  if (n) said.push(`${n} of ${cells(P)} inputs are crossed out: no output reads ${n === 1 ? "it" : "them"}.`);
+  if (seen.renamed) {
+    if (seen.extra.some(Boolean)) said.push("The output padding adds outputs at the end; what no kernel reaches is crossed out.");
+  } else if (n) said.push(`${n} of ${cells(P)} inputs are crossed out: no output reads ${n === 1 ? "it" : "them"}.`);
   if (lens === "forward") {
     const over = hanging(indices(U).map((u) => met(axes, place, u)), P);
     if (over) said.push(`${over} of ${cells(U)} weights hang over, on dashed zeros: they have no row.`);
   } else if (lens === "weight") {
     const over = hanging(indices(I).map((i) => met(axes, i, place)), P);
     if (over) said.push(`${over} of ${cells(I)} deltas lie on dashed zeros: they have no row.`);
-  } else if (rotated) {
+  } else if (rotated && !seen.deep) {
     const between = both(axes.map((axis) => axis.stride - 1));
-    said.push(`Zeros between the deltas: ${between}. The ${flip ? "" : "rotated "}kernel slides over ` +
+    said.push(`Zeros between the ${seen.renamed ? "inputs" : "deltas"}: ${between}. The ${flip ? "" : "rotated "}kernel slides over ` +
       "them, one cell at a time. The sum is the same.");
   }
+  if (seen.coverage) said.push(coverage(seen));
   return said.join(" ");
+}
+
+function coverage({ lens, reads, axes, shapes: [, U] }) {
+  const [least, most] = [Math.min(...reads), Math.max(...reads)];
+  const dropped = axes.some((axis, n) => lagsOf(axis)[1] - lagsOf(axis)[0] > U[n]);
+  return `The darker an input, the more outputs read it: ${least} to ${most}.${lens === "weight" && dropped
+    ? " Crossed out in dw: lags of the correlation of x with dz that are no weight." : ""}`;
+}
+
+function remarkBeside({ shapes: [I], z, other }) {
+  const [[J], there] = [other.shapes, other.z];
+  const shared = indices(J).filter((index) => inside(index, I));
+  const unlike = shared.filter((index) => z[flatten(index, I)] !== there[flatten(index, J)]).length;
+  const one = unlike === 1 ? "has another number" : "have other numbers";
+  return `Of ${counted(shared.length, "output")} that both have, ${unlike} ${one}. What differs is marked.`;
 }
 
 export const SIGNS = [
   ["chosen", "the chosen cell"], ["partner", "its partners"], ["padding", "padding: a zero that nobody stores"],
-  ["unread", "no output reads it"], ["dotted", "the centre: drag the dot"],
+  ["unread", "no output reads it"], ["differs", "it differs"], ["tinted", "many outputs read it"], ["dotted", "the centre: drag the dot"],
 ];

@@ -46,7 +46,7 @@ export class Desk {
 
   // Deltas belong to a number of outputs: they come back with it.
   remembering(next) {
-    const shape = String(next.shapes?.[0]);
+    const shape = String(next.arrays?.[0]);
     for (const deltas of [this.model.get("deltas"), next.deltas]) {
       if (deltas) this.deltas.set(String(shapeOf(deltas)), deltas);
     }

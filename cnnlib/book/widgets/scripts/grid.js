@@ -10,7 +10,7 @@ import { readNumber } from "./numbers.js";
 import { range } from "./sums.js";
 
 /** @typedef {[number, number]} Cell row and column on the screen */
-/** @typedef {{ text: string, kind?: string, marks?: string[], name?: string, tag?: string, flat?: number, exact?: number }} Content */
+/** @typedef {{ text: string, kind?: string, marks?: string[], name?: string, tag?: string, flat?: number, exact?: number, shade?: number, ground?: string }} Content */
 
 export class Grid {
   kind; onPin; onLook; onEdit; onCentre; onEscape;
@@ -61,7 +61,7 @@ export class Grid {
     this.onLook?.(cell);
   }
 
-  // cells[row][column]: `kind` overrides the grid's, `name` is what a screen reader says before the
+  // cells[row][column]: `ground` is a class that makes a background of `shade`, 0 to 1; `kind` overrides the grid's, `name` is what a screen reader says before the
   // text, null leaves a gap. A cell with the mark "centre" has the dot.
   draw(cells, { rows = [], columns = [], label } = /** @type {any} */ ({})) {
     if (label !== undefined) write(this.title, label);
@@ -96,10 +96,11 @@ export class Grid {
   }
 
   paint(node, cell) {
-    const { text, kind = this.kind, marks = [], name = "", exact } = cell ?? { text: "", kind: "gap" };
+    const { text, kind = this.kind, marks = [], name = "", exact, shade, ground } = cell ?? { text: "", kind: "gap" };
     const long = text.length > 3 ? [`long${Math.min(text.length, 6)}`] : [];
-    const looks = ["cnn-cell", kind, ...marks, ...long].join(" ");
+    const looks = ["cnn-cell", kind, ...marks, ...long, ...(ground ? [ground] : [])].join(" ");
     if (node.className !== looks) node.className = looks;
+    if (ground) node.style.setProperty("--shade", String(shade));
     write(node.firstChild, String(text));
     const said = [name, exact ?? text, ...marks].filter((word) => word !== "").join(", ");
     attribute(node, "aria-label", said);
@@ -244,8 +245,13 @@ export class Board {
     this.first = left;
     const lying = [];
     this.drawn.forEach((row, r) => row.forEach(({ tag, marks }, c) => {
-      const { dataset } = this.grid.cells[r][c];
-      if (dataset.tag !== (tag ?? "")) dataset.tag = tag ?? "";
+      const node = this.grid.cells[r][c];
+      if (node.dataset.tag !== (tag ?? "")) {
+        node.dataset.tag = tag ?? "";
+        const lying = node.querySelector(".cnn-tag");
+        if (lying) write(lying, tag ?? "");
+        else if (tag) node.append(element("i", { class: "cnn-tag" }, tag));
+      }
       if (tag !== undefined) lying.push([r, c]);
       if (marks?.includes("chosen")) this.grid.focus([r, c], false); // where Tab enters
     }));

@@ -10,7 +10,7 @@ export function readNumber(text) {
   const parts = text.trim().replace(/−/g, "-").replace(",", ".").split("/").map((part) => part.trim());
   if (parts.length > 2 || !parts.every((part) => NUMBER.test(part))) return NaN;
   const value = parts.map(Number).reduce((above, below) => above / below);
-  return Number.isFinite(value) ? value : NaN;
+  return Number.isFinite(value) ? value + 0 : NaN; // + 0: a zero has no sign
 }
 
 /**

@@ -30,7 +30,7 @@ function picture({ seen, from, flat, at, moment }) {
     : seen.groups[at].filter((row) => row[WEIGHT] === flat);
   return {
     ...pictures(seen, { at, lit: partners(rows), travels: Boolean(moment) }),
-    lines: { rows: seen.rows, belowOf: (i) => i, lit: rows },
+    lines: seen.axes.length === 1 && { rows: seen.rows, belowOf: (i) => i, lit: rows },
     title: title(seen), task: task(seen), remark: remark(seen),
     sum: from === OUTPUT && seen.side === INPUT ? sentOut(seen, flat)
       : seen.side === OUTPUT ? forwardSum(seen, at) : deltaSum(seen, at),

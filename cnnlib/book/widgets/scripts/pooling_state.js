@@ -22,7 +22,7 @@ export function look(state) {
     throw new InputError(`${name} is ${repr(state[name])}; expected ${expected}`);
   }
   const P = shapeOf(state.input);
-  if (!P || Math.min(...P) < 1 || Math.max(...P) > LARGEST) {
+  if (!P || P.length > 2 || Math.min(...P) < 1 || Math.max(...P) > LARGEST) {
     throw new InputError("input is no row or grid of finite numbers, of at most " +
       `${LARGEST} cells along an axis`);
   }
@@ -42,7 +42,7 @@ export function look(state) {
   const I = axes.map((axis) => axis.outputs);
   const deltas = state.deltas && String(shapeOf(state.deltas)) === String(I) ? state.deltas : null;
   const da = deltas?.flat() ?? range(cells(I)).map((i) => 10 * (i + 1));
-  const x = state.input.flat();
+  const x = state.input.flat().map((value) => value + 0); // + 0: a zero has no sign
   const side = state.lens === "forward" ? OUTPUT : INPUT;
   const shapes = [I, U, P];
   const position = shapes[side].map((size, n) =>
@@ -51,8 +51,9 @@ export function look(state) {
   const groups = rowsBySide(rows, side, cells(shapes[side]));
   const counts = poolCounts(rows, da.length, state.count_padding ? cells(U) : null);
   const seen = {
-    ...state, position, deltas, side, here, axes, rows, groups, shapes, x, da,
-    read: axes.map(readPlaces), dot: centreOf(axes), moments: groups.map(() => 1),
+    ...state, position, deltas, side, here, axes, rows, groups, shapes, arrays: shapes, x, da,
+    read: axes.map(readPlaces), dot: centreOf(axes), order: range(groups.length),
+    moments: groups.map(() => 1),
   };
   const max = state.pool === "max";
   const { a, winners } = max ? maxPool(x, rows, da.length) : { a: avgPool(x, rows, counts), winners: null };

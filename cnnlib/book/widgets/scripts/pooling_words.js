@@ -1,10 +1,9 @@
 // What an explorer of a pool says, in the form of `explain` and in the book's short names.
 
-import { INPUT, joined } from "./sides.js";
+import { INPUT, both, counted, joined } from "./sides.js";
 import { windowOf } from "./pooling_state.js";
 import { cells, factor, shown, tuple, unflatten } from "./sums.js";
 
-const counted = (n, noun) => `${n} ${noun}${n === 1 ? "" : "s"}`;
 const named = (letter, flat, shape) => `${letter}[${unflatten(flat, shape)}]`;
 
 export function forwardSum(seen, i) {
@@ -49,8 +48,6 @@ export function sentOut(seen, i) {
     `  to ${inputs.map((p) => named("dx", p, P)).join(", ")}`;
 }
 
-
-const both = (values) => (new Set(values.map(String)).size === 1 ? String(values[0]) : joined(values));
 
 export function title({ max, shapes: [I, U, P], axes }) {
   return `${max ? "Max" : "Average"}-pooling, window ${joined(U)}, stride ` +

@@ -1,5 +1,7 @@
 // What a reader may begin with: pictures for the input, kernels with a name.
 
+import { indices, nested } from "./sums.js";
+
 // A 3 of scikit-learn's digits, and the palace's roofs in its photograph china.jpg (by
 // danielbuechele, CC BY 2.0), each number the mean brightness of 28 by 28 pixels.
 export const PICTURES = {
@@ -28,11 +30,9 @@ export const KERNELS = {
   shift: [[0, 0, 1], [[0, 0, 0], [0, 0, 1], [0, 0, 0]]],
 };
 
-// A grid of another size keeps what fits; what is new are small numbers that follow no pattern.
-export function resized(values, shape) {
-  const rows = Array.isArray(values[0]) ? values : [values];
-  const [height, width] = [1, ...shape].slice(-2);
-  const made = Array.from({ length: height }, (_, r) => Array.from({ length: width }, (_, c) =>
-    rows[r]?.[c] ?? ((5 * r + 3 * c + 2) % 7) - 2));
-  return shape.length === 1 ? made[0] : made;
+// An array of another shape keeps what fits; what is new are small numbers that follow no pattern.
+export function fitted(values, shape) {
+  const old = (index) => index.reduce((part, m) => part?.[m], values);
+  return nested(indices(shape).map((index) =>
+    old(index) ?? (index.reduce((sum, m, n) => sum + [5, 3, 4, 6].at(n - shape.length) * m, 2) % 7) - 2), shape);
 }

@@ -6,22 +6,32 @@ import { InputError, flatten, range, shown } from "./sums.js";
 export const [OUTPUT, WEIGHT, INPUT] = [0, 1, 2];
 
 export const joined = (shape) => shape.join(" × ");
+export const counted = (n, noun) => `${n} ${noun}${n === 1 ? "" : "s"}`;
+/** One number for both axes, where they have the same. */
+export const both = (values) => (new Set(values.map(String)).size === 1 ? String(values[0]) : joined(values));
 
 /** @typedef {{ label: string, first: number[], end: number[], content: (index: number[]) => any }} Picture */
 
+/** The part of an index that says a place: of arrays with channels, it stands between the others. */
+export const spatial = (side, index, axes) => (index.length === axes ? index
+  : side === WEIGHT ? index.slice(1, -1) : index.slice(0, -1));
+
 /**
- * A number for each cell of one side: `marks(index, flat)` says how it looks, `more` what lies on it.
- * A value of undefined is not there yet.
+ * A number for each cell of one side, or of a slice of it: `at(index)` is its flat place,
+ * `marks(index, flat)` says how it looks and what lies on it. A value of undefined is not there yet.
  * @returns {Picture}
  */
-export function plain({ label, letter, shape, kind, values, marks }) {
+export function plain({
+  label, letter, shape, kind, values, marks, at = (index) => flatten(index, shape), named = (_flat, index) => index,
+  sized = true,
+}) {
   return {
-    label: `${label}, ${joined(shape)}`, first: shape.map(() => 0), end: shape,
+    label: sized ? `${label}, ${joined(shape)}` : label, first: shape.map(() => 0), end: shape,
     content(index) {
-      const flat = flatten(index, shape);
+      const flat = at(index);
       const value = values[flat];
       const told = marks(index, flat);
-      const cell = { flat, name: `${letter}[${index}]`, ...told };
+      const cell = { flat, name: `${letter}[${named(flat, index)}]${told.note ?? ""}`, ...told };
       if (value === undefined) return { ...cell, text: "", kind: "waiting" };
       return { ...cell, text: short(value), exact: shown(value), kind: told.kind ?? kind };
     },

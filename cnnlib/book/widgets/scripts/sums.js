@@ -170,22 +170,24 @@ export function unflatten(flat, shape) {
   return index;
 }
 
-// The shape of a list of numbers, or of equally long rows of them; null for anything else.
+// The shape of a list of finite numbers, or of lists of one shape; null for anything else.
 export function shapeOf(values) {
-  const rows = Array.isArray(values?.[0]) ? values : [values];
-  const even = rows.every((row) => Array.isArray(row) && row.length === rows[0].length);
-  if (!even || !rows.flat().every(Number.isFinite)) return null;
-  return rows === values ? [rows.length, rows[0].length] : [rows[0].length];
+  if (!Array.isArray(values) || !values.length) return null;
+  if (values.every(Number.isFinite)) return [values.length];
+  const shapes = values.map(shapeOf);
+  const even = shapes.every((shape) => shape && String(shape) === String(shapes[0]));
+  return even ? [values.length, ...shapes[0]] : null;
 }
 
-// The same numbers as a list, or as rows.
+// The same numbers as a list, as rows, as rows of lists and so on.
 export function nested(values, shape) {
-  const width = shape.at(-1);
-  const rows = range(values.length / width).map((r) => [...values.slice(r * width, (r + 1) * width)]);
-  return shape.length === 1 ? rows[0] : rows;
+  if (shape.length === 1) return [...values];
+  const width = values.length / shape[0];
+  return range(shape[0]).map((n) => nested(values.slice(n * width, (n + 1) * width), shape.slice(1)));
 }
 
-export const tensor = (values, shape) => ({ shape, data: Float64Array.from(values.flat(Infinity)) });
+export const tensor = (values, shape) => // + 0: a zero has no sign
+  ({ shape, data: Float64Array.from(values.flat(Infinity), (value) => value + 0) });
 export const zeros = (shape) => ({ shape, data: new Float64Array(cells(shape)) });
 
 // ---- The three sums
@@ -197,6 +199,14 @@ export function products(rows, K, C, U, visit) {
       for (let c = 0; c < C; c++) visit(i * K + k, (k * U + u) * C + c, p * C + c);
     }
   }
+}
+
+// The table of all products: a row for each, with its flat places in z, in w and in x.
+export function expanded(rows, K, C, U) {
+  if (K * C === 1) return rows;
+  const all = [];
+  products(rows, K, C, U, (...places) => all.push(places));
+  return all;
 }
 
 export const weights = ({ shape }) => [shape[0], shape.at(-1), cells(shape.slice(1, -1))]; // K, C, U

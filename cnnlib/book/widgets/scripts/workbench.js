@@ -5,7 +5,7 @@ import { Desk } from "./desk.js";
 import { element, write } from "./elements.js";
 import { Board } from "./grid.js";
 import { keepKeys, once, whenChanged } from "./hearing.js";
-import { INPUT, OUTPUT, WEIGHT } from "./sides.js";
+import { OUTPUT, WEIGHT, spatial } from "./sides.js";
 import { Stage, folds } from "./stage.js";
 import { statement } from "./statement.js";
 import { openInSight, travel } from "./travel.js";
@@ -25,11 +25,11 @@ import { InputError, cells, nested, unflatten } from "./sums.js";
 
 /**
  * `look(state)` says what is seen, `picture(view)` what is drawn of it, as `Stage.draw` takes it, with
- * the title, the task, the sum and a remark, and for one row its lines.
- * @param {{ model: any, names: string[], roles: Record<string, Role>, look: (state: any) => any,
+ * the title, the task, the sum and a remark, and of one row its lines.
+ * @param {{ model: any, names: string[], heard?: string[], roles: Record<string, Role>, look: (state: any) => any,
  *   picture: (view: View) => any, update: (seen: any) => void }} options
  */
-export function workbench({ model, names, roles, look, picture, update }) {
+export function workbench({ model, names, heard = [], roles, look, picture, update }) {
   let seen; // what is on the screen
   let moment = null; // of the travel: { cell, terms, quiet }
   let looked = null; // [side, flat place] under the mouse
@@ -39,14 +39,15 @@ export function workbench({ model, names, roles, look, picture, update }) {
     model, names, look, told: sum.refuse,
     changed: () => { journey.interrupt(); moment = null; looked = null; redraw(); },
   });
-  const shape = (side) => seen.shapes[side];
+  const shape = (side) => seen.arrays[side];
+  const place = (flat) => spatial(WEIGHT, unflatten(flat, shape(WEIGHT)), seen.axes.length);
 
   // ---- Gestures
 
   const lookAt = (side) => (flat) => {
     if (journey.opening) journey.finish();
     looked = flat === undefined ? null : [side, flat];
-    redraw();
+    redraw(false);
   };
   const pin = (side) => (flat) => {
     if (flat === undefined) return;
@@ -65,21 +66,29 @@ export function workbench({ model, names, roles, look, picture, update }) {
     return desk.change({ [name]: nested(values, shape(side)) });
   };
   const centre = (flat) => {
-    if (flat !== undefined) desk.change({ center: unflatten(flat, shape(WEIGHT)), padding: null });
+    if (flat !== undefined) desk.change({ center: place(flat), padding: null });
   };
   const escape = () => { pinned = null; looked = null; redraw(); };
-  const boards = Object.fromEntries(Object.entries(roles).map(([name, { kind, side, edit: what, centre: moves }]) =>
-    [name, new Board(kind, {
-      pin: pin(side), look: lookAt(side), escape, edit: what && edit(what, side), centre: moves && centre,
-    })]));
+  /** @type {Map<string, Board>} */ const boards = new Map();
+  const board = (name) => { // "input", or of several slices "input/2"
+    const { kind, side, edit: what, centre: moves } = roles[name.split("/")[0]];
+    if (!boards.has(name)) {
+      boards.set(name, new Board(kind, {
+        pin: pin(side), look: lookAt(side), escape, edit: what && edit(what, side), centre: moves && centre,
+      }));
+    }
+    return boards.get(name);
+  };
   const weight = () => (pinned?.[0] === WEIGHT ? pinned[1] : seen.side === WEIGHT ? seen.here : undefined);
   const recentre = button("Centre here", () => centre(weight()));
 
   // ---- The travel
 
   const journey = travel({
-    counts: () => seen.moments, place: () => seen.here, quiet: sum.quiet,
+    counts: () => seen.order.map((flat) => seen.moments[flat]),
+    place: () => seen.order.indexOf(seen.here), quiet: sum.quiet,
     show(next) {
+      if (next) next.cell = seen.order[next.cell];
       moment = next;
       looked = null;
       if (next) pinned = null;
@@ -98,7 +107,7 @@ export function workbench({ model, names, roles, look, picture, update }) {
   const undo = button("Undo", () => desk.undo());
   const reset = button("Reset", () => { pinned = null; desk.reset(); });
 
-  function redraw() {
+  function redraw(changed = true) { // looking changes no control
     seen = desk.look(desk.present());
     if (pinned && (pinned[0] === seen.side || pinned[1] >= cells(shape(pinned[0])))) pinned = null;
     if (looked && looked[1] >= cells(shape(looked[0]))) looked = null;
@@ -106,10 +115,10 @@ export function workbench({ model, names, roles, look, picture, update }) {
     const own = from === seen.side;
     const drawn = picture({ seen, from, flat, own, at: own ? flat : seen.here, moment, looked });
     const centred = Object.keys(roles).find((one) => roles[one].centre);
-    stage.draw(boards, drawn, { [centred]: [recentre] });
-    if (shape(INPUT).length === 1) stage.connect(drawn.lines);
-    update(seen);
-    recentre.disabled = weight() === undefined || String(seen.dot) === String(unflatten(weight(), shape(WEIGHT)));
+    stage.draw(board, drawn, { [centred]: recentre });
+    if (drawn.lines) stage.connect(drawn.lines);
+    if (changed) update(seen);
+    recentre.disabled = weight() === undefined || String(seen.dot) === String(place(weight()));
     undo.disabled = !desk.past.length;
     write(name, drawn.title);
     write(wanted, drawn.task);
@@ -129,8 +138,8 @@ export function workbench({ model, names, roles, look, picture, update }) {
         journey.interrupt();
         moment = null;
       }
-      if (before.deltas && !now.deltas && String(there.shapes[OUTPUT]) === String(before.shapes[OUTPUT])) {
-        desk.forget(there.shapes[OUTPUT]);
+      if (before.deltas && !now.deltas && String(there.arrays[OUTPUT]) === String(before.arrays[OUTPUT])) {
+        desk.forget(there.arrays[OUTPUT]);
       }
       if (pinned && moved) pinned = null;
       redraw();
@@ -153,7 +162,7 @@ export function workbench({ model, names, roles, look, picture, update }) {
         stage.element, sum.element, note, folds(...folded),
       );
       redraw();
-      const forget = whenChanged(model, names, hear);
+      const forget = whenChanged(model, [...names, ...heard], hear);
       const unseen = openInSight(el, journey);
       return () => { journey.stop(); unseen(); forget(); };
     },
