@@ -4,7 +4,7 @@ const browser = [
   "document", "window", "location", "history", "console", "URL", "Blob", "Response", "ImageData",
   "Path2D", "DecompressionStream", "ResizeObserver", "IntersectionObserver", "setTimeout",
   "setInterval", "clearInterval", "queueMicrotask", "structuredClone", "matchMedia", "atob",
-  "getComputedStyle", "performance",
+  "getComputedStyle", "performance", "getSelection", "navigator", "Image", "XMLSerializer",
 ];
 
 export default [

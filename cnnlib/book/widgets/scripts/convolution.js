@@ -1,9 +1,11 @@
 // The explorer of the convolution: three lenses on one connection table.
 
+import { CALLS } from "./calls.js";
 import { controls } from "./convolution_controls.js";
 import { pictures } from "./convolution_pictures.js";
 import { TRAITS, look } from "./convolution_state.js";
 import { SIGNS, remark, sumOf, task, title } from "./convolution_words.js";
+import { copying } from "./copying.js";
 import { element } from "./elements.js";
 import { INPUT, OUTPUT, WEIGHT, partners } from "./sides.js";
 import { GESTURES, fold, legend } from "./stage.js";
@@ -51,13 +53,17 @@ function render({ model, el }) {
   const bench = workbench({
     model, names: TRAITS, roles: ROLES, look, heard: ["theirs"],
     picture: (view) => picture(view, compared(model.get("theirs"), view.seen)),
-    update: (seen) => panel.update(seen),
+    update(seen) {
+      panel.update(seen);
+      away.update();
+    },
   });
   const panel = controls({ ...bench, unfold: () => { setUp.open = true; } });
   const setUp = fold("Set up",
     element("div", { class: "cnn-controls" }, ...panel.folded.map(([control]) => control.element)));
+  const away = copying({ texts: CALLS, seen: bench.seen, root: el });
   const front = panel.front.map(([control]) => control.element);
-  return bench.mount(el, "convolution", front, setUp, legend(SIGNS, GESTURES));
+  return bench.mount(el, "convolution", front, setUp, away.element, legend(SIGNS, GESTURES));
 }
 
 export default { initialize, render, check: look };
