@@ -251,6 +251,12 @@ def test_the_cells_that_differ_are_marked_until_the_numbers_change(open_page):
     assert [m for m, cell in enumerate(cells) if "wrong" in cell["marks"]] == [0, 1, 2]
     assert f"yours {float(cells[0]['text']) + 1:g}" in cells[0]["label"]
     assert page.locator(".cnn-note").text_content().startswith("Your function differs in 3 of 9")
+    page.locator(".cnn-grid", has_text="input x").locator('[role="gridcell"]').last.dblclick()
+    page.keyboard.type("9")
+    page.keyboard.press("Enter")
+    assert not any("wrong" in cell["marks"] for cell in grids(page)["output z"])
+    page.get_by_role("button", name="Undo").click()
+    assert any("wrong" in cell["marks"] for cell in grids(page)["output z"])
     put(page, "stride", "2")
     assert not any("wrong" in cell["marks"] for cell in grids(page)["output z"])
     assert "Your function" not in page.locator(".cnn-note").text_content()
