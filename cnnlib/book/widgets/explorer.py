@@ -68,10 +68,10 @@ def in_script(value: Any) -> str:
     return json.dumps(value, sort_keys=True, ensure_ascii=False).replace("<", "\\u003c")
 
 
-def output(model_id: str, still: bytes, alt: str, text: str) -> tuple[dict, dict]:
+def output(model_id: str, still: str, alt: str, text: str) -> tuple[dict, dict]:
     """What a cell shows: the live view, and for those who have no kernel a still. Its metadata."""
     view = {"version_major": 2, "version_minor": 0, "model_id": model_id}
-    data = {VIEW: view, "image/png": base64.b64encode(still).decode(), "text/plain": text}
+    data = {VIEW: view, "image/png": still, "text/plain": text}
     return data, {"image/png": {"alt": alt}}
 
 
@@ -160,7 +160,8 @@ class Explorer(anywidget.AnyWidget):
         return {name: _plain(getattr(self, name)) for name in sorted(names)}
 
     def _repr_mimebundle_(self, **_: Any) -> tuple[dict, dict]:
-        data, metadata = output(self.model_id, png(self.draw()), self.alt, repr(self))
+        still = base64.b64encode(png(self.draw())).decode()
+        data, metadata = output(self.model_id, still, self.alt, repr(self))
         return {**data, MIME: self.payload()}, metadata
 
     def __repr__(self) -> str:

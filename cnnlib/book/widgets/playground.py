@@ -1,37 +1,56 @@
 """A reader's own function behind sliders, drawn at once; it needs a kernel."""
 
+import io
+from base64 import b64encode
 from collections.abc import Callable, Sequence
+from contextlib import redirect_stdout
 from html import escape
 from typing import Any
 
 import anywidget
-from ipywidgets import HTML, Image, VBox, interactive
+from ipywidgets import VBox, interactive
 from matplotlib.figure import Figure
+from traitlets import Unicode
 
 from cnnlib.arrays import read_function, read_kind, read_text
+from cnnlib.diagnosis.calling import place_of
 
 from ..figures import png
-from .explorer import output
+from .compared import AGREE, compared
+from .explorer import VIEW, output
 from .scripts import joined
 
-
-class _Keeper(anywidget.AnyWidget):
-    """Shows nothing, and has a saved notebook show its stills."""
-
-    _esm = joined("keeper")
+PRINTED = 2000  # characters of what was printed: the last ones
 
 
-def playground(draw: Callable[..., Figure], alt: str, **controls: Any) -> None:
+class _Picture(anywidget.AnyWidget):
+    """What was drawn, or why nothing was; and what was printed meanwhile."""
+
+    _esm = joined("picture")
+    _css = """
+.cnn-wrong { color: light-dark(#a4000f, #ff9aa2); font-weight: 600; }
+[data-jp-theme-light="false"] .cnn-wrong { color-scheme: dark; }
+"""
+
+    png = Unicode().tag(sync=True)  # base64; '' where it went wrong
+    alt = Unicode().tag(sync=True)
+    printed = Unicode().tag(sync=True)
+    wrong = Unicode().tag(sync=True)
+
+
+def playground(draw: Callable[..., Any], alt: str, **controls: Any) -> None:
     """Show `draw(**values)` below plain ipywidgets controls that change the values.
 
     Readers rewrite what `draw` calls in the cell above, run both cells, and move the controls. An
-    error of theirs appears in place of the picture. Where there is no kernel, a still of the first
-    values stands instead.
+    error of theirs appears in place of the picture, with the line of theirs that it comes from, and
+    what they print below it. Where there is no kernel, a still of the first values stands instead.
 
     Parameters
     ----------
     draw : callable
-        Gets one argument for each control and returns a matplotlib Figure.
+        Gets one argument for each control. It returns a matplotlib Figure, or a pair: the reader's
+        numbers, and the right ones as an array or as a `figures.Grid`. Both are drawn then, with
+        the cells lit that differ.
     alt : str
         What the first picture says.
     **controls
@@ -49,27 +68,61 @@ def playground(draw: Callable[..., Figure], alt: str, **controls: Any) -> None:
     # `interactive` knows which control fits which value. Its own output area is not used: to nbval,
     # which has none, the picture would be a second output of the cell.
     *sliders, _ = interactive(lambda **_: None, **controls).children
-    still = _drawn(draw, sliders)
-    picture, error = Image(value=still, format="png"), HTML()
+    first = _values(sliders)
+    picture = _Picture()
 
-    def redraw(_: object) -> None:
-        try:
-            picture.value, error.value = _drawn(draw, sliders), ""
-        except Exception as reason:  # the reader's: whatever it is, it is told
-            said = f"{type(reason).__name__}: {reason}"
-            picture.value, error.value = b"", f"<pre>{escape(said)}</pre>"
+    def redraw(_: object = None) -> None:
+        values = _values(sliders)
+        shown = _drawn(draw, values)
+        if values == first and shown["alt"] in ("", AGREE):
+            shown["alt"] = alt
+        else:
+            at = ", ".join(f"{name} {value}" for name, value in values.items())
+            shown["alt"] = f"At {at}: {shown['alt'] or 'another picture'}."
+        with picture.hold_sync():
+            for name, text in shown.items():
+                setattr(picture, name, text)
 
+    redraw()
     for slider in sliders:
         slider.observe(redraw, names="value")
-    panel = VBox([*sliders, picture, error, _Keeper()])
-    data, metadata = output(panel.model_id, still, alt, f"Playground: {alt}")
+    panel = VBox([*sliders, picture])
+    data, metadata = output(panel.model_id, picture.png, picture.alt, f"Playground: {picture.alt}")
+    if picture.wrong:
+        wrong = f"<pre>{escape(picture.wrong)}</pre>"
+        data = {VIEW: data[VIEW], "text/html": wrong, "text/plain": f"Playground: {picture.wrong}"}
     display(data, metadata=metadata, raw=True)
 
 
-def _drawn(draw: Callable[..., Figure], sliders: Sequence[Any]) -> bytes:
+def _values(sliders: Sequence[Any]) -> dict[str, Any]:
+    return {slider.description: slider.value for slider in sliders}
+
+
+def _drawn(draw: Callable[..., Any], values: dict[str, Any]) -> dict[str, str]:
+    """What `_Picture` shows of one call: the reader's, so whatever it raises is told."""
     import matplotlib.pyplot as plt
 
-    drawn = draw(**{slider.description: slider.value for slider in sliders})
-    figure = read_kind("what draw returns", drawn, Figure, "figures.grid(...)")
-    plt.close(figure)
-    return png(figure)
+    printed, picture, words, wrong = io.StringIO(), b"", "", ""
+    try:
+        with redirect_stdout(printed):
+            drawn = draw(**values)
+        if isinstance(drawn, tuple) and len(drawn) == 2:
+            drawn, words = compared(*drawn)
+        figure = read_kind("what draw returns", drawn, Figure, "figures.grid(...)")
+        plt.close(figure)
+        picture = png(figure)
+    except Exception as error:
+        wrong = _told(error)
+    return {
+        "png": b64encode(picture).decode(),
+        "alt": words,
+        "printed": printed.getvalue()[-PRINTED:],
+        "wrong": wrong,
+    }
+
+
+def _told(error: Exception) -> str:
+    """An error in a line, and in another the line of the reader's that it comes from."""
+    said = f"{type(error).__name__}: {error}".rstrip(": ").partition("\n")[0]
+    place = place_of(error.__traceback__)
+    return said if place is None else f"{said}\nline {place[1]}: {place[2]}"

@@ -11,7 +11,7 @@ from traitlets import TraitError
 
 pytest.importorskip("anywidget")
 
-from cnnlib.book.widgets import EXPLORERS, HOST, MIME, VIEW, playground
+from cnnlib.book.widgets import EXPLORERS, HOST, MIME, VIEW
 from cnnlib.book.widgets.explorer import FOLDER, _in_address
 from cnnlib.book.widgets.scripts import joined
 
@@ -179,59 +179,6 @@ def test_the_model_tells_each_change_once(browser):
     )
     page.close()
     assert told == ["a=5", "saved", "a=6"]  # the last one from b
-
-
-def test_a_playground_shows_a_still_where_there_is_no_kernel(monkeypatch):
-    import matplotlib.pyplot as plt
-
-    shown = []
-    monkeypatch.setattr("IPython.display.display", lambda *args, **how: shown.append((args, how)))
-    drawn = []
-
-    def draw(stride, flip):
-        drawn.append((stride, flip))
-        return plt.figure(figsize=(1, 1))
-
-    playground(draw, "A square.", stride=(1, 3), flip=False)
-    (data,), how = shown[-1]
-    assert set(data) == {VIEW, "image/png", "text/plain"}
-    assert data["text/plain"] == "Playground: A square."
-    assert how["metadata"] == {"image/png": {"alt": "A square."}}
-    assert set(drawn) == {(2, False)}
-    assert plt.get_fignums() == []
-
-
-def test_a_playground_redraws_and_tells_an_error(monkeypatch):
-    import matplotlib.pyplot as plt
-    from ipywidgets import HTML, Image, IntSlider
-    from ipywidgets.widgets.widget import _instances
-
-    monkeypatch.setattr("IPython.display.display", lambda *args, **how: None)
-    old = set(_instances)
-
-    def draw(stride):
-        if stride == 3:
-            raise ZeroDivisionError("<no> such stride")
-        return plt.figure(figsize=(stride, 1))
-
-    playground(draw, "A figure as wide as the stride.", stride=(1, 3))
-    new = [widget for name, widget in _instances.items() if name not in old]
-    (slider,) = (widget for widget in new if isinstance(widget, IntSlider))
-    (picture,) = (widget for widget in new if isinstance(widget, Image))
-    error = next(w for w in new if isinstance(w, HTML))
-    first = picture.value
-    slider.value = 1
-    assert picture.value not in (first, b"")
-    slider.value = 3
-    assert picture.value == b""
-    assert error.value == "<pre>ZeroDivisionError: &lt;no&gt; such stride</pre>"
-    slider.value = 2
-    assert (picture.value, error.value) == (first, "")
-
-
-def test_a_playground_without_a_description_is_refused():
-    with pytest.raises(ValueError, match="alt is empty"):
-        playground(lambda stride: None, " ", stride=(1, 3))
 
 
 WRONG_ADDRESSES = {

@@ -208,6 +208,10 @@ import matplotlib.pyplot as plt
 from cnnlib.book import playground
 playground(lambda stride: plt.figure(figsize=(stride, 1)), "As wide as the stride.", stride=(1, 3))
 """
+RAISING = """
+from cnnlib.book import playground
+playground(lambda stride: stride / 0, "Nothing.", stride=(1, 3))
+"""
 
 
 @pytest.mark.parametrize("playing", [False, True], ids=["explorer", "playground"])
@@ -221,7 +225,7 @@ def test_a_saved_notebook_shows_its_stills_when_it_is_opened_again(
     first_explorer(notebook)
     if playing:  # without any explorer
         chapter = nbformat.read(notebook, as_version=4)  # it names the kernel
-        chapter.cells = [nbformat.v4.new_code_cell(PLAYGROUND)]
+        chapter.cells = [nbformat.v4.new_code_cell(code) for code in (RAISING, PLAYGROUND)]
         nbformat.write(chapter, notebook)
     context, page = opened(browser, address, application)
     page.wait_for_function(READY)
@@ -235,6 +239,8 @@ def test_a_saved_notebook_shows_its_stills_when_it_is_opened_again(
         if stills:
             break
         time.sleep(0.1)
+    told = [out.data for out in outputs if "text/html" in out.get("data", {})]
+    assert len(told) == playing and not any(VIEW in data for data in told)
     assert stills and not any(VIEW in data for data in stills)
     assert all(data["text/plain"].count(":") for data in stills[-1:])  # its text as well
     assert page.locator(".widget-slider" if playing else ".cnn-explorer").count() >= 1  # still live
@@ -245,6 +251,7 @@ def test_a_saved_notebook_shows_its_stills_when_it_is_opened_again(
     still.wait_for()
     still.scroll_into_view_if_needed()
     assert still.evaluate("(image) => image.naturalWidth") > 50
+    assert page.get_by_text("ZeroDivisionError: division by zero").count() == playing
     assert page.get_by_text("Error displaying widget").count() == 0
     assert page.get_by_text("model not found").count() == 0
     page.wait_for_function(READY)  # a kernel that is starting would keep the server from ending

@@ -65,6 +65,6 @@ def test_what_cannot_be_joined_is_an_error(modules, a, b, reason):
 
 def test_every_script_belongs_to_a_front_end():
     visited = ["host"]
-    for entry in ("convolution", "pooling", "network", "training", "keeper"):
+    for entry in ("convolution", "pooling", "network", "training", "picture"):
         scripts._visit(entry, visited, ())
     assert set(visited) == {file.stem for file in scripts.FOLDER.glob("*.js")}

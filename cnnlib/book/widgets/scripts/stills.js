@@ -6,7 +6,8 @@ const VIEW = "application/vnd.jupyter.widget-view+json";
 const KEPT = Symbol.for("cnnlib.stills"); // several explorers of a notebook: once
 
 function withStill(output) {
-  if (!output.data?.[VIEW] || !output.data["image/png"]) return output;
+  const still = output.data?.["image/png"] ?? output.data?.["text/html"]; // or why there is none
+  if (!output.data?.[VIEW] || !still) return output;
   const { [VIEW]: _, ...data } = output.data;
   return { ...output, data };
 }
