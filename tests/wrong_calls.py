@@ -63,7 +63,7 @@ TAKES = {
     "share": {"0"}, "spread": {"0", "1.5", "10**30"}, "truth": {"True", "0"},
     "text": {"'no'", "a long text"}, "words": {"'no'", "''", "a long text"}, "path": {"'no'"},
     "may be empty": {"()", "{}", "''", "an empty array"}, "function": {"a function", "a class"},
-    "titles": {"'no'", "b'no'", "unequal rows"}, "empty word": {"''"},
+    "titles": {"'no'", "b'no'", "unequal rows"}, "empty word": {"''"}, "to 10": {"0", "1.5"},
 }
 # Kinds by the names of arguments; one with a question mark takes None as well.
 KINDS = {name: kind for kind, names in {
@@ -356,7 +356,8 @@ def explorers(of, method, _):
         book.ConvolutionExplorer: cells,
         book.PoolingExplorer: cells | {"stride": "integer?"},
         book.NetworkExplorer: {"drawing": "words", "target": "from 0?", "cell": "nothing"},
-        book.TrainingExplorer: {"step": "from 0"},
+        book.TrainingExplorer: {
+            "step": "from 0", "live": "truth", "rate": "positive", "init": "to 10"},
     }.items():
         yield of(kind, kinds=kinds, **kind()._values(state=True))
 

@@ -44,7 +44,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from cnnlib.arrays import read_array, read_integer, read_kind, read_pair, read_word
-from cnnlib.errors import DivergenceError, InputError
+from cnnlib.errors import DivergenceError, InputError, shown
 from cnnlib.learning import training
 from cnnlib.learning.layers import Activation, Conv
 from cnnlib.learning.network import Network
@@ -184,9 +184,71 @@ def histogram(values: ArrayLike) -> NDArray:
     return np.bincount(bins, minlength=len(EDGES) + 1) / bins.size
 
 
+def read_recording(name: str, value: Any) -> Recording:
+    """Read what `record` returns; whatever else says that it is one is refused.
+
+    Raises
+    ------
+    InputError
+        It has another format, lacks something, or its parts do not fit each other.
+    """
+    if not isinstance(value, dict) or value.get("format") != FORMAT:
+        raise InputError(f"{name}: {shown(value)}; expected a name or what `record` returns")
+    try:
+        _check_whole(value)
+    except (LookupError, TypeError, ValueError, AttributeError, OverflowError, zlib.error) as error:
+        said = f"it has no {error}" if isinstance(error, KeyError) else f"{error!s:.120}"
+        raise InputError(
+            f"{name} is no whole recording: {said}; expected a name or what `record` returns"
+        ) from None
+    return value
+
+
+def _check_whole(film: Recording) -> None:
+    """Raise whatever says why these are not the parts of one recording."""
+    frames, shapes = len(film["step"]), {a["name"]: a["shape"] for a in film["arrays"]}
+    if film["step"][:1] != [0] or any(not a < b for a, b in pairwise(film["step"])):
+        raise ValueError("its step does not rise from 0")
+    for part in ("title", "about"):
+        read_kind(part, film[part], str, "words")
+    for part, whole in (("step", film["step"]), ("read", film["read"]), ("label", [film["label"]])):
+        for number in whole:
+            read_integer(part, number, 0)
+    if film["broken"] is not None:
+        read_integer("broken", film["broken"], 1)
+    rows = {"loss": film["loss"], "accuracy": film["accuracy"], "read": film["read"]}
+    for layer in film["layers"]:
+        rows |= {f"{layer['name']}.{part}.size": layer[part] for part in PARTS}
+        for part in PARTS:
+            shape = shapes[f"{layer['name']}.{part}"]
+            if shape != [frames, len(EDGES) + 1]:
+                raise ValueError(f"{layer['name']}.{part} has shape {shape}")
+    for name, row in rows.items():
+        if len(row) != frames or not np.isfinite(np.asarray(row, float)).all():
+            raise ValueError(f"{name} is not {frames} finite numbers, one for each step")
+    for array in film["arrays"]:
+        name, shape = array["name"], array["shape"]
+        layer, _, part = name.partition(".")
+        axes = {"w": 5, "a": 4, "dz": 4, "": 4}.get(part, 2)
+        count = 1 if name == "image" else frames
+        if len(shape) != axes or shape[0] != count:
+            raise ValueError(f"{name} has shape {shape}")
+        if not np.isfinite(np.asarray(array["limits"], float)).all():
+            raise ValueError(f"the limits of {name} are not finite")
+        numbers(film, name)
+        if part == "a" and not shape[-1] == shapes[f"{layer}.w"][1] == shapes[f"{layer}.dz"][-1]:
+            raise ValueError(f"{layer} has not equally many kernels, maps and deltas")
+    if shapes["image"][-1] < 1:
+        raise ValueError("its image has no channel")
+
+
 def numbers(recording: Recording, name: str) -> NDArray:
     """The array `name` of a recording, frames first."""
-    data = np.frombuffer(zlib.decompress(base64.b64decode(recording["bytes"])), np.uint8)
+    most = sum(int(np.prod(array["shape"])) for array in recording["arrays"])
+    packed = base64.b64decode(recording["bytes"])
+    data = np.frombuffer(zlib.decompressobj().decompress(packed, most + 1), np.uint8)
+    if len(data) != most:
+        raise ValueError(f"bytes hold {len(data)} numbers, arrays name {most}")
     start = 0
     for array in recording["arrays"]:
         frames, *shape = array["shape"]

@@ -30,8 +30,9 @@ def source(name: str) -> str:
 def joined(entry: str) -> str:
     """Put a module and all that it imports into one text with the default export of `entry`.
 
-    Each module stands once, after those that it imports. A name that two of them declare, one that
-    is imported and not exported, and a circle of imports are errors of ours: ValueError.
+    Each module stands once, after those that it imports, without its lines of comment. A name that
+    two of them declare, one that is imported and not exported, and a circle of imports are errors
+    of ours: ValueError.
     """
     order: list[str] = []
     _visit(entry, order, ())

@@ -9,13 +9,14 @@ from matplotlib.ticker import LogLocator
 from numpy.typing import NDArray
 from traitlets import Dict, TraitError, observe, validate
 
-from cnnlib.arrays import MOST, read_integer, read_kind
+from cnnlib.arrays import MOST, read_integer, read_kind, read_positive, read_truth
 from cnnlib.errors import InputError
 from cnnlib.errors import shown as short
 
 from ..figures.style import INK, STYLE, Figure, new_figure
 from .explorer import STATE, Explorer, style
-from .recording import FORMAT, Recording, load, numbers
+from .live import FILM, SETTINGS, read_init, read_most, run, shipped_digits
+from .recording import Recording, load, numbers, read_recording
 from .scripts import joined
 from .traits import Read, read_list
 
@@ -25,10 +26,7 @@ def _read_recordings(name: str, value: Any) -> list:
     value = read_list(name, value, '["adam", "sgd"]')
     if len(value) not in (1, 2):
         raise InputError(f"{name} has {len(value)} entries; expected one or two")
-    films = _films(value)
-    for film in films:
-        if not isinstance(film, dict) or film.get("format") != FORMAT:
-            raise InputError(f"{name}: {short(film)}; expected a name or what `record` returns")
+    films = [read_recording(name, film) for film in _films(value)]
     if not _filters(films):
         raise InputError(f"{name} have no convolution of the same name: nothing to compare")
     return value
@@ -51,6 +49,12 @@ class TrainingExplorer(Explorer):
         One or two: names from `recording.shipped()`, or what `recording.record` returned.
     shown : int
         Which of the two is shown, 0 or 1; the other one is a dashed line.
+    live : bool
+        Show the small training that the page makes itself, instead of a recording.
+    rate, batch, init, filters, seed
+        Its settings: the learning rate, the images in a step, the first weights as in
+        `cnnlib.learning.Conv`, the number of filters (1 to 8), and the seed of
+        `numpy.random.default_rng`.
     step : int
         A number of training steps. Shown is the last frame that was taken until then.
     layer : str
@@ -73,14 +77,23 @@ class TrainingExplorer(Explorer):
 
     recordings = Read(_read_recordings, ["adam", "large"]).tag(**STATE)
     shown = Read(read_integer, 0, -MOST).tag(**STATE)
+    live = Read(read_truth, False).tag(**STATE)
+    rate = Read(read_positive, 0.1).tag(**STATE)
+    batch = Read(read_integer, 16, 1).tag(**STATE)
+    init = Read(read_init, "he").tag(**STATE)
+    filters = Read(read_most, 4, 1, 8).tag(**STATE)
+    seed = Read(read_most, 0, 0, 2**32 - 1).tag(**STATE)
     step = Read(read_integer, 0, -MOST).tag(**STATE)
     layer = Read(read_kind, "conv1", str, "the name of a convolution").tag(**STATE)
     filter = Read(read_integer, 0, -MOST).tag(**STATE)
     data = Dict(read_only=True).tag(sync=True)  # the shipped ones among the recordings, by name
+    digits = Dict(read_only=True).tag(sync=True)  # of the live one
 
     def __init__(self, **traits: Any) -> None:
+        self.set_trait("digits", shipped_digits())
         super().__init__(**traits)
         self._follow()
+        self.set_trait("first", self._values(state=True))
 
     @validate("shown", "step", "layer", "filter")
     def _check(self, proposal: dict[str, Any]) -> Any:
@@ -91,7 +104,7 @@ class TrainingExplorer(Explorer):
             raise TraitError(f"{name} is {short(value)}; expected {words}")
         return value
 
-    @observe("recordings", "layer")
+    @observe("recordings", "layer", "live", "filters")
     def _follow(self, _: object = None) -> None:
         """Hand the front end the shipped data; what the new recordings lack starts anew."""
         names = [film for film in self.recordings if isinstance(film, str)]
@@ -104,19 +117,26 @@ class TrainingExplorer(Explorer):
 
     def _allowed(self) -> dict[str, Any]:
         films = _films(self.recordings)
-        filters = _filters(films)
+        filters = {"conv1": self.filters} if self.live else _filters(films)
+        last = FILM["steps"] if self.live else max(film["step"][-1] for film in films)
         return {
             "shown": range(len(films)),
-            "step": range(max(film["step"][-1] for film in films) + 1),
+            "step": range(last + 1),
             "layer": list(filters),
             "filter": range(filters.get(self.layer, 1)),
         }
 
     @property
     def film(self) -> Recording:
-        """The recording that is shown."""
-        film: Recording = _films(self.recordings)[self.shown]
-        return film
+        """The recording that is shown; what the page trains live, Python trains as well."""
+        return self._shown()[0]
+
+    def _shown(self) -> list[Recording]:
+        """The film that is shown, and another one to compare with, if any."""
+        if self.live:
+            return [run(*(getattr(self, name) for name in SETTINGS))]
+        films = _films(self.recordings)
+        return [films[self.shown], *films[: self.shown], *films[self.shown + 1 :]]
 
     @property
     def frame(self) -> int:
@@ -145,8 +165,8 @@ class TrainingExplorer(Explorer):
             mosaic: list = [["loss", "accuracy"], *([part, part] for part in rows)]
             axes = figure.subplot_mosaic(mosaic, height_ratios=(2, 1, 1, 1))
             for name in mosaic[0]:
-                for n, other in enumerate(_films(self.recordings)):
-                    line = "-" if n == self.shown else "--"
+                for other in self._shown():
+                    line = "-" if other is film else "--"
                     axes[name].plot(other["step"], other[name], line, label=other["title"])
                 axes[name].plot(film["step"][f], film[name][f], "o", color=INK)
                 axes[name].set_xscale("symlog", linthresh=1)

@@ -203,7 +203,9 @@ WRONG_ADDRESSES = {
     "TrainingExplorer": [
         "layer=toString", "layer=conv1,", "layer=", "step=1e308", "step=-1", "shown=9",
         "filter=99", "filter=toString", "recordings=toString", "recordings=adam",
-        "recordings=none", "%", "data=1",
+        "recordings=none", "%", "data=1", "live=toString", "rate=0", "rate=toString", "batch=1.5",
+        "live=true&filters=9", "init=toString", "init=-1", "seed=-1", "live=true&filter=4",
+        "digits=1", "live=true&layer=conv2", "live=true&step=401",
     ],
 }  # fmt: skip
 

@@ -37,7 +37,7 @@ READ = """() => {
     valuetext: document.querySelector('input[type="range"]').getAttribute("aria-valuetext"),
     reading: texts(".cnn-reading")[0],
     said: texts(".cnn-sum")[0],
-    scales: texts(".cnn-note")[1],
+    scales: texts(".cnn-note")[0],
     sizes: texts(".cnn-histograms td"),
     layers: texts(".cnn-histograms tbody th"),
     bars: [...document.querySelectorAll(".cnn-histograms td")].map((cell) =>
@@ -211,6 +211,7 @@ def test_slider_keys_and_buttons_scrub_through_all_frames(open_page):
 
 def test_play_steps_quietly_and_stops_at_the_end(open_page):
     page = open_page(TrainingExplorer(step=870), reduced_motion="no-preference")
+    page.locator(".cnn-name").click()  # ends the pass that opens the page
     freeze(page)
     play = page.get_by_role("button", name="Play")
     said = page.locator(".cnn-sum")
@@ -408,10 +409,10 @@ def test_axe_finds_nothing_and_nothing_is_wider_than_a_phone(open_page, color_sc
 def test_everything_is_reached_by_the_tab_key(open_page):
     page = open_page(TrainingExplorer())
     seen = []
-    for _ in range(6):
+    for _ in range(7):
         page.keyboard.press("Tab")
         seen.append(page.evaluate("document.activeElement.getAttribute('role') ?? "
                                   "document.activeElement.type"))  # fmt: skip
         outline = page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
         assert outline == "solid"
-    assert seen == ["radio", "button", "button", "range", "radio", "gridcell"]
+    assert seen == ["radio", "radio", "button", "button", "range", "button", "gridcell"]

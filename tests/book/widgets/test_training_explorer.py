@@ -1,7 +1,9 @@
 """The TrainingExplorer in Python: traits, what it refuses, what it carries, and its still."""
 
+import base64
 import io
 import json
+import zlib
 
 import numpy as np
 import pytest
@@ -13,7 +15,7 @@ from traitlets import TraitError
 
 from cnnlib.book.figures import png
 from cnnlib.book.widgets import TrainingExplorer
-from cnnlib.book.widgets.recording import load, numbers, record
+from cnnlib.book.widgets.recording import load, numbers, read_recording, record, shipped
 from cnnlib.learning.layers import Conv, Dense, Flatten, ReLU
 from cnnlib.learning.losses import SoftmaxCrossEntropy
 from cnnlib.learning.network import Network
@@ -76,6 +78,14 @@ REFUSED = [
     ({"recordings": ["adam"] * 3}, "recordings has 3 entries"),
     ({"recordings": [{"format": "cnnlib recording 0"}]}, "expected a name or what `record`"),
     ({"recordings": [7]}, "expected a name or what `record`"),
+    ({"rate": 0}, "rate is 0; expected a positive finite number"),
+    ({"batch": 0}, "batch is 0; expected at least 1"),
+    ({"init": "best"}, "init is 'best'; expected 'he' or 'glorot'"),
+    ({"init": 11}, "init is 11; expected 'he', 'glorot' or a number from 0 to 10"),
+    ({"filters": 9}, "filters is 9; expected at most 8"),
+    ({"seed": -1}, "seed is -1; expected at least 0"),
+    ({"live": "yes"}, "live is 'yes'; expected True or False"),
+    ({"recordings": [{"format": "cnnlib recording 1"}]}, "no whole recording: it has no 'step'"),
 ]
 
 
@@ -105,9 +115,10 @@ def test_the_payload_has_names_and_the_state_has_the_data():
     payload = explorer.payload()
     assert payload["traits"] == {
         "recordings": ["adam", "sigmoid"], "shown": 0, "step": 5, "layer": "conv1", "filter": 0,
+        "live": False, "rate": 0.1, "batch": 16, "init": "he", "filters": 4, "seed": 0,
     }  # fmt: skip
     assert explorer.state()["data"] == {name: load(name) for name in ("adam", "sigmoid")}
-    assert len(json.dumps(explorer.state())) < 90_000
+    assert len(json.dumps(explorer.state())) < 105_000
     assert explorer.address() == "recordings=adam,sigmoid&step=5"
 
 
@@ -183,3 +194,46 @@ def test_channels_stand_in_a_square():
     n = np.nan
     expected = [[0, n, 1, n], [3, n, 4, n], [n] * 4, [2, n, n, n], [5, n, n, n], [n] * 4]
     np.testing.assert_array_equal(_squares(w.astype(float))[0], expected)
+
+
+FORGED = {
+    "a missing part": ("it has no 'title'", lambda film: film.pop("title")),
+    "too few losses": ("finite numbers, one for each step", lambda film: film["loss"].pop()),
+    "an infinite loss": ("loss is not", lambda film: film["loss"].__setitem__(2, 1e999)),
+    "words for numbers": ("could not convert", lambda film: film["loss"].__setitem__(2, "low")),
+    "steps that fall": ("step does not rise", lambda film: film["step"].reverse()),
+    "no steps": ("step does not rise", lambda film: film["step"].clear()),
+    "a step of 1.5": ("step is 99.5", lambda film: film["step"].__setitem__(-1, 99.5)),
+    "no bytes": ("bytes hold 0 numbers", lambda film: film.update(bytes="eJwDAAAAAAE=")),
+    "bytes of another kind": ("", lambda film: film.update(bytes="AAAA")),
+    "a larger shape": ("shape", lambda film: film["arrays"][1]["shape"].append(7)),
+    "a bomb": ("arrays name", lambda film: film.update(bytes=BOMB)),
+    "no map": ("", lambda film: film["arrays"].remove(film["arrays"][0])),
+    "a layer without sizes": ("activations", lambda film: film["layers"][0].pop("activations")),
+    "a title of 7": ("title is 7", lambda film: film.update(title=7)),
+    "layers of 7": ("", lambda film: film.update(layers=7)),
+    "arrays of 7": ("", lambda film: film.update(arrays=7)),
+    "a limit of infinity": (
+        "not finite",
+        lambda film: film["arrays"][0]["limits"].__setitem__(0, 1e999),
+    ),
+}
+BOMB = base64.b64encode(zlib.compress(bytes(10**8), 1)).decode()
+
+
+@pytest.mark.parametrize(("reason", "forge"), FORGED.values(), ids=FORGED)
+def test_a_forged_recording_is_refused_in_a_sentence(mine, reason, forge):
+    film = json.loads(json.dumps(mine))
+    TrainingExplorer(recordings=[film])
+    forge(film)
+    with pytest.raises(TraitError) as refused:
+        TrainingExplorer(recordings=[film])
+    said = str(refused.value)
+    assert said.startswith("recordings is no whole recording: ") and reason in said
+    assert said.endswith("; expected a name or what `record` returns")
+    assert len(said) < 300 and "\n" not in said
+
+
+def test_every_shipped_recording_is_whole():
+    for name in shipped():
+        assert read_recording(name, load(name))["title"]

@@ -9,16 +9,17 @@ export const same = (a, b) => JSON.stringify(a) === JSON.stringify(b);
  * refusal, and "" after a change. `changed()` comes after each change.
  */
 export class Desk {
-  model; names; look; told; changed;
+  model; names; look; told; changed; walk;
 
-  constructor({ model, names, look, told, changed }) {
+  // Steps of `walk` alone are undone together.
+  constructor({ model, names, look, told, changed, walk = "position" }) {
     let [known, seen] = ["", null];
     const once = (state) => { // the last state is asked for again and again
       const key = JSON.stringify(names.map((name) => state[name]));
       if (key !== known) [seen, known] = [look(state), key];
       return seen;
     };
-    Object.assign(this, { model, names, look: once, told, changed });
+    Object.assign(this, { model, names, look: once, told, changed, walk });
     /** @type {any[]} */ this.past = [];
     /** @type {Map<string, any>} */ this.deltas = new Map(); // the reader's own, by their shape
     this.first = { ...this.present(), ...model.get("first") };
@@ -33,9 +34,9 @@ export class Desk {
     const before = this.present();
     try {
       const next = this.remembering(this.look({ ...before, ...changes }));
-      const walks = ({ position, ...others }) => others;
+      const walks = (state) => ({ ...state, [this.walk]: null });
       const top = this.past.at(-1);
-      const walking = top && same(walks(top), walks(before)) && "position" in changes && Object.keys(changes).length === 1;
+      const walking = top && same(walks(top), walks(before)) && this.walk in changes && Object.keys(changes).length === 1;
       if (!walking && this.differs(before, next)) this.past.push(before);
       this.put(next);
     } catch (error) {

@@ -1,268 +1,166 @@
-// The explorer of a training: everything it shows was recorded (recording.py has the format).
+// The explorer of a training: recordings (recording.py has the format), and a small one that is live.
 
-import { radios, slider } from "./controls.js";
+import { button, menu, radios, slider } from "./controls.js";
+import { Bars, Curves } from "./curves.js";
+import { Desk } from "./desk.js";
 import { element, write } from "./elements.js";
+import { LiveFilm, lastUntil, readDigits, recordingsOf, sharedFilters, unpack } from "./film.js";
 import { Grid } from "./grid.js";
-import { keepKeys, whenChanged } from "./hearing.js";
+import { keepKeys, once, whenChanged } from "./hearing.js";
 import { player } from "./player.js";
+import { folds, legend } from "./stage.js";
 import { statement } from "./statement.js";
 import { initialize } from "./stills.js";
-import { cells, InputError, range, repr } from "./sums.js";
+import { InputError, range, repr } from "./sums.js";
+import { drawTiles, paintPicture, tiled } from "./tiles.js";
+import { openInSight } from "./travel.js";
 
-const SVG = "http://www.w3.org/2000/svg";
-const PARTS = { w: "kernel", a: "map", dz: "delta" }; // of a filter, from top to bottom
-const KINDS = { w: "weight", a: "output", dz: "delta" };
-const TILE = 64; // pixels
+const SETTINGS = ["rate", "batch", "init", "filters", "seed"]; // of the live one
+const TRAITS = ["recordings", "shown", "live", ...SETTINGS, "step", "layer", "filter"];
+const CHOICES = { // what a page offers; Python may set others
+  rate: [0.001, 0.01, 0.03, 0.1, 0.3, 1, 3], batch: [1, 4, 16, 64], init: ["he", "glorot", 0, 0.01, 1],
+  filters: [1, 2, 4, 8], seed: [0, 1, 2, 3],
+};
+const WORDS = {
+  rate: "learning rate", batch: "batch", init: "first weights", filters: "filters", seed: "seed",
+  he: "He", glorot: "Glorot", 0: "all zero", 0.01: "too small, 0.01", 1: "too large, 1",
+};
+const IMAGES = 400; // a live training goes through so many at a time, then the page draws
+const SIGNS = [["weight", "a kernel"], ["output", "a map"], ["delta", "its deltas"], ["chosen", "the chosen filter"]];
+const HINTS = "The mouse over a filter shows what its numbers span; a click, a tap or an arrow key keeps it. " +
+  "A click on a curve, or a drag along it, is a step. Blue cells with a dash are negative, red ones positive. " +
+  "A histogram counts the numbers on the held-out images, sign aside: a bar is half a decade, its height the root of " +
+  "its share, the hollow bar at the left the zeros. Size: root of the mean square.";
 
-function svg(tag, attributes = {}, ...children) {
-  const made = document.createElementNS(SVG, tag);
-  for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
-  made.append(...children);
-  return made;
-}
-
-const digits = (value) => String(Number(value.toPrecision(2)));
 const percent = (share) => `${(100 * share).toFixed(1)}%`;
 
-// ---- Recordings
+// ---- What can be
 
-// Adds to a recording `film.at(name, frame)`: numbers, shape without the frames, limit; and
-// `film.largest(name)`: the largest limit.
-async function unpack(recording) {
-  const packed = Uint8Array.from(atob(recording.bytes), (letter) => letter.charCodeAt(0));
-  const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream("deflate"));
-  const bytes = new Uint8Array(await new Response(stream).arrayBuffer());
-  const arrays = new Map();
-  let start = 0;
-  for (const { name, shape: [frames, ...shape], limits } of recording.arrays) {
-    const count = cells(shape);
-    const q = bytes.subarray(start, start + count * frames);
-    // The bytes are differences, modulo 256 as in any Uint8Array; one place stands after the other.
-    q.forEach((_, n) => { if (n % frames) q[n] += q[n - 1]; });
-    arrays.set(name, { frames, shape, limits, count, q });
-    start += count * frames;
-  }
-  const at = (name, f) => {
-    const { frames, shape, limits, count, q } = arrays.get(name);
-    const limit = limits[limits.length > 1 ? f : 0];
-    const values = range(count).map((n) => ((q[n * frames + f] - 64) * limit) / 63);
-    return { values, shape, limit };
-  };
-  return { ...recording, at, largest: (name) => Math.max(...arrays.get(name).limits) };
+// How many filters the convolutions have that can be shown, and the last step.
+function bounds(state) {
+  if (state.live) return { filters: { conv1: state.filters }, last: state.digits.film.steps };
+  const films = recordingsOf(state);
+  return { filters: sharedFilters(films), last: Math.max(...films.map(({ step }) => step.at(-1))) };
 }
 
-const lastUntil = (steps, step) => steps.findLastIndex((s) => s <= step);
-
-function recordingsOf({ recordings, data }) {
-  if (!Array.isArray(recordings) || ![1, 2].includes(recordings.length)) {
-    throw new InputError(`recordings is ${repr(recordings)}; expected one or two of ${Object.keys(data).join(", ")}`);
+function checkLive({ live, rate, batch, init, filters, seed }) {
+  const wrong = (name, value, wanted) => new InputError(`${name} is ${repr(value)}; expected ${wanted}`);
+  if (typeof live !== "boolean") throw wrong("live", live, "True or False");
+  if (!(Number.isFinite(rate) && rate > 0)) throw wrong("rate", rate, "a positive finite number");
+  if (!["he", "glorot"].includes(init) && !(Number.isFinite(init) && init >= 0 && init <= 10)) {
+    throw wrong("init", init, "'he', 'glorot' or a number from 0 to 10");
   }
-  return recordings.map((film) => {
-    if (typeof film === "string" && !Object.hasOwn(data, film)) {
-      throw new InputError(`recordings has ${repr(film)}; this page has ${Object.keys(data).join(", ")}`);
+  for (const [name, value, least, most] of [["batch", batch, 1, Number.MAX_SAFE_INTEGER],
+    ["filters", filters, 1, 8], ["seed", seed, 0, 2 ** 32 - 1]]) {
+    if (!Number.isInteger(value) || value < least || value > most) {
+      throw wrong(name, value, `an integer from ${least} to ${most}`);
     }
-    return data[film] ?? film;
-  });
-}
-
-// How many filters all films have of each convolution that they share.
-function sharedFilters(films) {
-  const counts = films.map(({ arrays }) => Object.fromEntries(
-    arrays.filter(({ name }) => name.endsWith(".a"))
-      .map(({ name, shape }) => [name.slice(0, -2), shape.at(-1)])));
-  const names = Object.keys(counts[0]).filter((name) => counts.every((count) => name in count));
-  return Object.fromEntries(
-    names.map((name) => [name, Math.min(...counts.map((count) => count[name]))]));
+  }
 }
 
 function check(state) {
+  checkLive(state);
   const films = recordingsOf(state);
-  const filters = sharedFilters(films);
+  const { filters, last } = bounds(state);
   if (typeof state.layer !== "string" || !Object.hasOwn(filters, state.layer)) {
     throw new InputError(`layer is ${repr(state.layer)}; expected one of ${Object.keys(filters).join(", ")}`);
   }
-  const most = {
-    shown: films.length - 1, step: Math.max(...films.map(({ step }) => step.at(-1))),
-    filter: filters[state.layer] - 1,
-  };
-  for (const [name, last] of Object.entries(most)) {
+  const most = { shown: films.length - 1, step: last, filter: filters[state.layer] - 1 };
+  for (const [name, top] of Object.entries(most)) {
     const value = state[name];
-    if (!Number.isInteger(value) || value < 0 || value > last) {
-      throw new InputError(`${name} is ${repr(value)}; expected 0 to ${last}`);
+    if (!Number.isInteger(value) || value < 0 || value > top) {
+      throw new InputError(`${name} is ${repr(value)}; expected 0 to ${top}`);
     }
   }
+  return state;
 }
 
-// ---- Curves
-
-// One number of both films over the steps, which are drawn as log(1 + step), like the frames.
-class Curves {
-  name; width; height; left; top; foot; low; high;
-
-  constructor(name, onStep) {
-    Object.assign(this, { name, width: 360, height: 190, left: 44, top: 12, foot: 34 });
-    this.picture = svg("svg", { viewBox: `0 0 ${this.width} ${this.height}`, role: "img" });
-    this.title = element("div", { class: "cnn-title" });
-    this.element = element("div", { class: "cnn-curves" }, this.title, this.picture);
-    const move = (event) => {
-      const { left, width } = this.picture.getBoundingClientRect();
-      const share = ((event.clientX - left) / width * this.width - this.left) / this.across;
-      onStep(Math.expm1(Math.max(0, Math.min(1, share)) * Math.log1p(this.last)));
-    };
-    this.picture.addEventListener("pointerdown", move);
-    this.picture.addEventListener("pointermove", (event) => event.buttons && move(event));
-  }
-
-  get across() { return this.width - this.left - 10; }
-  x(step) { return this.left + this.across * Math.log1p(step) / Math.log1p(this.last); }
-  y(value) {
-    const place = (this.scale(value) - this.low) / (this.high - this.low);
-    return this.height - this.foot - place * (this.height - this.foot - this.top);
-  }
-
-  draw(films, shown, last) {
-    this.last = last;
-    const values = films.flatMap((film) => film[this.name]).filter((value) => value > 0);
-    const [least, most] = [Math.min(...values), Math.max(...values)];
-    const loss = this.name === "loss";
-    const powers = range(19).map((n) => 10 ** (n - 9));
-    const wanted = most / least > 100 ? powers : powers.flatMap((p) => [p, 2 * p, 5 * p]);
-    this.scale = loss ? (value) => Math.log10(Math.max(value, 1e-9)) : (value) => value;
-    [this.low, this.high] = loss ? [least / 1.5, most * 1.5].map(this.scale) : [0, 1];
-    const ticks = loss ? wanted.filter((v) => v >= least / 1.5 && v <= most * 1.5) : [0, 0.5, 1];
-    const bottom = this.height - this.foot;
-    const text = (x, y, anchor, words) => svg("text", { x, y, "text-anchor": anchor }, words);
-    const across = ticks.flatMap((value) => [
-      svg("path", { class: "rule", d: `M${this.left} ${this.y(value)}H${this.width - 10}` }),
-      text(this.left - 5, this.y(value) + 4, "end", loss ? digits(value) : `${100 * value}%`),
-    ]);
-    const steps = [0, ...powers.filter((p) => p >= 1 && p <= last)];
-    const along = steps.map((step) => text(this.x(step), bottom + 15, "middle", String(step)));
-    const lines = films.map((film, n) => svg("path", {
-      class: n === shown ? "line" : "line other",
-      d: film.step.map((s, f) => `${f ? "L" : "M"}${this.x(s)} ${this.y(film[this.name][f])}`).join(""),
-    }));
-    this.rod = svg("path", { class: "rod" });
-    this.dots = films.map((_, n) => (n === shown
-      ? svg("circle", { r: 5, class: "dot" })
-      : svg("rect", { x: -4, y: -4, width: 8, height: 8, class: "dot other" })));
-    this.picture.replaceChildren(...across, ...along,
-      text(this.left + this.across / 2, this.height - 4, "middle", "step"),
-      this.rod, ...lines, ...this.dots);
-  }
-
-  mark(films, frames, shown, say) {
-    const now = films.map((film, n) => say(film[this.name][frames[n]]));
-    write(this.title, `${this.name} ${now[shown]}`);
-    const ends = films.map((film, n) => `${film.title}: ${say(film[this.name][0])} at first, `
-      + `${now[n]} at step ${film.step[frames[n]]}, ${say(film[this.name].at(-1))} at the end`);
-    this.picture.setAttribute("aria-label", `${this.name} over the steps. ${ends.join(". ")}`);
-    films.forEach((film, n) => {
-      const [x, y] = [this.x(film.step[frames[n]]), this.y(film[this.name][frames[n]])];
-      this.dots[n].setAttribute("transform", `translate(${x} ${y})`);
-      if (n === shown) this.rod.setAttribute("d", `M${x} ${this.top}V${this.height - this.foot}`);
-    });
-  }
+// The nearest state that can be: after a change, another layer or a shorter training may be shown.
+function fitted(state) {
+  const { filters, last } = bounds(state);
+  const layer = Object.hasOwn(filters, state.layer) ? state.layer : Object.keys(filters)[0];
+  return {
+    ...state, layer, step: Math.min(state.step, last), filter: Math.min(state.filter, filters[layer] - 1),
+  };
 }
 
-// ---- Pictures
+// ---- Controls of the live one: a menu that takes whatever value Python sets
 
-// Channels of a kernel (U, V, C) side by side in a square, with gaps of null; a map has one.
-function tiled(values, [height, width, channels]) {
-  const columns = Math.ceil(Math.sqrt(channels));
-  const [H, W] = [Math.ceil(channels / columns) * (height + 1) - 1, columns * (width + 1) - 1];
-  const rows = range(H).map(() => Array(W).fill(null));
-  values.forEach((value, n) => {
-    const c = n % channels;
-    const at = (n - c) / channels;
-    const top = Math.floor(c / columns) * (height + 1);
-    rows[top + Math.floor(at / width)][(c % columns) * (width + 1) + (at % width)] = value;
-  });
-  return rows;
-}
-
-// Grey from black, 0, to white, the limit; or signed: from blue through white, 0, to red. A dash
-// marks the negative cells (above a tenth of the limit), for eyes that do not tell red from blue.
-function paintPicture(canvas, rows, limit, signed, size = TILE) {
-  const side = Math.max(1, Math.floor(size / Math.max(rows.length, rows[0].length)));
-  const [width, height] = [side * rows[0].length, side * rows.length];
-  if (canvas.width !== width || canvas.height !== height) Object.assign(canvas, { width, height });
-  canvas.dataset.side = side; // of a cell
-  const context = canvas.getContext("2d");
-  context.clearRect(0, 0, width, height);
-  rows.forEach((row, r) => row.forEach((value, c) => {
-    if (value === null) return;
-    const share = limit ? Math.min(1, Math.abs(value) / limit) : 0;
-    const full = !signed ? [255, 255, 255] : value < 0 ? [33, 102, 172] : [178, 24, 43];
-    const none = signed ? 255 : 0;
-    context.fillStyle = `rgb(${full.map((part) => Math.round(none + share * (part - none)))})`;
-    context.fillRect(c * side, r * side, side, side);
-    if (!signed || value >= 0 || share < 0.1) return;
-    const thick = Math.max(1, Math.round(side / 8));
-    context.fillStyle = share > 0.5 ? "#fff" : "#1a1a1a";
-    context.fillRect((c + 0.25) * side, (r + 0.5) * side - thick / 2, side / 2, thick);
-  }));
-}
-
-// A histogram: the first bar, hollow, are the zeros; the others are half decades from 1e-8 to 1e4.
-class Bars {
-  constructor(kind) {
-    this.path = svg("path", { class: kind });
-    this.zeros = svg("path", { class: `${kind} zeros` });
-    /** @type {[number, string][]} */
-    const marks = [[0, "10⁻⁸"], [8, "10⁻⁴"], [16, "1"], [24, "10⁴"]];
-    this.text = element("span");
-    this.element = element("td", {},
-      svg("svg", { viewBox: "0 0 170 54", "aria-hidden": "true" }, this.path, this.zeros,
-        svg("path", { class: "axis", d: `M1 40H157${marks.map(([n]) => `M${12 + 6 * n} 40v3`)}` }),
-        ...marks.map(([n, text]) =>
-          svg("text", { x: 12 + 6 * n, y: 53, "text-anchor": "middle" }, text))),
-      this.text);
-  }
-
-  draw(shares, size) {
-    const [zeros, ...others] = shares;
-    const bar = (x, share, width) =>
-      (share > 0 ? `M${x} 40v${-38 * Math.sqrt(share)}h${width}V40z` : "");
-    this.zeros.setAttribute("d", bar(2, zeros, 7));
-    this.path.setAttribute("d", others.map((share, n) => bar(12 + 6 * n, share, 5)).join(""));
-    // A share is known to half a per cent only; where a size is left, not all are zeros.
-    const share = zeros > 0.994 && size > 0 ? "over 99" : Math.round(100 * zeros);
-    write(this.text, `size\u00a0${size}, zeros\u00a0${share}%`);
-  }
+function growing(name, onChange) {
+  const options = CHOICES[name].map((value) => [value, name === "init" ? WORDS[value] : String(value)]);
+  const control = menu({ label: WORDS[name], options, onChange });
+  return {
+    element: control.element,
+    set(value) {
+      if (!options.some(([one]) => one === value)) {
+        options.push([value, String(value)]);
+        control.element.querySelector("select").append(element("option", {}, String(value)));
+      }
+      control.set(value);
+    },
+  };
 }
 
 // ---- The explorer
 
 async function render({ model, el }) {
-  let films = [];
-  let steps = []; // of all films, rising
+  let recorded = []; // films
+  let live = null; // the film that grows
+  let earlier = null; // the one before, with other settings
+  let made = ""; // the settings of `live`
+  let growth = 0; // timer
   let lit = null; // the filter under the pointer
+  let moment = null; // of the pass that opens the page
   let drawn = ""; // what the curves and the table were built for
   let bars = [];
 
+  const data = () => ({ data: model.get("data"), digits: model.get("digits") });
+  const said = statement();
+  const desk = new Desk({
+    model, names: TRAITS, walk: "step", told: said.refuse,
+    look: (state) => check({ ...state, ...data() }),
+    changed: () => { lit = null; redraw(); },
+  });
   const change = (changes) => {
-    Object.entries(changes).forEach(([name, value]) => model.set(name, value));
-    model.save_changes();
+    const next = fitted({ ...desk.present(), ...changes, ...data() });
+    const { layer, step, filter } = next;
+    desk.change(Object.keys(changes).join() === "step" ? { step } : { ...changes, layer, step, filter });
   };
+  const isLive = () => model.get("live");
+  const films = () => (isLive() ? [live, ...(earlier ? [earlier] : [])] : recorded);
+  const shown = () => (isLive() ? 0 : model.get("shown"));
+  const steps = () => { // of all films, rising
+    if (isLive()) return live.broken === null ? live.wanted : live.step;
+    return [...new Set(recorded.flatMap((film) => film.step))].sort((a, b) => a - b);
+  };
+  const now = () => (moment === null ? model.get("step") : steps()[moment]);
   const nearest = (step) => {
     const far = (s) => Math.abs(Math.log1p(s) - Math.log1p(step));
-    change({ step: steps.reduce((best, s) => (far(s) < far(best) ? s : best)) });
+    play.stop();
+    change({ step: steps().reduce((best, s) => (far(s) < far(best) ? s : best)) });
   };
   const next = () => {
-    const place = (lastUntil(steps, model.get("step")) + 1) % steps.length;
-    change({ step: steps[place] });
-    if (place === steps.length - 1) play.stop();
+    const all = steps();
+    const place = (lastUntil(all, model.get("step")) + 1) % all.length;
+    change({ step: all[place] });
+    if (place === all.length - 1) play.stop();
   };
 
-  const said = statement();
-  const play = player({ step: next, quiet: said.quiet, pause: 400 });
+  const play = player({
+    step: next, quiet: said.quiet, pause: 400, count: () => steps().length,
+    pass: (n) => { moment = n; redraw(); },
+  });
+  const name = element("p", { class: "cnn-name" });
+  const task = element("p", { class: "cnn-task" });
   const chooser = element("div");
   const along = slider({
-    label: "training step", min: 0, max: 1, onChange: (n) => change({ step: steps[n] }),
+    label: "training step", min: 0, max: 1, onChange: (n) => { play.stop(); change({ step: steps()[n] }); },
   });
   const place = element("output", { class: "cnn-place" });
-  const about = element("p", { class: "cnn-note" });
+  const undo = button("Undo", () => desk.undo());
+  const settings = SETTINGS.map((one) => [growing(one, (value) => change({ [one]: value })), one]);
+  const tuning = element("div", { class: "cnn-controls", role: "group", "aria-label": "the live training" },
+    ...settings.map(([control]) => control.element));
   const curves = [new Curves("loss", nearest), new Curves("accuracy", nearest)];
   const image = element("canvas", { role: "img" });
   const reading = element("span", { class: "cnn-reading" });
@@ -272,143 +170,158 @@ async function render({ model, el }) {
     label: "", kind: "plain",
     onPin: ([, filter]) => change({ filter }),
     onLook: (cell) => { lit = cell && cell[1]; redraw(); },
+    onEscape: () => { lit = null; redraw(); },
   });
   const table = element("tbody");
-  const caption = "How large the numbers are on the held-out images, sign aside. A bar is half a "
-    + "decade, its height the root of its share; the hollow bar at the left counts the zeros. Size: "
-    + "root of the mean square.";
-  const head = ["layer", "activations", "gradients dw"].map((text) =>
-    element("th", { scope: "col" }, text));
+  const head = ["layer", "activations", "gradients dw"].map((text) => element("th", { scope: "col" }, text));
   keepKeys(el);
   el.classList.add("cnn-explorer", "cnn-training");
   el.append(
-    element("div", { class: "cnn-controls" }, chooser),
-    element("div", { class: "cnn-controls" }, play.element, along.element, place),
-    about,
-    element("div", { class: "cnn-grids" }, ...curves.map((curve) => curve.element)),
-    said.element,
-    element("div", { class: "cnn-grids" },
+    element("div", { class: "cnn-head" }, name, task),
+    element("div", { class: "cnn-controls" }, chooser, layers),
+    tuning,
+    element("div", { class: "cnn-controls" }, play.element, along.element, place, undo,
+      button("Reset", () => { play.stop(); desk.reset(); })),
+    element("div", { class: "cnn-parts" },
       element("div", { class: "cnn-half" },
-        element("div", { class: "cnn-controls" }, image, reading, layers),
-        tiles.element,
-        scales),
-      element("table", { class: "cnn-histograms cnn-half" }, element("caption", {}, caption),
-        element("thead", {}, element("tr", {}, ...head)), table)),
+        element("div", { class: "cnn-pair" }, ...curves.map((curve) => curve.element)),
+        element("table", { class: "cnn-histograms" },
+          element("thead", {}, element("tr", {}, ...head)), table)),
+      element("div", { class: "cnn-half" },
+        element("div", { class: "cnn-controls" }, image, reading),
+        tiles.element, scales, said.element)),
+    folds(legend(SIGNS, HINTS)),
   );
+
+  // ---- Films
 
   let switches = [];
   let loads = 0;
   async function load() {
-    const [recordings, data] = [model.get("recordings"), model.get("data")];
-    if (recordings.some((film) => typeof film === "string" && !data[film])) return; // data follow
+    const [recordings, shipped] = [model.get("recordings"), model.get("data")];
+    if (recordings.some((film) => typeof film === "string" && !shipped[film])) return; // data follow
     const turn = ++loads;
-    const unpacked = await Promise.all(recordingsOf({ recordings, data }).map(unpack));
+    const unpacked = await Promise.all(recordingsOf({ recordings, data: shipped }).map(unpack));
     if (turn !== loads) return; // there are newer ones
-    films = unpacked;
-    steps = [...new Set(films.flatMap((film) => film.step))].sort((a, b) => a - b);
-    along.element.querySelector("input").max = steps.length - 1;
+    recorded = unpacked;
     const which = radios({
-      label: "Recording", options: films.map((film, n) => [n, film.title]),
-      onChange: (shown) => change({ shown }),
+      label: "Training", options: [...recorded.map((film, n) => [n, film.title]), ["live", "live: your own"]],
+      onChange: (value) => {
+        play.stop();
+        change(value === "live" ? { live: true } : { live: false, shown: value });
+      },
     });
-    const filters = sharedFilters(films);
-    const layer = radios({
-      label: "Layer", options: Object.keys(filters).map((name) => [name, name]),
-      onChange: (name) =>
-        change({ layer: name, filter: Math.min(model.get("filter"), filters[name] - 1) }),
-    });
-    switches = [[which, "shown"], [layer, "layer"]];
     chooser.replaceChildren(which.element);
-    layers.replaceChildren(layer.element);
+    switches = [[which, () => (isLive() ? "live" : shown())]];
     drawn = "";
     redraw();
   }
 
+  const digits = await readDigits(model.get("digits"));
+
+  // Other settings begin anew, and the training before is kept to compare.
+  function renew() {
+    const wanted = Object.fromEntries(SETTINGS.map((one) => [one, model.get(one)]));
+    if (made === JSON.stringify(wanted)) return;
+    made = JSON.stringify(wanted);
+    if (live?.step.length > 1) earlier = live;
+    live = new LiveFilm(wanted, model.get("digits").film, digits);
+    drawn = "";
+  }
+
+  // The live film grows until it has the step that is shown, a few images at a time.
+  function grow() {
+    clearTimeout(growth);
+    if (!isLive() || !live.more || live.wanted[live.step.length] > now()) return;
+    growth = setTimeout(() => {
+      if (live.take(IMAGES)) redraw();
+      else grow();
+    });
+  }
+
+  // ---- The picture
+
   // What does not depend on the step.
-  function build(film, shown) {
-    curves.forEach((curve) => curve.draw(films, shown, steps.at(-1)));
+  function build(film, all) {
+    curves.forEach((curve) => curve.draw(all, shown(), steps().at(-1)));
     bars = film.layers.map(() => [new Bars("activations"), new Bars("gradients")]);
-    table.replaceChildren(...film.layers.map(({ name }, n) => element("tr", {},
-      element("th", { scope: "row" }, name), ...bars[n].map((bar) => bar.element))));
-    const other = films[1 - shown];
-    write(about, film.about + (other ? ` Dashed, with a square: ${other.title}.` : ""));
+    table.replaceChildren(...film.layers.map(({ name: own }, n) => element("tr", {},
+      element("th", { scope: "row" }, own), ...bars[n].map((bar) => bar.element))));
+    const layer = radios({
+      label: "Layer", options: Object.keys(bounds({ ...desk.present(), ...data() }).filters).map((own) => [own, own]),
+      onChange: (own) => change({ layer: own }),
+    });
+    switches[1] = [layer, () => model.get("layer")];
+    layers.replaceChildren(layer.element);
+    const other = all[1 - shown()];
+    write(name, isLive() ? film.about : `${film.title}. ${film.about}`);
+    write(task, (isLive()
+      ? "Play, then change a setting: the training begins anew, and the one before stays, dashed."
+      : "Play, or draw the slider, and watch the kernels form.")
+      + (other ? ` Dashed, with a square: ${other.title}.` : ""));
     const picture = film.at("image", 0);
-    paintPicture(image, tiled(picture.values, picture.shape), picture.limit, false, 84);
+    paintPicture(image, tiled(picture.values, picture.shape), picture.limit, false, 56);
     image.setAttribute("aria-label", `the image, a handwritten ${film.label}`);
   }
 
   function redraw() {
-    const [shown, step, layer] = ["shown", "step", "layer"].map((name) => model.get(name));
-    const film = films[shown];
-    const count = film && sharedFilters(films)[layer];
-    if (!count) return; // other recordings are on their way
-    const filter = Math.min(model.get("filter"), count - 1); // a new one follows the layer
-    if (drawn !== `${shown}`) build(film, shown);
-    drawn = `${shown}`;
-    const frames = films.map((each) => lastUntil(each.step, step));
-    const f = frames[shown];
-    switches.forEach(([control, name]) => control.set(model.get(name)));
-    along.set(lastUntil(steps, step), `step ${film.step[f]}`);
+    if (isLive()) renew();
+    const all = films();
+    const film = all[shown()];
+    const state = { ...desk.present(), ...data() };
+    if (!film || (!isLive() && !sharedFilters(all)[state.layer])) return; // others are on their way
+    const count = bounds(state).filters[state.layer];
+    if (!count) return;
+    const filter = Math.min(state.filter, count - 1); // a new one follows the layer
+    const key = [isLive(), shown(), made, ...all.map((one) => one.step.length)].join("|");
+    if (drawn !== key) build(film, all);
+    drawn = key;
+    const frames = all.map((each) => lastUntil(each.step, now()));
+    const f = frames[shown()];
+    switches.forEach(([control, value]) => control.set(value()));
+    settings.forEach(([control, one]) => control.set(state[one]));
+    tuning.hidden = !isLive();
+    undo.disabled = !desk.past.length;
+    along.element.querySelector("input").max = steps().length - 1;
+    along.set(lastUntil(steps(), now()), `step ${film.step[f]}`);
+    write(place, `${film.step[f]} of ${(isLive() ? steps() : film.step).at(-1)}`);
+    curves[0].mark(all, frames, shown(), String);
+    curves[1].mark(all, frames, shown(), percent);
+    write(reading, `the image, a ${film.label}, is read as ${film.read[f]}`);
+    film.layers.forEach(({ name: own, ...sizes }, n) => bars[n].forEach((bar, column) => {
+      const part = ["activations", "gradients"][column];
+      bar.draw(film.at(`${own}.${part}`, f).values, sizes[part][f]);
+    }));
+    const told = drawTiles(tiles, film, f, { layer: state.layer, count, filter, lit });
+    write(scales, `Full colour: kernels ${told.w} (the largest of all steps), maps ${told.a}, deltas ${told.dz} `
+      + "(of this step).");
+    const seen = lit !== null && lit < count ? lit : filter;
+    const [w, a, dz] = told.spans[seen];
     const ended = f === film.step.length - 1 && film.broken !== null
       ? ` Then it breaks: at step ${film.broken} numbers are no longer finite.` : "";
-    write(place, `${film.step[f]} of ${film.step.at(-1)}`);
-    curves[0].mark(films, frames, shown, String);
-    curves[1].mark(films, frames, shown, percent);
-    write(reading, `the image, a ${film.label}, is read as ${film.read[f]}`);
-    film.layers.forEach(({ name, ...sizes }, n) => bars[n].forEach((bar, column) => {
-      const part = ["activations", "gradients"][column];
-      bar.draw(film.at(`${name}.${part}`, f).values, sizes[part][f]);
-    }));
-    const spans = drawTiles(film, f, layer, count, filter);
     said.say(
       `${film.title}, step ${film.step[f]}: loss ${film.loss[f]}, `
       + `accuracy ${percent(film.accuracy[f])}; the ${film.label} is read as ${film.read[f]}.\n`
-      + `${layer}, filter ${filter}: weights ${spans.w}, activations ${spans.a}, `
-      + `deltas ${spans.dz}.${ended}`);
+      + `${state.layer}, filter ${seen}: weights ${w}, activations ${a}, deltas ${dz}.${ended}`);
+    grow();
   }
 
-  // The kernels, maps and deltas of a layer; returns what those of the chosen filter span.
-  function drawTiles(film, f, layer, count, filter) {
-    const spans = {};
-    const pictures = Object.keys(PARTS).map((part) => {
-      const { values, shape, limit } = film.at(`${layer}.${part}`, f);
-      const kernel = part === "w";
-      const size = kernel ? cells(shape.slice(1)) : shape[2];
-      const most = kernel ? film.largest(`${layer}.w`) : limit;
-      return range(count).map((k) => {
-        const own = kernel
-          ? values.slice(k * size, (k + 1) * size) : values.filter((_, n) => n % size === k);
-        const [least, largest] = [Math.min(...own), Math.max(...own)].map(digits);
-        const span = least === largest ? `all ${least}` : `from ${least} to ${largest}`;
-        if (k === filter) spans[part] = span;
-        const rows = tiled(own, kernel ? shape.slice(1) : [shape[0], shape[1], 1]);
-        return { rows, span, most, signed: part !== "a" || values.some((value) => value < 0) };
-      });
-    });
-    const mark = (k) => [...(k === filter ? ["chosen"] : []), ...(k === lit ? ["partner"] : [])];
-    const names = Object.entries(PARTS);
-    tiles.draw(pictures.map((row, r) => row.map(({ span }, k) => ({
-      text: "", kind: KINDS[names[r][0]], marks: mark(k), name: `${names[r][1]} ${k}, ${span}`,
-    }))), {
-      rows: names.map(([, name]) => `${name}s`), columns: range(count).map((k) => `filter ${k}`),
-      label: `${layer}: its kernels, and the image's maps and deltas`,
-    });
-    pictures.forEach((row, r) => row.forEach(({ rows, most, signed }, k) => {
-      const node = tiles.cells[r][k];
-      const canvas = node.children[1] ?? node.appendChild(element("canvas"));
-      paintPicture(canvas, rows, most, signed);
-    }));
-    if (tiles.chosen[1] !== filter) tiles.focus([tiles.chosen[0], filter], false);
-    const [w, a, dz] = pictures.map(([{ most }]) => digits(most));
-    write(scales, `Full colour: kernels ${w} (the largest of all steps), maps ${a}, deltas ${dz} `
-      + "(of this step). Blue cells with a dash are negative, red ones positive.");
-    return spans;
-  }
-
-  const off = whenChanged(model, ["shown", "step", "layer", "filter"], redraw);
-  const offData = whenChanged(model, ["recordings", "data"], load);
+  // Python sends what changed, one after the other; what goes together may be incomplete.
+  const hear = once(() => {
+    try {
+      desk.look(desk.present());
+      redraw();
+    } catch (error) {
+      if (!(error instanceof InputError)) throw error;
+    }
+  });
+  const off = [
+    whenChanged(model, TRAITS.filter((one) => one !== "recordings"), hear),
+    whenChanged(model, ["recordings", "data"], load),
+  ];
   await load();
-  return () => { play.stop(); off(); offData(); };
+  off.push(openInSight(el, play));
+  return () => { clearTimeout(growth); play.stop(); off.forEach((stop) => stop()); };
 }
 
 export default { initialize, render, check };
