@@ -130,7 +130,7 @@ class NetworkExplorer(Explorer):
         name, *index = cell
         seen = "a drawing" if self.drawing else f"a {self.data['digits'][self.digit]['label']}"
         forward = self.lens == "forward"
-        value = (maps if forward else deltas)[name][(0, *index)]
+        value = (maps if forward else deltas)[name][(0, *index)] + 0  # no -0
         return (
             f"The classical network reads {seen} as {y.argmax()} with probability {y.max():.2f}; "
             f"its loss for class {target} is {loss:.2g}. Beside the image stand the "

@@ -8,7 +8,7 @@ import pytest
 
 pytest.importorskip("anywidget")
 
-from cnnlib.book.widgets import ConvolutionExplorer, PoolingExplorer
+from cnnlib.book.widgets import ConvolutionExplorer, PoolingExplorer, TrainingExplorer
 
 ROW = dict(input=[3, -1, 4, 1, -5, 9, 2], kernel=[1, -2, 3])
 DEEP = dict(
@@ -28,6 +28,8 @@ PAGES = {
     "channels, weight": ConvolutionExplorer(**DEEP, lens="weight", flip=True),
     "pooling": PoolingExplorer(padding=1, stride=1),
     "pooling, delta": PoolingExplorer(padding=1, stride=1, lens="delta"),
+    "training": TrainingExplorer(step=12, layer="conv2"),
+    "training, live": TrainingExplorer(live=True, filters=2),
     "pooling, average, one row": PoolingExplorer(input=[3, 1, 4, 1, 5], pool="average"),
 }
 OWN = {"forward": ("output", "z,"), "delta": ("dx,",), "weight": ("dw,",)}
@@ -44,6 +46,11 @@ class Hand:
     def __init__(self, page, explorer):
         self.page, self.explorer = page, explorer
 
+    @property
+    def chosen(self):
+        """The part of the state that says which cell is chosen."""
+        return "filter" if isinstance(self.explorer, TrainingExplorer) else "position"
+
     def grids(self):
         return self.page.locator(".cnn-grid").all()
 
@@ -59,6 +66,8 @@ class Hand:
 
     def owns(self, grid):
         """Whether the lens chooses in this grid, or in one of the same shape beside it."""
+        if isinstance(self.explorer, TrainingExplorer):
+            return True
         lens, pool = self.explorer.lens, isinstance(self.explorer, PoolingExplorer)
         beside = "input" if pool and lens == "delta" else "kernel" if lens == "weight" else "none"
         own = OWN["forward"] if self.transposed() else OWN[lens]
@@ -136,7 +145,7 @@ def test_a_click_or_a_tap_pins_and_changes_nothing_else(hand, way):
         state = hand.state()
         for number in (0, -1):
             getattr(hand.cell(grid, number), way)()
-        assert hand.changed(state) <= ({"position"} if hand.owns(grid) else set())
+        assert hand.changed(state) <= ({hand.chosen} if hand.owns(grid) else set())
         pinned = hand.picture()
         for other in hand.grids():
             hand.point(hand.cell(other, 0))
@@ -167,7 +176,7 @@ def test_a_double_click_edits_twice_and_escape_gives_back(hand):
                 cell.dblclick()
                 editor = hand.page.locator(".cnn-edit")
                 assert editor.count() == (name is not None), hand.title(grid)
-                assert hand.changed(state) <= ({"position"} if hand.owns(grid) else set())
+                assert hand.changed(state) <= ({hand.chosen} if hand.owns(grid) else set())
                 state = hand.state()
                 if name is None:
                     continue
@@ -219,7 +228,7 @@ def test_arrows_move_within_a_grid_and_choose_in_the_own_one(hand):
         state, before = hand.state(), hand.picture()
         for key in ("ArrowRight", "ArrowDown", "End", "Home", "ArrowUp", "ArrowRight", "ArrowLeft"):
             hand.page.keyboard.press(key)
-            assert hand.changed(state) <= ({"position"} if hand.owns(grid) else set()), key
+            assert hand.changed(state) <= ({hand.chosen} if hand.owns(grid) else set()), key
         focused = grid.locator('[role="gridcell"]:focus')
         assert focused.count() == 1
         hand.cell(grid, 0).click()
@@ -266,7 +275,7 @@ def test_a_drag_over_cells_is_no_edit_and_moves_no_centre(hand):
         hand.page.mouse.down()
         hand.point(hand.cell(grid, -1))
         hand.page.mouse.up()
-        assert hand.changed(state) <= {"position"}, hand.title(grid)
+        assert hand.changed(state) <= {hand.chosen}, hand.title(grid)
         assert hand.page.locator(".cnn-edit").count() == 0
 
 

@@ -432,6 +432,7 @@ def test_pointer_and_keys_move_the_choice(open_page):
     grid = sheet(page, "conv1")
     picture, size = grid.locator("canvas").nth(2), 5
     before = said(page)
+    page.mouse.move(5, 5)  # the first move of a mouse has no length
     picture.hover(position={"x": 3 * size + 2, "y": 9 * size + 2})
     assert said(page).startswith("conv1[9,3,2] = ")  # a look, and nothing is spoken
     assert page.locator(".cnn-sum").get_attribute("aria-live") == "off"
@@ -484,7 +485,6 @@ def test_a_digit_is_drawn(open_page, touch):
     page = open_page(NetworkExplorer(), has_touch=touch)
     page.get_by_role("button", name="Clear").click()
     assert state_of(page).drawing == "A"
-    page.get_by_label("Draw").check()
     box = sheet(page, "image").locator("canvas").bounding_box()
     places = [(box["x"] + 7 * 14 + 3.5, box["y"] + 7 * r + 3.5) for r in (5, 13, 22)]
     if touch:
@@ -511,7 +511,6 @@ def test_a_digit_is_drawn(open_page, touch):
 
 def test_a_digit_is_drawn_with_keys(open_page):
     page = open_page(NetworkExplorer(drawing="A", cell=["image", 5, 14, 0]))
-    page.get_by_label("Draw").check()
     sheet(page, "image").get_by_role("gridcell").focus()
     page.keyboard.press(" ")
     for _ in range(17):
@@ -528,14 +527,143 @@ def test_a_digit_is_drawn_with_keys(open_page):
     assert state_of(page).drawing == again.drawing
 
 
-def test_without_the_pen_nothing_is_drawn(open_page):
-    page = open_page(NetworkExplorer(cell=["image", 5, 14, 0]))
-    sheet(page, "image").get_by_role("gridcell").focus()
-    page.keyboard.press("Shift+ArrowDown")
-    page.keyboard.press("Delete")
-    assert state_of(page).drawing == "" and state_of(page).cell == ["image", 6, 14, 0]
-    sheet(page, "image").locator("canvas").click(position={"x": 30, "y": 80})
-    assert state_of(page).drawing == "" and state_of(page).cell == ["image", 11, 4, 0]
+def drag(page, *places):
+    """A drag of the mouse over pixels (row, column) of the image."""
+    box = sheet(page, "image").locator("canvas").bounding_box()
+    at = [(box["x"] + 7 * c + 3.5, box["y"] + 7 * r + 3.5) for r, c in places]
+    page.mouse.move(*at[0])
+    page.mouse.down()
+    for place in at[1:]:
+        page.mouse.move(*place, steps=3)
+    page.mouse.up()
+
+
+def test_a_drag_draws_at_once_on_the_shipped_digit_and_a_click_chooses(open_page):
+    page = open_page(NetworkExplorer())
+    drag(page, (2, 2), (2, 12))
+    explorer = state_of(page)
+    assert explorer.cell == NetworkExplorer().cell  # the click that ends a stroke chooses nothing
+    seven = NetworkExplorer().image[..., 0]
+    assert (explorer.image[2, 2:13, 0] == 1).all()
+    assert np.allclose(explorer.image[5:, :, 0], seven[5:])
+    check_numbers(page, explorer)
+    canvas = sheet(page, "image").locator("canvas")
+    canvas.click(position={"x": 30, "y": 80})
+    again = state_of(page)
+    assert again.drawing == explorer.drawing and again.cell == ["image", 11, 4, 0]
+    page.get_by_label("Rub out").check()
+    drag(page, (2, 2), (2, 12))
+    assert (state_of(page).image[2, 2:13] == 0).all()
+    page.get_by_role("button", name="Undo").click()  # a stroke is one step
+    assert state_of(page).drawing == explorer.drawing
+    page.get_by_role("button", name="Reset").click()
+    assert page.evaluate("location.hash") in ("", "#")
+    check_numbers(page, NetworkExplorer())
+
+
+def test_a_stroke_that_leaves_the_image_lets_the_next_click_choose(open_page):
+    page = open_page(NetworkExplorer())
+    drag(page, (2, 20), (2, 60))
+    sheet(page, "conv1").locator("canvas").first.click(position={"x": 12, "y": 12})
+    assert state_of(page).cell == ["conv1", 2, 2, 0]
+
+
+def test_no_number_is_minus_zero(open_page):
+    page = open_page(NetworkExplorer(drawing="A"))
+    for lens in ("forward", "backward"):
+        page.get_by_label(lens).check()
+        for name in ("image", "conv1", "relu1", "maxpool1", "conv2", "softmax1"):
+            sheet(page, name).locator("canvas").first.click(position={"x": 12, "y": 12})
+            said_there = said(page)
+            assert not re.search(r"-0(?![.\d])", said_there), said_there
+            label = sheet(page, name).get_by_role("gridcell").get_attribute("aria-label")
+            assert not label.endswith("-0")
+
+
+# ---- The gestures of all explorers, on sheets
+
+SHEETS = {"image": 4, "conv2": 30, "dense1": 20}
+each_sheet = pytest.mark.parametrize(("name", "at"), SHEETS.items(), ids=SHEETS)
+
+
+@each_sheet
+@pytest.mark.parametrize("way", ["click", "tap", "dblclick"])
+def test_clicks_and_taps_choose_and_change_nothing_else(open_page, name, at, way):
+    page = open_page(NetworkExplorer(), has_touch=True)
+    canvas = sheet(page, name).locator("canvas").first
+    getattr(canvas, way)(position={"x": at, "y": 4})
+    state = page.evaluate("location.hash")
+    assert re.fullmatch(rf"#cell={name},[\d,]+", state)
+    pinned = said(page)
+    page.mouse.move(3, 3)
+    sheet(page, "conv1").locator("canvas").nth(3).hover()
+    assert said(page) != pinned
+    page.mouse.move(3, 3)
+    assert said(page) == pinned and page.evaluate("location.hash") == state
+
+
+@each_sheet
+def test_escape_ends_a_look_and_keys_of_the_notebook_stay_away(open_page, name, at):
+    page = open_page(NetworkExplorer())
+    canvas = sheet(page, name).locator("canvas").first
+    canvas.click(position={"x": at, "y": 4})
+    pinned, state = said(page), page.evaluate("location.hash")
+    page.evaluate(
+        """() => { window.heard = [];
+        document.addEventListener("keydown", (event) => heard.push(event.key)); }"""
+    )
+    sheet(page, "relu1").locator("canvas").nth(2).hover()
+    sheet(page, name).get_by_role("gridcell").focus()
+    for key in ("m", "x", "Enter", "Escape", "F2", "7", "c"):
+        page.keyboard.press(key)
+    assert said(page) == pinned and page.evaluate("location.hash") == state
+    assert page.evaluate("heard") == []
+
+
+@each_sheet
+def test_a_page_that_scrolls_under_a_resting_mouse_moves_nothing(open_page, name, at):
+    page = open_page(NetworkExplorer(), height=500)
+    page.evaluate("document.body.style.padding = '900px 0'")
+    before = said(page)
+    box = sheet(page, name).locator("canvas").first.bounding_box()
+    page.mouse.move(box["x"] + at, 250, steps=3)  # over the padding of the page
+    for _ in range(16):
+        page.mouse.wheel(0, 60)
+        page.wait_for_timeout(20)
+        assert said(page) == before
+    assert page.evaluate("location.hash") in ("", "#")
+
+
+# ---- A pass is played
+
+WAITING = """[...document.querySelectorAll(".cnn-layer")]
+    .map((one) => one.classList.contains("waiting"))"""
+
+
+def test_steps_go_through_the_layers_and_end_with_all_of_them(open_page):
+    page = open_page(NetworkExplorer())
+    count = len(page.evaluate(WAITING))
+    step = page.get_by_role("button", name="Step", exact=True)
+    for n in range(count):
+        step.click()
+        assert page.evaluate(WAITING) == [m > n for m in range(count)]
+    step.click()
+    assert not any(page.evaluate(WAITING))
+    page.get_by_label("backward").check()
+    step.click()
+    assert page.evaluate(WAITING) == [m < count - 1 for m in range(count)]
+    page.get_by_role("button", name="Reset").click()
+    assert not any(page.evaluate(WAITING))
+    assert page.evaluate("location.hash") in ("", "#")
+
+
+def test_a_page_opens_on_one_quiet_pass(open_page):
+    page = open_page(NetworkExplorer(), reduced_motion="no-preference")
+    page.locator(".cnn-layer.waiting").first.wait_for()
+    assert page.locator(".cnn-sum").get_attribute("aria-live") == "off"
+    page.locator('.cnn-sum[aria-live="polite"]').wait_for(timeout=60_000)
+    assert not any(page.evaluate(WAITING))
+    assert page.evaluate("location.hash") in ("", "#")
 
 
 def test_an_address_gives_the_picture(open_page):
