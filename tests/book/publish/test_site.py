@@ -119,6 +119,12 @@ def test_the_start_page_says_what_each_chapter_promises_and_how_long_it_takes(si
         assert name == "law_sheet" or re.search(r'class="time">[\d +]+ min<', card), name
 
 
+def test_the_start_page_shows_an_explorer_before_anything_else_that_moves_or_lists(site):
+    page = text(site, "index")
+    assert page.count('class="explorer"') == 1
+    assert page.index('class="explorer"') < page.index('id="chapters"') < page.index("explorers/")
+
+
 @pytest.mark.parametrize("name", CHAPTERS)
 def test_what_has_an_id_has_it_as_address_and_keeps_the_old_one(site, name):
     page = text(site, name)
