@@ -3,8 +3,8 @@
 const browser = [
   "document", "window", "location", "history", "console", "URL", "Blob", "Response", "ImageData",
   "Path2D", "DecompressionStream", "ResizeObserver", "IntersectionObserver", "setTimeout",
-  "setInterval", "clearInterval", "queueMicrotask", "structuredClone", "matchMedia", "atob",
-  "getComputedStyle", "performance", "getSelection", "navigator", "Image", "XMLSerializer",
+  "setInterval", "clearInterval", "clearTimeout", "queueMicrotask", "structuredClone", "matchMedia",
+  "atob", "getComputedStyle", "performance", "getSelection", "navigator", "Image", "XMLSerializer",
 ];
 
 export default [

@@ -77,6 +77,8 @@ const rounded = (value, digits) => Number(value.toPrecision(digits));
 
 /** A film that grows: `take()` adds the next frame, as long as there is `more`. */
 export class LiveFilm {
+  digits; image; span;
+
   constructor(settings, { steps, frames, image }, digits) {
     const { rate, batch, init, filters, seed } = settings;
     this.title = `rate ${rate}, batch ${batch}, ${init}, ${filters} filter${filters === 1 ? "" : "s"}, seed ${seed}`;

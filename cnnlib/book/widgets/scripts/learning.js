@@ -19,6 +19,8 @@ function firstWeights(count, into, outOf, init, random) {
 const added = (to, values) => values.forEach((value, n) => { to[n] += value; });
 
 export class Learner {
+  settings; images; shape; I; K;
+
   /**
    * @param {{ rate: number, batch: number, init: string | number, filters: number, seed: number }} settings
    * @param {{ x: Float64Array, t: number }[]} images to learn from

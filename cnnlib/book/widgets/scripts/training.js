@@ -11,7 +11,7 @@ import { player } from "./player.js";
 import { folds, legend } from "./stage.js";
 import { statement } from "./statement.js";
 import { initialize } from "./stills.js";
-import { InputError, range, repr } from "./sums.js";
+import { InputError, repr } from "./sums.js";
 import { drawTiles, paintPicture, tiled } from "./tiles.js";
 import { openInSight } from "./travel.js";
 
@@ -158,9 +158,9 @@ async function render({ model, el }) {
   });
   const place = element("output", { class: "cnn-place" });
   const undo = button("Undo", () => desk.undo());
-  const settings = SETTINGS.map((one) => [growing(one, (value) => change({ [one]: value })), one]);
+  const settings = SETTINGS.map((one) => ({ one, control: growing(one, (value) => change({ [one]: value })) }));
   const tuning = element("div", { class: "cnn-controls", role: "group", "aria-label": "the live training" },
-    ...settings.map(([control]) => control.element));
+    ...settings.map(({ control }) => control.element));
   const curves = [new Curves("loss", nearest), new Curves("accuracy", nearest)];
   const image = element("canvas", { role: "img" });
   const reading = element("span", { class: "cnn-reading" });
@@ -279,7 +279,7 @@ async function render({ model, el }) {
     const frames = all.map((each) => lastUntil(each.step, now()));
     const f = frames[shown()];
     switches.forEach(([control, value]) => control.set(value()));
-    settings.forEach(([control, one]) => control.set(state[one]));
+    settings.forEach(({ control, one }) => control.set(state[one]));
     tuning.hidden = !isLive();
     undo.disabled = !desk.past.length;
     along.element.querySelector("input").max = steps().length - 1;
