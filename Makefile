@@ -45,7 +45,7 @@ check: lint  ## for daily work: style, types and the core's tests, in 70 seconds
 	    -m "not (notebook or browser or frameworks or slow)"
 
 # PyTorch as pip finds it brings several GB of GPU libraries; a CPU build that is there is kept.
-test-frameworks: $(STAMP)-frameworks  ## compute the numbers of TensorFlow and PyTorch again
+test-frameworks: $(STAMP)-frameworks  ## compute the numbers of TensorFlow, PyTorch and OpenCV again
 	@$(RUN) -m pytest tests/frameworks
 
 mutants: $(STAMP)  ## plant each mistake of the catalogue wherever it fits: a test must notice it

@@ -27,6 +27,7 @@ NEEDS = {
     "chromium": "browser",
     "torch": "frameworks",
     "tensorflow": "frameworks",
+    "opencv": "frameworks",
     "framework": "frameworks",
     "mnist_folder": "mnist",
     "brotli": "dev",
@@ -83,6 +84,12 @@ def torch():
 def tensorflow():
     """TensorFlow."""
     return pytest.importorskip("tensorflow", reason=_not_installed("tensorflow"))
+
+
+@pytest.fixture(scope="session")
+def opencv():
+    """OpenCV."""
+    return pytest.importorskip("cv2", reason=_not_installed("opencv"))
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-"""TensorFlow and PyTorch behind one face: NumPy arrays in the book's layout in and out.
+"""TensorFlow, PyTorch and OpenCV behind one face: NumPy arrays in the book's layout in and out.
 
 Arrays are channels last, `(N, *P, C)`, kernels `(K, *U, C)`, all in float64. Importing this module
 imports neither framework; `connect` does.
@@ -72,6 +72,17 @@ class Torch:
         transpose = self.torch.nn.functional.conv_transpose2d
         dz, w = self.tensor(dz), self.tensor(w)
         return self.array(transpose(dz, w, None, stride, padding, output_padding))
+
+    def borders(self, x, w, dz, stride, padding, border):
+        """z, and with the deltas `dz(shape)` dx and dw, of a layer whose border is not zeros."""
+        torch = self.torch
+        K, *kernel, C = w.shape
+        layer = torch.nn.Conv2d(C, K, kernel, stride, padding, bias=False, padding_mode=border)
+        x, w = self.tensor(x, grad=True), self.tensor(w)
+        layer.weight = torch.nn.Parameter(w)
+        z = layer(x)
+        z.backward(self.tensor(dz(self.array(z).shape)))
+        return tuple(map(self.array, (z, x.grad, layer.weight.grad)))
 
     def _pool(self, pool, x, da):
         x = self.tensor(x, grad=True)
@@ -200,6 +211,16 @@ class TensorFlow:
         dz, w = self.tensor(dz), self.kernel(w)
         return transpose(dz, w, stride, padding, output_padding=output_padding).numpy()
 
+    def borders(self, x, w, dz, stride, padding, border):
+        """z, and with the deltas `dz(shape)` dx and dw, of an image padded by `tf.pad`."""
+        x, w = self.tensor(x), self.kernel(w)
+        pairs = [(0, 0), *((n, n) for n in padding), (0, 0)]
+        with self.tf.GradientTape() as tape:
+            tape.watch([x, w])
+            z = self.tf.nn.conv2d(self.tf.pad(x, pairs, border), w, list(stride), "VALID")
+        dx, dw = tape.gradient(z, [x, w], output_gradients=self.tensor(dz(z.shape)))
+        return z.numpy(), dx.numpy(), np.moveaxis(dw.numpy(), -1, 0)
+
     def _pool(self, pool, x, da):
         x = self.tensor(x)
         with self.tf.GradientTape() as tape:
@@ -278,6 +299,11 @@ class TensorFlow:
             "conv2d_transpose(dz of 3x3 cells, output of 7x7, stride=2, padding='SAME')": (
                 lambda: self.tf.nn.conv2d_transpose(X[:, :3, :3], W, (1, 7, 7, 1), 2)
             ),
+            "keras.ops.conv_transpose(w of 2x2, 'SAME', output_padding=0)": (
+                lambda: self.keras.ops.conv_transpose(
+                    X, self.tf.ones((2, 2, 1, 1)), 2, "same", output_padding=0
+                )
+            ),
             "max_pool2d(x of 6x6 cells, window of 9)": lambda: self.tf.nn.max_pool2d(
                 X, 9, 1, "VALID"
             ),
@@ -291,7 +317,40 @@ class TensorFlow:
         }
 
 
-FRAMEWORKS = {"tensorflow": TensorFlow, "torch": Torch}
+class OpenCV:
+    """OpenCV's answers: `filter2D` alone, of one image of one channel, `H x W`."""
+
+    def __init__(self):
+        import cv2
+
+        cv2.setNumThreads(1)
+        self.cv2 = cv2
+        self.versions = {"opencv": cv2.__version__}
+
+    def filter2d(self, x, w, dtype, anchor, border):
+        """As OpenCV is asked: `anchor` is a column and a row, or None for its default."""
+        keywords = {} if anchor is None else {"anchor": tuple(anchor)}
+        if border is not None:
+            keywords["borderType"] = getattr(self.cv2, f"BORDER_{border}")
+        return self.cv2.filter2D(np.array(x, dtype), -1, np.array(w, float), **keywords)
+
+    def refused(self):
+        """Calls that OpenCV refuses: the call as text, and as a function of nothing."""
+        x, w = np.ones((1, 6)), np.ones((1, 3))
+        return {
+            "filter2D(borderType=BORDER_WRAP)": lambda: self.cv2.filter2D(
+                x, -1, w, borderType=self.cv2.BORDER_WRAP
+            ),
+            "filter2D(w of 1x3, anchor=(3, 0))": lambda: self.cv2.filter2D(x, -1, w, anchor=(3, 0)),
+            "filter2D(x of int64)": lambda: self.cv2.filter2D(x.astype(np.int64), -1, w),
+        }
+
+    def accepted(self):
+        """Calls that OpenCV answers although they have no output: none."""
+        return {}
+
+
+FRAMEWORKS = {"tensorflow": TensorFlow, "torch": Torch, "opencv": OpenCV}
 
 
 def connect(name):

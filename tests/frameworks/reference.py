@@ -1,10 +1,10 @@
-"""What TensorFlow and PyTorch compute on small integers: `notebooks/results/frameworks.json`.
+"""What other frameworks compute on small integers: `notebooks/results/frameworks.json`.
 
     python tests/frameworks/reference.py
 
-asks both frameworks every question below and writes the file anew; both must be installed. The
-book quotes their numbers from that file, so that a reader needs neither. All numbers are integers
-that float64 represents exactly: `make test-frameworks` recomputes them and compares with equality.
+asks TensorFlow, PyTorch and OpenCV the questions below and writes the file anew; all must be
+installed. The book quotes their numbers from it, so that a reader needs none. All are integers that
+float64 represents exactly: `make test-frameworks` recomputes them and compares with equality.
 (Only the losses and gradients of a training are not; they are compared to 1e-12.)
 
 A record is a question and its answer. Arrays have the book's layout: `x`, `w`, `z` are one image,
@@ -14,7 +14,10 @@ one channel, one filter, `H x W` or `P`; under `gradients` they have all axes, `
     same           z of a 2-D convolution
     same_1d        z of a 1-D convolution, for many sizes of input, kernel and stride
     gradients      dx, dw, db of a 2-D convolution with several images, channels and filters
+    borders        z, dx, dw of a 2-D convolution whose border is not zeros
+    filter2d       z of OpenCV's filter2D; its anchor is a column and a row
     transposed     x of a transposed convolution of dz
+    keras_output_padding  the same in Keras, with a size that is asked for
     max_pool_ties  a and dx of a max-pool over equal numbers; dx_for_ones if all deltas are 1
     avg_pool       a and dx of an average-pool
     training       losses of 20 steps and the first step's gradients, for a convolution w, b without
@@ -123,6 +126,59 @@ def transposed(name):
                 yield {"dz": dz, "w": w} | geometry
 
 
+def keras_output_padding(name):
+    """Keras alone. With 'same' it refuses 0 where the kernel is even: see the errors."""
+    rng = np.random.default_rng(27)
+    dz = integers(rng, (3, 4))
+    for U in (2, 3, 4):
+        w = integers(rng, (U, U))
+        for stride in (1, 2, 3):
+            for padding in ("same", "valid"):
+                first = 1 if padding == "same" and U % 2 == 0 else 0
+                for more in range(first, stride):
+                    geometry = {"stride": stride, "padding": padding, "output_padding": more}
+                    yield {"dz": dz, "w": w} | geometry
+
+
+def borders(name):
+    """Each border that the framework has, unequal paddings, and a stride; deltas of all values."""
+    rng = np.random.default_rng(28)
+    names = {
+        "tensorflow": ["REFLECT", "SYMMETRIC"],
+        "torch": ["zeros", "reflect", "replicate", "circular"],
+    }
+    for border in names[name]:
+        for kernel, stride, padding in (
+            ((1, 3), [1, 1], [0, 1]),
+            ((3, 5), [1, 1], [1, 2]),
+            ((2, 4), [2, 1], [2, 1]),
+        ):
+            x, w = integers(rng, (4, 5)), integers(rng, kernel)
+            yield {"x": x, "w": w, "stride": stride, "padding": padding, "border": border}
+
+
+def filter2d(name):
+    """Every centre of small kernels, every border, and images of bytes."""
+    rng = np.random.default_rng(29)
+    anchors = [None, *([a, b] for a in range(3) for b in range(2))]
+    borders = [None, "CONSTANT", "REPLICATE", "REFLECT", "REFLECT_101"]
+    for kernel in ((1, 2), (1, 3), (1, 4), (1, 5), (2, 3), (4, 4)):
+        yield opencv(integers(rng, (5, 6)), integers(rng, kernel), border="CONSTANT")
+    for anchor in anchors:
+        yield opencv(integers(rng, (4, 5)), integers(rng, (2, 3)), anchor, "CONSTANT")
+    for border in borders:
+        yield opencv(integers(rng, (4, 5)), integers(rng, (3, 4)), border=border)
+    row = [[10, 200, 250, 30]]
+    for w in ([[1, 1, 1]], [[-1, 0, 1]]):
+        yield opencv(row, w, border="CONSTANT")
+        yield opencv(row, w, border="CONSTANT", dtype="uint8")
+
+
+def opencv(x, w, anchor=None, border=None, dtype="float64"):
+    """One question for `filter2D`; None stands for its own default."""
+    return {"x": x, "w": w, "dtype": dtype, "anchor": anchor, "border": border}
+
+
 def max_pool_ties(name):
     """Images of few different numbers, negative ones too: padding must not win with its zero."""
     rng = np.random.default_rng(23)
@@ -196,6 +252,16 @@ def answer_transposed(framework, q):
     return {"x": bare(framework.transposed(image(q["dz"]), kernel(q["w"]), **geometry))}
 
 
+def answer_borders(framework, q):
+    geometry = pick(q, "stride", "padding", "border")
+    z, dx, dw = framework.borders(image(q["x"]), kernel(q["w"]), counted, **geometry)
+    return {"z": bare(z), "dz": bare(counted(z.shape)), "dx": bare(dx), "dw": bare(dw)}
+
+
+def answer_filter2d(framework, q):
+    return {"z": plain(framework.filter2d(**q))}
+
+
 def answer_max_pool_ties(framework, q):
     x, geometry = image(q["x"]), pick(q, "window", "stride", "padding")
     a, dx = framework.max_pool(x, counted, **geometry)
@@ -253,14 +319,18 @@ def counted_36(shape):
 
 # ---- Records: questions with answers.
 
-KINDS = {
-    "same": (same, answer_same),
-    "same_1d": (same_1d, answer_same_1d),
-    "gradients": (gradients, answer_gradients),
-    "transposed": (transposed, answer_transposed),
-    "max_pool_ties": (max_pool_ties, answer_max_pool_ties),
-    "avg_pool": (avg_pool, answer_avg_pool),
-    "training": (training, answer_training),
+BOTH = ("tensorflow", "torch")
+KINDS = {  # who is asked, the questions, the answer to one
+    "same": (BOTH, same, answer_same),
+    "same_1d": (BOTH, same_1d, answer_same_1d),
+    "gradients": (BOTH, gradients, answer_gradients),
+    "borders": (BOTH, borders, answer_borders),
+    "filter2d": (("opencv",), filter2d, answer_filter2d),
+    "transposed": (BOTH, transposed, answer_transposed),
+    "keras_output_padding": (("tensorflow",), keras_output_padding, answer_transposed),
+    "max_pool_ties": (BOTH, max_pool_ties, answer_max_pool_ties),
+    "avg_pool": (BOTH, avg_pool, answer_avg_pool),
+    "training": (BOTH, training, answer_training),
 }
 
 
@@ -270,9 +340,9 @@ def records(name, framework):
         told = {
             kind: [
                 {"framework": name} | question | answer(framework, question)
-                for question in questions(name)
+                for question in (questions(name) if name in asked else ())
             ]
-            for kind, (questions, answer) in KINDS.items()
+            for kind, (asked, questions, answer) in KINDS.items()
         }
         told["errors"] = [
             {"framework": name, "call": call, "error": refusal(call, function)}
@@ -314,7 +384,7 @@ def main():
     try:
         frameworks = {name: connect(name) for name in FRAMEWORKS}
     except ImportError as error:
-        sys.exit(f"{error}: install both frameworks, make test-frameworks does it.")
+        sys.exit(f"{error}: install all frameworks, make test-frameworks does it.")
     told = [records(name, framework) for name, framework in frameworks.items()]
     versions = {"numpy": np.__version__}
     for framework in frameworks.values():
