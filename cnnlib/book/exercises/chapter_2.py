@@ -13,7 +13,7 @@ from cnnlib.geometry import Axis
 
 from . import asking
 from .desk import Exercise, Wrong
-from .judging import choice, function, values
+from .judging import function, values
 from .mending import find
 
 
@@ -62,11 +62,6 @@ def _padding_of(P: int, U: int, s: int, d: int, u0: int, flip: bool) -> tuple[in
     return axis.before, axis.after
 
 
-def _same_before(P: int, U: int, s: int) -> int:
-    """The zeros that TensorFlow's SAME puts before an axis."""
-    return _axis(P, U, stride=s, padding="same").before
-
-
 _SIGNALS = [
     (np.array(x), np.array(w), u0)
     for x, w, u0 in (
@@ -86,21 +81,19 @@ _CENTERS = [
 ]
 
 
-def _same_layer(x: NDArray, w: NDArray, s: int) -> asking.Pose:
-    return {"P": x.shape, "U": w.shape, "x": x, "w": w, "stride": s, "padding": "same"}
+def _centred(x: NDArray, w: NDArray, u0: int, s: int) -> asking.Pose:
+    return {"P": x.shape, "U": w.shape, "x": x, "w": w, "center": u0, "stride": s}
 
 
-def _same(x: NDArray, w: NDArray, s: int) -> NDArray:
-    """TensorFlow's SAME on one axis."""
-    return cnnlib.conv(x[None, :, None], w[None, :, None], stride=s, padding="same")[0, :, 0]
+def _layer(x: NDArray, w: NDArray, u0: int, s: int) -> NDArray:
+    """A cross-correlation of an axis, with zeros outside."""
+    return cnnlib.conv(x[None, :, None], w[None, :, None], center=u0, stride=s)[0, :, 0]
 
 
-def _same_case(P: int, U: int, s: int) -> tuple:
+def _layer_case(P: int, U: int, s: int) -> tuple:
     r = np.random.default_rng(P)
-    return r.integers(1, 9, P), r.integers(1, 9, U), s
+    return r.integers(1, 9, P), r.integers(1, 9, U), U - 1, s
 
-
-_SAME = [(P, U, s) for P, U, s in product((5, 6, 7, 8), (1, 2, 3, 4, 5), (1, 2, 3))]
 
 EXERCISES = (
     Exercise(
@@ -204,72 +197,36 @@ EXERCISES = (
     ),
     Exercise(
         "2.7",
-        "same_before",
-        level=2,
-        judge=function(_same_before, _SAME),
-        hints=(
-            "TensorFlow wants I = ceil(P/s) outputs. How long is the axis that their windows need?",
-            "They need s*(I-1) + U cells. What is missing to P is the padding, never less than 0.",
-            "Half of it goes before, and an odd cell goes after.",
-        ),
-        wrong=(
-            lambda P, U, s: (U - 1) // 2,
-            lambda P, U, s: U // 2,
-            lambda P, U, s: -(-max(0, (-(-P // s) - 1) * s + U - P) // 2),
-            lambda P, U, s: ((-(-P // s) - 1) * s + U - P) // 2,
-        ),
-    ),
-    Exercise(
-        "2.8",
-        "letter",
-        level=2,
-        judge=choice(
-            "b",
-            {"a": "centre 1", "b": "centre 2", "c": "there is none"},
-            because={
-                "a": "that is the centre of the convolution, before the kernel is turned back",
-                "c": "the cut of the full list decides it",
-            },
-        ),
-        hints=(
-            "fftconvolve cuts with the centre (U-1)//2 of a convolution. What is that for U = 4?",
-            "Reversing the kernel carries the weight u to the place U-1-u, the centre too.",
-        ),
-        wrong=("a", "c"),
-    ),
-    Exercise(
-        "2.9",
-        "same_found",
+        "layer_found",
         level=3,
-        faulty="same",
+        faulty="layer",
         judge=find(
             "b",
             {
-                "a": "The number of outputs is rounded up, where it must be rounded down.",
-                "b": "The padding is that of stride 1.",
-                "c": "The odd cell of padding goes after, and must go before.",
-                "d": "The kernel is not turned round.",
+                "a": "There are as many outputs as at stride 1.",
+                "b": "The centre is multiplied by the stride.",
+                "c": "The kernel is turned round.",
+                "d": "Cells outside the signal are read.",
             },
             function(
-                _same,
-                [_same_case(*sizes) for sizes in product((5, 8), (2, 3), (1, 2, 3))],
-                explain=asking.layer("z", _same_layer),
+                _layer,
+                [_layer_case(*sizes) for sizes in product((5, 8), (2, 3), (1, 2, 3))],
+                explain=asking.layer("z", _centred),
             ),
             because={
-                "a": "TensorFlow rounds up.",
-                "c": "In TensorFlow it goes after; before is the smaller half.",
-                "d": "TensorFlow does not turn it.",
+                "a": "Their number is that of (2.13).",
+                "c": "Weight 0 meets the cell that lies farthest left.",
+                "d": "The condition leaves them out.",
             },
         ),
         hints=(
-            "Compare with `cnnlib.conv` at stride 1, then at stride 2, for 8 cells and 3 weights.",
-            "How many cells do I windows at distance s need? Exercise 2.7 asked for that.",
-            "s*(I-1) + U - P cells are missing, and never less than none.",
+            "Let u0 = 1 and s = 2. Which cell does weight 0 of output 0 meet, and which should it?",
+            "The own cell of output i is s*i. How far from it does weight u lie?",
         ),
         wrong=(
-            {"mistake": "a", "mended": _same},
-            Wrong({"mistake": "b", "mended": lambda x, w, s: _same(x, w[::-1], s)}, "F1"),
-            {"mistake": "b", "mended": lambda x, w, s: _same(x, w, 1)[::s]},
+            {"mistake": "a", "mended": _layer},
+            Wrong({"mistake": "b", "mended": lambda x, w, u0, s: _layer(x, w[::-1], u0, s)}, "F1"),
+            Wrong({"mistake": "b", "mended": lambda x, w, u0, s: _layer(x, w, 0, s)}, "F5"),
         ),
     ),
 )

@@ -36,25 +36,17 @@ def padding_of(P, U, s, d, u0, flip):
     return -lo, max(0, end - (P - 1))
 
 
-# What ceil(P/s) windows need, less P, is the padding; the smaller half goes before.
-def same_before(P, U, s):
-    I = (P + s - 1) // s
-    return max(0, s * (I - 1) + U - P) // 2
-
-
-# The centre of the convolution is (4 - 1)//2 = 1; reversing carries it to 4 - 1 - 1 = 2.
-letter = "b"
-
-
-# The windows at distance s need s*(I-1) + U cells. What the axis lacks is the padding: at stride 2
-# it is U - 1 for an odd number of cells, and one less for an even one.
-def same(x, w, s):
+# The stride moves the window, not the centre inside it.
+def layer(x, w, u0, s):
     P, U = len(x), len(w)
-    I = -(-P // s)
-    total = max(0, s * (I - 1) + U - P)
-    before = total // 2
-    padded = np.pad(x, (before, total - before))
-    return np.array([padded[s * i : s * i + U] @ w for i in range(I)])
+    I = min(P, (P - 1 + u0) // s + 1)
+    z = np.zeros(I)
+    for i in range(I):
+        for u in range(U):
+            p = s * i + (u - u0)
+            if 0 <= p < P:
+                z[i] += w[u] * x[p]
+    return z
 
 
-same_found = {"mistake": "b", "mended": same}
+layer_found = {"mistake": "b", "mended": layer}
