@@ -178,6 +178,27 @@ def test_every_link_inside_the_book_leads_to_a_heading(name):
             assert place in map(anchor, headings(other)), target
 
 
+MOVED = {  # sections that stood in another chapter: by their ids, its name and their headings there
+    "same-in-two-frameworks": ("02_kernel_centre", "2.9 SAME in two frameworks"),
+    "same-mode-of-scipy": ("02_kernel_centre", "2.10 The same mode of SciPy"),
+    "origin-of-ndimage": ("02_kernel_centre", "2.11 The origin of ndimage"),
+    "everyone-s-centres": ("02_kernel_centre", "2.12 Everyone's centres"),
+}
+
+
+@pytest.mark.parametrize("id", MOVED)
+def test_the_old_addresses_of_what_moved_lead_to_a_link(id):
+    """Where the section stood a line has its old addresses, and names its new place."""
+    old, title = MOVED[id]
+    (line,) = [line for line in prose(old).splitlines() if f'<span id="{id}"></span>' in line]
+    assert f'<span id="{anchor(title)}"></span>' in line
+    for name, book in BOOKS.items():
+        for cell in book.cells:
+            number = cell.metadata.get("book", {}).get("sections", {}).get(id)
+            if number:
+                assert f"]({name}.ipynb#{number}-{anchor(title.split(' ', 1)[1])})" in line
+
+
 @each_book
 def test_every_picture_has_alternative_text(name):
     for cell in BOOKS[name].cells:

@@ -86,13 +86,13 @@ EXERCISES = (
         "11.4",
         "z_mirrored",
         level=1,
-        judge=values([212, 421, 242], reveal=False),
+        judge=values([211, 421, 442], reveal=False),
         hints=(
-            "Which cell lies before cell 0 if the image is mirrored at the middle of cell 0?",
-            "The padded signal is 2 1 2 4 2.",
+            "Does this mirror show the edge cells once or twice?",
+            "The padded signal is 1 1 2 4 4.",
         ),
-        # the edge cell twice, zeros, the edge repeated backwards, a ring
-        wrong=([211, 421, 442], [210, 421, 42], [412, 421, 242], [214, 421, 142]),
+        # the other mirror, zeros, halves of both, a ring
+        wrong=([212, 421, 242], [210, 421, 42], [211, 421, 242], [214, 421, 142]),
     ),
     Exercise(
         "11.5",

@@ -15,8 +15,8 @@ letter = "b"
 # OpenCV names the column first.
 anchor = [3, 0]
 
-# Mirrored at the middle of the edge cells, the signal is 2 1 2 4 2.
-z_mirrored = [1 * 2 + 10 * 1 + 100 * 2, 1 * 1 + 10 * 2 + 100 * 4, 1 * 2 + 10 * 4 + 100 * 2]
+# The mirror that shows the edge cells twice makes 1 1 2 4 4 of the signal.
+z_mirrored = [1 * 1 + 10 * 1 + 100 * 2, 1 * 1 + 10 * 2 + 100 * 4, 1 * 2 + 10 * 4 + 100 * 4]
 
 # 2*4 + 4 - 2*1 + 1; 2*5; 2*4 + 4 + 1.
 sizes = [11, 10, 13]
