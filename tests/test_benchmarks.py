@@ -14,6 +14,7 @@ sys.path.append(str(ROOT / "benchmarks"))  # they are programs, no package
 import compare  # noqa: E402
 import measure  # noqa: E402
 import report  # noqa: E402
+import steps  # noqa: E402
 import summary  # noqa: E402
 
 MACHINE = {"processor": "made up"}
@@ -38,6 +39,17 @@ def record(slower=1.0, noise=0.0, seed=0, torch=True):
         "load": {"convolutions": 1.0},
         "works": {"W1": {"text": "one"}},
         "times": {"convolutions": times, "training": {"W9": group(9.0)}},
+    }
+
+
+def test_a_rival_is_measured_in_the_time_of_cnnlib_process_by_process():
+    slow_minute = {"cnnlib": [2.0, 4.0, 8.0], "rival": [1.0, 2.0, 4.0]}
+    other = {"cnnlib": [2.0, 2.0, 2.0], "rival": [3.0, 3.0, 3.0]}
+    processes = [{"times": other, "load": 2.04}, {"times": slow_minute, "load": 1.0}]
+    assert steps.summary(processes) == {
+        "milliseconds": {"cnnlib": 2.0, "rival": 3.0},
+        "times cnnlib's": [0.5, 1.5],
+        "load": 2.0,
     }
 
 
