@@ -1,7 +1,7 @@
 """Make the numbers and the trained networks that the book shows: `make results`, half an hour.
 
-On one thread, with fixed seeds. All but the clinic's trainings and the comparisons want the real
-files of MNIST (the environment variable CNNLIB_DATA names their folder):
+On one thread, with fixed seeds. All but the clinic's, the comparisons' and chapter 7's
+trainings want the real files of MNIST (the environment variable CNNLIB_DATA names their folder):
 
 - `notebooks/results/training.json`: accuracy of chapter 5's modern model on the 10000 test images
   after 5 and after 10 epochs, from five seeds. No setting was chosen on these images: the one that
@@ -12,6 +12,10 @@ files of MNIST (the environment variable CNNLIB_DATA names their folder):
   minutes of one core, a training 0.4 s;
 - `notebooks/results/generalising.json`: chapter 5's comparisons from five seeds, which are in
   `generalising.py`. A quarter of an hour of one core;
+- `notebooks/results/axes.json`: chapter 7's networks for signals, images and volumes, with
+  convolutions and without, from five seeds: accuracy on what they had not seen. One minute;
+- `notebooks/results/exploding.json`: trainings of chapter 7's question, with wrong and with right
+  gradients, from five seeds and two sizes of first weights. Five minutes;
 - `cnnlib/book/widgets/data/network.json`: the classical model, trained, for the NetworkExplorer;
 - `cnnlib/book/widgets/data/*.recording.json`: the runs that the TrainingExplorer shows.
 """
@@ -37,6 +41,7 @@ import cnnlib
 from cnnlib.book.earlier.chapter_5 import classical, modern
 from cnnlib.data import _FILES, digits, files, mnist
 from cnnlib.diagnosis.mistakes import trainings
+from cnnlib.learning.layers import AvgPool, Flatten
 from cnnlib.learning.network import Network
 from cnnlib.learning.optimizers import Adam
 from cnnlib.learning.training import evaluate, fit
@@ -190,6 +195,86 @@ def generalising_results() -> dict[str, object]:
     return made_on(data) | generalising.results(SEEDS)
 
 
+def axes_results() -> dict[str, object]:
+    """The contents of axes.json."""
+    from cnnlib.book.earlier.chapter_7 import bodies, train
+    from cnnlib.data import brain_patches, mnist_5k, watch
+
+    runs = {
+        "watch": (watch(), 9, 8),
+        "digits": (mnist_5k(), 5, 3),
+        "brain": (brain_patches(), 3, 5),
+    }
+    accuracy: dict[str, dict[str, list[float]]] = {}
+    for data, (split, size, epochs) in runs.items():
+        for seed in SEEDS:
+            networks = bodies(size)
+            if data == "watch":
+                networks["pooled"] = [*bodies(size)["convolutions"][:-1], AvgPool(44), Flatten()]
+            for name, history in train(split, networks, epochs, seed).items():
+                found = accuracy.setdefault(data, {}).setdefault(name, [])
+                found.append(round(history.validation[-1][1], 4))
+            print(
+                data, seed, {name: found[-1] for name, found in accuracy[data].items()}, flush=True
+            )
+    return {
+        **made_on({name: "cnnlib.data" for name in runs}),
+        "settings": {
+            "epochs": {data: epochs for data, (_, _, epochs) in runs.items()},
+            "seeds": [*SEEDS],
+        },
+        "accuracy": accuracy,
+    }
+
+
+def exploding_results() -> dict[str, object]:
+    """The contents of exploding.json."""
+    from cnnlib.book.earlier.chapter_7 import WAYS, Asked, Right, frozen_head, trained
+
+    layers, scales = (
+        {"wrong": Asked, "right": Right},
+        {"0.3 * randn": 0.3, "randn / k**dim": 1 / 25},
+    )
+
+    def run(way: str, layer: type, seed: int, scale: float) -> dict[str, object]:
+        losses, accuracy = trained(layer, way, seed, scale)
+        steps = len(losses) // 5
+        return {
+            "accuracy": round(accuracy, 4),
+            "first loss": round(losses[0], 2),
+            "largest loss": round(losses.max(), 2),
+            "mean loss of the last fifth of the steps": round(losses[-steps:].mean(), 3),
+            "largest loss of the last fifth": round(losses[-steps:].max(), 2),
+        }
+
+    trainings: dict[str, dict[str, dict[str, object]]] = {}
+    for words, scale in scales.items():
+        ways = trainings.setdefault(words, {})
+        for way in WAYS:
+            for name, layer in layers.items():
+                runs = [run(way, layer, seed, scale) for seed in SEEDS]
+                ways.setdefault(way, {})[name] = {
+                    key: [one[key] for one in runs] for key in runs[0]
+                }
+                print(words, way, name, ways[way][name], flush=True)
+        ways["frozen head"] = {
+            name: [round(frozen_head(layer, seed, scale), 4) for seed in SEEDS]
+            for name, layer in layers.items()
+        }
+        print(words, "frozen head", ways["frozen head"], flush=True)
+    return {
+        **made_on({"digits of scikit-learn": version("scikit-learn")}),
+        "settings": {
+            "ways": {
+                way: f"{o.__name__}({rate}), {N} at a time" for way, (o, rate, N) in WAYS.items()
+            },
+            "epochs": {"all ways": 1, "frozen head": 4},
+            "seeds": [*SEEDS],
+        },
+        "trainings": trainings,
+    }
+
+
 def write(name: str, contents: dict[str, object]) -> None:
     text = json.dumps(contents, indent=1, ensure_ascii=False)
     # The innermost lists, such as the numbers of five seeds, on a line each.
@@ -201,6 +286,8 @@ PARTS = {
     "training": lambda: write("training.json", training_results()),
     "clinic": lambda: write("clinic.json", clinic_results()),
     "generalising": lambda: write("generalising.json", generalising_results()),
+    "axes": lambda: write("axes.json", axes_results()),
+    "exploding": lambda: write("exploding.json", exploding_results()),
     "network": explorer_network,
     "recordings": recordings,
 }
