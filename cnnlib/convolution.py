@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike
 from .arrays import check_deltas, check_images, check_shape, float_arrays, read_array, spatial
 from .errors import InputError
 from .geometry import Padding, PerAxis, Shape, Window, per_axis
-from .sums.choice import Engine, choose, keeping
+from .sums.choice import ENGINES, Engine, choose, keeping
 
 
 def conv(
@@ -60,9 +60,9 @@ def conv(
         transforms, up to rounding (see `cnnlib.sums.fourier`): what is not finite spreads over all
         outputs of its image, and so does the rounding of a very large number. 'auto' is 'gemm' or
         'fft', whichever should be faster: 'fft' for large kernels. But it takes 'gemm' where a
-        number is not finite, and where 'fft' might lose more than 1e-5 (in float64 2e-14) of an
-        output's own sum of |w||x|; a window that lies partly beside the image is judged as if the
-        image went on (see `cnnlib.sums.guarded`).
+        number is not finite, where many are zeros or they are very unequal, and where 'fft' might
+        lose more than 1e-5 (in float64 2e-14) of an output's own sum of |w||x|; a window that lies
+        partly beside the image is judged as if the image went on (see `cnnlib.sums.guarded`).
 
     Returns
     -------
@@ -261,7 +261,12 @@ class Laid:
     window: Window
     input_shape: Shape  # (N, *P, C)
     kernel_shape: Shape  # (K, *U, C)
-    engine: Engine
+    chosen: str | Engine  # by name, if it is a module: that can be copied and pickled
+
+    @property
+    def engine(self) -> Engine:
+        """What computes the three sums."""
+        return ENGINES[self.chosen] if isinstance(self.chosen, str) else self.chosen
 
     @property
     def output_shape(self) -> Shape:
@@ -296,7 +301,7 @@ class Laid:
 
     def sharing(self) -> "Laid":
         """For one way forwards and back: what several sums transform is transformed once."""
-        return replace(self, engine=keeping(self.engine))
+        return replace(self, chosen=keeping(self.chosen))
 
 
 def lay(window: Window, x_shape: Shape, w_shape: Shape, method: str, name: str = "x") -> Laid:

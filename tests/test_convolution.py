@@ -1,5 +1,7 @@
 """The public functions on the awkward grid, against brute force, differences, PyTorch, SciPy."""
 
+import copy
+import pickle
 import subprocess
 import sys
 from itertools import repeat
@@ -494,6 +496,17 @@ def test_a_window_laid_on_images_is_a_value_with_three_sums():
     expected = results(x, w, b, dz, case, "gemm")
     for name, array in found.items():
         np.testing.assert_array_equal(array, expected[name])
+
+
+@EVERY_METHOD
+def test_a_laid_window_can_be_copied_and_pickled(method):
+    """So can a network that has gone forwards: its layers keep such a window."""
+    laid = lay(Window(2), (1, 9, 1), (1, 2, 1), method)
+    for one in (laid, laid.sharing()):
+        for again in (copy.deepcopy(one), pickle.loads(pickle.dumps(one))):
+            assert again.window == laid.window
+            assert again.conv(np.ones((1, 9, 1)), np.ones((1, 2, 1))).shape == (1, 8, 1)
+    assert pickle.loads(pickle.dumps(laid)) == laid
 
 
 def test_public_names_are_these_functions():

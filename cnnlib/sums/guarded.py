@@ -4,27 +4,37 @@ A transform rounds all its numbers together (see `fourier`): one input of a mill
 0.1 in outputs that never met it, one NaN leaves NaN. So `method='auto'` looks at the numbers first,
 and takes transforms only if what they round stays below LOST of an output's own sum of |w||x|.
 
-What they round. Let W = sum_u sum_c |w[k,u,c]|, and rms(x) be the root of the mean square of x over
-the L cells of the circles. A transform has log2(L) stages; each rounds numbers of that mean square
-by `eps`, half the spacing of the type. At no frequency the kernel's transform is above W. Roundings
-know nothing of each other and add up like their squares; four standard deviations are
+What they round is estimated. Let W = sum_u sum_c |w[k,u,c]|, and rms(x) be the root of the mean
+square of x over the L cells of the circles. A transform has log2(L) stages; each rounds numbers of
+that mean square by `eps`, half the spacing of the type. At no frequency the kernel's transform is
+above W. Say that roundings know nothing of each other: then they add up like their squares, and
+four standard deviations are
 
     error of z[n,i,k] <= eps * (4 * sqrt(log2 L) * W * rms(x) + 2 * Z)
 
 where the last term is for the largest output Z, which the last stages of the way back round, and
 spread over its neighbours. Z <= sqrt(sum w**2 * sum x**2), and Z <= W * max|x|.
 
-An output's own sum. Say that weights and inputs meet as if mixed. Then T terms sum up to W * m,
-with m the mean of |x|, and by chance to three standard deviations less, each of which is
-rms(w) * rms(x) * sqrt(T). A window, wherever it lies, holds a whole block of half its sides; so m
-is that of the quietest block. A window that lies partly beside the image is taken as if the image
-went on there: else no `dx` could be a product of transforms, for its corner is one product of two
-numbers.
+An output's own sum is bounded, however weights and inputs meet. Cut |x| off at some height, |w| at
+another, and measure both in these heights: numbers a and b of at most 1. As (1 - a) * (1 - b) >= 0,
 
-For the deltas read `dz` for x; for the weight gradient, whose window is all outputs, `dz` for w.
+    sum |w||x| >= heights * sum a*b >= heights * (sum a + sum b - T)      over the T terms
+
+So it is enough to know the least sum of `a` over the cells that a window meets. With a dilation
+these are the cells of one remainder; so they are of dz at a stride, where each remainder of the
+inputs meets weights of its own. Numbers that are mostly zeros or very unequal leave no bound, and
+go to the matrix products.
+
+A window that lies partly beside the image is judged as if the image went on there: else no `dx`
+could be a product of transforms, for its corner is one product of two numbers. That is an estimate,
+too: half of the sides of a window, wherever they lie, shall have W times the mean of |x| in there.
+
+For the deltas read `dz` for x. For the weight gradient read `dz` for w: its window is all outputs,
+its sums run over the images, and it has results for each channel of both.
 """
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
@@ -35,9 +45,12 @@ from cnnlib.arrays import spatial
 from cnnlib.geometry import Axis, Shape, Window
 
 from . import careful, fourier
+from .gemm import SLAB
+from .workers import scratch
 
 LOST = 168  # roundings of the size `eps`: 1e-5 in float32, 2e-14 in float64
-ENOUGH = 64  # numbers of a block that are looked at, for the mean of their sizes
+HEIGHT = 0.75  # where numbers are cut off: in rms of x, in means of |w|; best for normal numbers
+WHOLE = 0.75  # of the cells that a result meets are in whole blocks, or more
 
 
 @dataclass(frozen=True)
@@ -65,16 +78,27 @@ class Guarded:
 
     def conv_weight_gradient(self, x: np.ndarray, dz: np.ndarray, window: Window) -> np.ndarray:
         """The weight gradient; the definition is `loops.conv_weight_gradient`."""
-        if harmless(x, dz, weights(window.axes(spatial(x.shape))), batch=True):
+        if harmless(x, dz, weights(window.axes(spatial(x.shape))), kept=-1):
             return fourier.conv_weight_gradient(x, dz, window, self.kept)
         return careful.conv_weight_gradient(x, dz, window)
+
+
+class Row(NamedTuple):
+    """Cells that a result meets along an axis: they hold whole blocks, wherever they lie."""
+
+    step: int  # from a cell to the next
+    taps: int  # cells
+    met: int  # of them, that an image can hold
+    block: int  # cells of a block
+    blocks: int
 
 
 class Plan(NamedTuple):
     """What the geometry says of one of the sums."""
 
-    sides: Shape  # of a window, in cells of the array that it lies on
-    share: float  # of the weights, that one result has terms with
+    rows: tuple[Row, ...]  # what a result meets of `x`, at least
+    every: Shape  # and of the weights along each axis: every so many
+    beside: bool  # whether a window lies partly beside the image
     circle: int  # L
 
 
@@ -83,83 +107,165 @@ Axes = tuple[Axis, ...]
 
 @lru_cache(1024)
 def forwards(axes: Axes) -> Plan:
-    """A window lies on inputs."""
-    sides = tuple(axis.dilation * (axis.kernel - 1) + 1 for axis in axes)
-    return Plan(sides, 1, math.prod(fourier.least(axes)))
+    """An output meets inputs a dilation apart."""
+    return _plan(axes, [(a.inputs, a.dilation, a.kernel, 1, _beside(a)) for a in axes])
 
 
 @lru_cache(1024)
 def backwards(axes: Axes) -> Plan:
-    """An input went into these outputs; with a stride through every second weight, or third."""
-    every = [axis.stride // math.gcd(axis.stride, axis.dilation) for axis in axes]
-    share = math.prod(a.kernel // n / a.kernel for a, n in zip(axes, every, strict=True))
-    sides = tuple(axis.dilation * (axis.kernel - 1) // axis.stride + 1 for axis in axes)
-    return Plan(sides, share, math.prod(fourier.least(axes)))
+    """An input went into outputs; with a stride through every second weight, or third."""
+    each = [(a, a.stride // math.gcd(a.stride, a.dilation)) for a in axes]
+    rows = [(a.outputs, a.dilation * n // a.stride, a.kernel // n, n, True) for a, n in each]
+    return _plan(axes, rows)
 
 
 @lru_cache(1024)
 def weights(axes: Axes) -> Plan:
-    """A weight joined these inputs to all outputs."""
-    sides = tuple(axis.stride * (axis.outputs - 1) + 1 for axis in axes)
-    return Plan(sides, 1, math.prod(fourier.least(axes)))
+    """A weight joined inputs a stride apart to all outputs."""
+    return _plan(axes, [(a.inputs, a.stride, a.outputs, 1, _beside(a)) for a in axes])
 
 
-def harmless(x: np.ndarray, w: np.ndarray, plan: Plan, *, batch: bool = False) -> bool:
+def _beside(axis: Axis) -> bool:
+    return axis.before > 0 or axis.after > 0
+
+
+def _plan(axes: Axes, each: list[tuple[int, int, int, int, bool]]) -> Plan:
+    """Of each axis its cells, their step, those that a result meets, `every`, and `_beside`."""
+    rows = []
+    for cells, step, taps, *_ in each:
+        met = max(1, min(taps, cells // step))
+        most = WHOLE ** (1 / len(axes)) * met  # as few blocks as will do
+        block = max(g for g in range(1, met // 3 + 2) if (met + 1 - g) // g * g >= most)
+        rows.append(Row(step, taps, met, block, (met + 1 - block) // block))
+    *_, every, beside = zip(*each, strict=True)
+    return Plan(tuple(rows), every, any(beside), math.prod(fourier.least(axes)))
+
+
+def harmless(x: np.ndarray, w: np.ndarray, plan: Plan, kept: int = 0) -> bool:
     """Whether the bound is below LOST of the least sum of |w||x|, in the letters of `conv`.
 
-    `batch` says that a result is a sum over all images, which `w` has as well.
+    There are results for each entry of `x` and of `w` along the axis `kept`, the first or the last.
     """
+    if kept == 0 and len(x) > (group := max(1, SLAB // x[0].nbytes)):  # that a cache holds
+        groups = (x[n : n + group] for n in range(0, len(x), group))
+        return all(harmless(images, w, plan) for images in groups)
     with np.errstate(all="ignore"):
-        squares, means = sizes(x, plan.sides)
-        if batch:
-            quarters = tuple(max(1, side // 4) for side in spatial(w.shape))
-            w_squares, w_means = sizes(w, quarters)
-            w_squares, w_means = w_squares.mean(), np.median(w_means)  # one may have a loud line
-            squares, least = squares.mean(), means.mean(axis=0).min()
-            T, cells = w.size // w.shape[-1], x.size * w.size
-        else:
-            axes = tuple(range(1, w.ndim))
-            w_squares, w_means = np.square(w).mean(axis=axes), np.abs(w).mean(axis=axes)
-            least = means.min(axis=1)
-            T, cells = w[0].size, x[0].size * w[0].size
-        q, r = ratio(np.sqrt(w_squares), w_means), ratio(np.sqrt(squares), least)
-        if not q * r < math.inf or plan.share == 0:
-            return False
-        # All in units of `eps * W * m`.
-        own = LOST * plan.share * (1 - 3 * q * r / math.sqrt(T * plan.share))
+        (x, loud), (w, strong) = heard(x, kept), heard(w, kept)
+        if not x.size or not w.size:
+            return True  # of zeros alone all is 0
+        T, cells, limits = w.size // len(strong), x.size // len(loud), np.finfo(x.dtype)
+        products = float(T * cells) * loud.max() * strong.max()  # of the transforms, at most
+        if not (products < limits.max and min(loud.min(), strong.min()) ** 2 > limits.tiny):
+            return False  # nor with a NaN
+        mean, missing = cut_weights(w, plan, kept)
+        a, mean_of_half = cut_images(x, HEIGHT * loud, plan, kept)
+        # All in units of `eps * W * rms(x)`.
+        own = min(HEIGHT**2 * (a - missing) / T, HEIGHT * mean_of_half / math.prod(plan.every))
+        left = LOST * own
         on_circle = math.prod(spatial(x.shape)) / plan.circle  # the other cells are 0
-        own -= 4 * math.sqrt(math.log2(plan.circle + 1) * on_circle) * r
-        if 2 * q * r * math.sqrt(cells) / T <= own:  # by Cauchy and Schwarz
+        left -= 4 * math.sqrt(math.log2(plan.circle + 1) * on_circle)
+        if 2 * (strong / mean).max() * math.sqrt(cells / T) <= left:  # by Cauchy and Schwarz
             return True
-        axes = tuple(range(0 if batch else 1, x.ndim))
-        peak = np.maximum(x.max(axis=axes), -x.min(axis=axes))
-        return own > 0 and 2 * ratio(peak, least) <= own
+        peaks = np.maximum(over(np.max, x, kept), -over(np.min, x, kept)) if left > 0 else math.inf
+        return bool(2 * (peaks / loud).max() <= left)
 
 
-def sizes(a: np.ndarray, sides: Shape) -> tuple[np.ndarray, np.ndarray]:
-    """Mean squares, one for each image; and means of |a|, for each image and block.
-
-    Wherever a window of these sides lies, a block is in it. All numbers are squared: so no loud
-    one escapes. The means are of a part of the lines.
-    """
+def heard(a: np.ndarray, kept: int) -> tuple[np.ndarray, np.ndarray]:
+    """Its entries that are not 0 as a whole, and the root of the mean square of each."""
     a = np.ascontiguousarray(a, np.float32 if a.dtype == np.float16 else None)
-    N, *P, C = a.shape
-    rows = a.reshape(N, 1, -1)
-    squares = (rows @ rows.swapaxes(1, 2)).ravel() / rows.shape[-1]
-    block = [max(1, min((side + 1) // 2, p)) for side, p in zip(sides, P, strict=True)]
-    step = max(1, min(block[0], math.prod(block) * C // ENOUGH))
-    rows, P[0], block[0] = np.abs(a[:, ::step]), -(-P[0] // step), block[0] // step
-    for p, side in zip(P[:-1], block[:-1], strict=True):
-        rows = rows.reshape(len(rows), p, -1)[:, : p // side * side]
-        rows = rows.reshape(-1, side, rows.shape[-1])
-        rows = np.ones(side, a.dtype) @ rows if side > 1 else rows[:, 0]
-    p, side = P[-1] * C, block[-1] * C
-    rows = rows.reshape(-1, p)[:, : p // side * side].reshape(-1, side)
-    means = rows @ np.full(side, 1 / (math.prod(block) * C), a.dtype)
-    return squares, means.reshape(N, -1)
+    squares = over(add_squares, a, kept) / (a.size // a.shape[kept])
+    if (squares == 0).any():  # or of numbers too small to be squared
+        some = over(np.any, a, kept)
+        a, squares = a.compress(some, kept), squares[some]
+    return a, np.sqrt(squares)
 
 
-def ratio(size: np.ndarray, mean: np.ndarray) -> float:
-    """How many times as large as the mean, at most. Of zeros alone: 0."""
-    zero = np.where(mean == 0, 0.0, np.inf)  # squares of tiny numbers are 0
-    return float(np.where(size == 0, zero, size / mean).max())
+def cut_weights(w: np.ndarray, plan: Plan, kept: int) -> tuple[np.ndarray, float]:
+    """Means of |w|; and T less the sum of `b`, at most, where a result meets T of the weights."""
+    b = np.abs(w)
+    mean = over(np.mean, b, kept)
+    np.minimum(b, along(HEIGHT * mean, b, kept), out=b)
+    missing = 0.0
+    for first in np.ndindex(*plan.every):
+        some = b[:, *map(slice, first, spatial(b.shape), plan.every)]
+        sums = over(np.sum, some, kept) / (HEIGHT * mean)
+        missing = max(missing, some.size // len(mean) - float(sums.min()))
+    return mean, missing
+
+
+def cut_images(x: np.ndarray, heights: np.ndarray, plan: Plan, kept: int) -> tuple[float, float]:
+    """The least sum of `a` over the whole blocks that a result meets; the least mean of a half."""
+    N, *P, C = x.shape
+    padded = [p + -p % (row.step * row.block) for p, row in zip(P, plan.rows, strict=True)]
+    a = scratch("sizes", (N, *padded, C), x.dtype)
+    if padded != P:
+        a.fill(math.inf)  # no window that lies there is the quietest one
+    np.abs(x, out=a[:, *map(slice, P)])
+    np.minimum(a, along(heights, a, kept), out=a)
+    behind, shape, channels, went_on = a[0].size, [N], C, 1.0
+    if kept == -1:
+        a, shape, channels = add_up(a, N, behind), [1], 1
+    for n, (row, p) in enumerate(zip(plan.rows, padded, strict=True), 1):
+        behind //= p  # cells behind this axis
+        at_once = channels if n == len(P) and row.step == 1 else 1
+        a = add_up(a, row.block * at_once, row.step * behind // at_once)
+        shape += p // (row.step * row.block), row.step
+        went_on *= row.taps / row.met
+    a = add_up(a, channels // at_once, 1).reshape(*shape, C // channels)
+    least, mean_of_half = quietest(a, heights, [row.blocks for row in plan.rows], kept), 1.0
+    if plan.beside:
+        halves = [max(1, row.blocks // 2) for row in plan.rows]
+        cells = math.prod(n * row.block for n, row in zip(halves, plan.rows, strict=True))
+        mean_of_half = quietest(a, heights, halves, kept) / (cells * (C if kept == 0 else N))
+    return least * went_on, mean_of_half
+
+
+def quietest(a: np.ndarray, heights: np.ndarray, blocks: list[int], kept: int) -> float:
+    """The least sum of so many neighbouring blocks along each axis."""
+    for n, count in enumerate(blocks):
+        a = neighbours(a, count, 2 * n + 1)
+    return float((over(np.min, a, kept) / heights).min())
+
+
+def over(how: Callable, a: np.ndarray, kept: int) -> np.ndarray:
+    """One number for each entry along the axis `kept`; of long rows, which takes less time."""
+    if kept == 0:
+        return how(a.reshape(len(a), -1), axis=1)
+    C = a.shape[-1]
+    by_line = how(a.reshape(-1, a.shape[-2] * C), axis=0)
+    return (np.sum if how is add_squares else how)(by_line.reshape(-1, C), axis=0)
+
+
+def add_squares(rows: np.ndarray, axis: int) -> np.ndarray:
+    """Along an axis of a matrix."""
+    if axis == 1:
+        return (rows[:, None] @ rows[..., None]).ravel()
+    return np.einsum("ij,ij->j", rows, rows)
+
+
+def along(values: np.ndarray, a: np.ndarray, kept: int) -> np.ndarray:
+    """Values for each entry along the axis `kept`, as they are taken with `a`: in long rows."""
+    if kept == 0:
+        return values.astype(a.dtype).reshape(-1, *(1,) * (a.ndim - 1))
+    return np.tile(values.astype(a.dtype), (a.shape[-2], 1))
+
+
+def add_up(a: np.ndarray, count: int, behind: int) -> np.ndarray:
+    """Sums over the middle axis of an array (.., count, behind); by BLAS, as it is short."""
+    if count == 1:
+        return a
+    ones, a = np.ones(count, a.dtype), a.reshape(-1, count, behind)
+    return a[..., 0] @ ones if behind == 1 else ones @ a
+
+
+def neighbours(a: np.ndarray, count: int, axis: int) -> np.ndarray:
+    """Sums of so many neighbours along an axis, from those of half as many."""
+    if count == 1:
+        return a
+    half, length = neighbours(a, count // 2, axis), a.shape[axis] + 1 - count
+
+    def at(a: np.ndarray, first: int) -> np.ndarray:
+        return a[(slice(None),) * axis + (slice(first, first + length),)]
+
+    total = at(half, 0) + at(half, count // 2)
+    return total + at(a, count - 1) if count % 2 else total

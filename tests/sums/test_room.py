@@ -129,7 +129,6 @@ def test_any_geometry_is_computed_in_modest_memory_or_refused(geometry, method):
 
 
 def test_auto_leaves_out_what_takes_too_much():
-    for kernel, dilation, engine in [((3, 3), 1, "careful"), ((3, 3), 10**5, "loops")]:
-        window = Window(kernel, dilation=dilation, center=1)
-        chosen = choice.choose("auto", (1, 8, 8, 1), 1, window)
-        assert chosen is choice.ENGINES["gemm" if engine == "careful" else engine]
+    for dilation, method in [(1, "gemm"), (10**5, "loops")]:
+        window = Window((3, 3), dilation=dilation, center=1)
+        assert choice.choose("auto", (1, 8, 8, 1), 1, window) == method
