@@ -9,6 +9,7 @@ Every array is channels-last, `(N, *P, C)`, and what the library returns is cont
 import math
 import operator
 import os
+import sys
 from collections.abc import Callable, Collection, Sequence
 from numbers import Real
 from typing import Any
@@ -99,7 +100,7 @@ def read_number(
     """Read a finite real number as a Python float: one of NumPy's would widen arrays."""
     try:
         number = float(value) if isinstance(value, Real) else math.nan
-    except OverflowError:  # an integer above all floats
+    except Exception:  # an integer above all floats, or what a foreign class raises
         number = math.inf
     if isinstance(value, _TRUTH) or not math.isfinite(number) or not fits(number):
         raise InputError(f"{name} is {shown(value)}; expected {wanted}")
@@ -120,11 +121,13 @@ def read_truth(name: str, value: Any) -> bool:
 
 def read_word(name: str, value: Any, words: Collection[str]) -> str:
     """Read one of these words."""
-    if not isinstance(value, str) or value not in words:
+    # A foreign class of words may compare as it likes.
+    same = [word for word in words if isinstance(value, str) and str.__eq__(value, word)]
+    if not same:
         *others, last = map(repr, words) if words else ["nothing"]
         either = f"{', '.join(others)} or {last}" if others else last
         raise InputError(f"{name} is {shown(value)}; expected {either}")
-    return value
+    return same[0]
 
 
 def read_text(name: str, value: Any, what: str) -> str:
@@ -166,7 +169,10 @@ def read_pair(name: str, value: Any) -> tuple[Any, Any]:
 
 def read_path(name: str, value: Any) -> str:
     """Read the path of a file. A number is none: to the system it names a file that is open."""
-    path = os.fspath(value) if isinstance(value, str | os.PathLike) else None
+    try:
+        path = os.fspath(value) if isinstance(value, str | os.PathLike) else None
+    except Exception:  # what a foreign class raises
+        path = None
     if not isinstance(path, str) or not 0 < len(path) < 4096 or "\0" in path:
         raise InputError(f"{name} is {shown(value)}; expected the path of a file: 'run.npz'")
     return path
@@ -185,12 +191,13 @@ def read_float_type(name: str, value: Any) -> np.dtype:
 
 def read_array(name: str, value: ArrayLike) -> np.ndarray:
     """Read an array of real numbers, of whatever type."""
-    if isinstance(value, np.ma.MaskedArray):
-        raise InputError(f"{name} is a masked array; fill the masked cells first: {name}.filled(0)")
     try:
-        array = np.asarray(value)
+        masked = _has_mask(value)
+        array = np.asarray(0 if masked else value)
     except Exception as error:  # rows of unequal length, or what another library says
         raise InputError(f"{name} is no array of numbers: {error!s:.200}") from None
+    if masked:
+        raise InputError(f"{name} is a masked array; fill the masked cells first: {name}.filled(0)")
     if array.dtype.kind not in "fiub":
         came = f"has dtype {array.dtype!s:.80}" if array.ndim else f"is {shown(value)}"
         raise InputError(f"{name} {came}; expected real numbers: an array of floats or integers")
@@ -204,7 +211,41 @@ def float_arrays(**named: ArrayLike) -> list[np.ndarray]:
     """
     arrays = [read_array(name, value) for name, value in named.items()]
     dtype = np.result_type(*(a.dtype if a.dtype.kind == "f" else np.float64 for a in arrays))
-    return [array.astype(dtype, copy=False) for array in arrays]
+    return [cast(name, array, dtype) for name, array in zip(named, arrays, strict=True)]
+
+
+def cast(name: str, array: np.ndarray, dtype: Any) -> np.ndarray:
+    """An array in another type, if there is memory for it."""
+    if array.dtype != dtype:
+        size = array.size * np.dtype(dtype).itemsize
+        check_memory(
+            f"{name}, of shape {array.shape}, in {np.dtype(dtype)}", size, "pass less of it"
+        )
+    return array.astype(dtype, copy=False)
+
+
+def check_memory(what: str, size: int, cure: str) -> None:
+    """Refuse so many bytes if the machine cannot hold them, before it is asked for them."""
+    if size > (most := memory()):
+        raise InputError(
+            f"{what} would take {size / 1e9:.3g} GB of memory, and this machine has "
+            f"{most / 1e9:.3g} GB: {cure}"
+        )
+
+
+def memory() -> int:
+    """Bytes of this machine, if the system says so."""
+    try:
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, OSError, ValueError):  # Windows, a browser
+        return sys.maxsize
+
+
+def _has_mask(value: Any) -> bool:
+    """Whether it is a masked array, or a list with one: NumPy would drop the mask."""
+    if isinstance(value, _ROW):
+        return any(map(_has_mask, value))
+    return isinstance(value, np.ma.MaskedArray)
 
 
 def check_images(name: str, x: np.ndarray, axes: int | None = None) -> None:

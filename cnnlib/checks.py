@@ -1,13 +1,15 @@
 """Ways to find out whether a gradient is right, and to see any number as the sum that it is."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import product
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from .arrays import (
+    cast,
     check_deltas,
     check_images,
     float_arrays,
@@ -17,7 +19,7 @@ from .arrays import (
     read_word,
     spatial,
 )
-from .convolution import conv, conv_delta, conv_weight_gradient
+from .convolution import check_bias, check_kernel, conv, conv_delta, conv_weight_gradient, lay
 from .errors import InputError, shown
 from .geometry import Padding, PerAxis, Shape, Window, per_axis
 
@@ -56,18 +58,21 @@ def numerical_gradient(
     [4.0, 3.0]
     """
     f, step = read_function("f", f, "of an array"), read_positive("step", step)
-    x = read_array("x", x).astype(np.float64)
+    x = cast("x", read_array("x", x), np.float64).copy()
     gradient = np.zeros_like(x)
     for m in np.ndindex(x.shape):
-        here = x[m]
-        if here + step == here:
+        here = float(x[m])
+        high, low = here + step, here - step
+        if high == low:
             raise InputError(f"step is {step}; beside x = {here} it is lost: take a larger one")
-        x[m] = here + step
+        if high - low == np.inf:
+            raise InputError(f"step is {step}; from x = {here} it leads beyond all floats")
+        x[m] = high
         above = _value(f(x.copy()))
-        x[m] = here - step
+        x[m] = low
         below = _value(f(x.copy()))
         x[m] = here
-        gradient[m] = (above - below) / (2 * step)
+        gradient[m] = (above - below) / (high - low)  # beside a large x, not quite 2*step
     return gradient
 
 
@@ -82,16 +87,19 @@ def _value(returned: Any) -> float:
 def relative_error(a: ArrayLike, b: ArrayLike) -> float:
     """Largest difference of two arrays, relative to the largest entry: `max|a-b| / max(|a|,|b|)`.
 
+    NaN where an entry is infinite or NaN.
+
     Examples
     --------
     >>> relative_error([100.0, 0.0], [99.0, 0.5])
     0.01
     """
-    a, b = (read_array(name, c).astype(np.float64) for name, c in (("a", a), ("b", b)))
+    a, b = (cast(name, read_array(name, c), np.float64) for name, c in (("a", a), ("b", b)))
     if a.shape != b.shape:
         raise InputError(f"a has shape {a.shape} and b {b.shape}; expected equal shapes")
     scale = max(np.abs(a).max(initial=0), np.abs(b).max(initial=0))
-    return float(np.abs(a - b).max(initial=0) / scale) if scale else 0.0
+    with np.errstate(invalid="ignore"):
+        return float(np.abs(a - b).max(initial=0) / scale) if scale else 0.0
 
 
 def adjoint_test(
@@ -214,14 +222,18 @@ def explain(
     if quantity == "db":
         return _explain_db(cell, arrays["dz"])
     x, w, b = arrays["x"], arrays["w"], arrays.get("b")
-    z = conv(x, w, b, stride=stride, dilation=dilation, padding=padding, center=center, flip=flip)
+    check_kernel(w)
+    window = Window(spatial(w.shape), stride, dilation, padding, center, flip)
+    check_images("x", x, len(window.kernel))
+    shape = lay(window, x.shape, w.shape, "auto").output_shape
+    if b is not None:
+        check_bias(b, w)
     if quantity != "z":
-        check_deltas("dz", arrays["dz"], z.shape)
-    side, whole = {"z": ("output", z), "dx": ("input", x), "dw": ("weight", w)}[quantity]
-    at = _cell(cell, whole.shape)
-    shapes = {"output": spatial(z.shape), "weight": spatial(w.shape), "input": spatial(x.shape)}
-    window = Window(shapes["weight"], stride, dilation, padding, center, flip)
-    rows = _rows(window, shapes, side, at[1:-1])
+        check_deltas("dz", arrays["dz"], shape)
+    shapes = {"z": ("output", shape), "dx": ("input", x.shape), "dw": ("weight", w.shape)}
+    side, whole = shapes[quantity]
+    at = _cell(cell, whole)
+    rows = _rows(window, spatial(x.shape), side, at[1:-1])
     if quantity == "z":
         return _explain_z(at, rows, x, w, b)
     if quantity == "dx":
@@ -229,12 +241,15 @@ def explain(
     return _explain_dw(at, rows, x, arrays["dz"])
 
 
-def _rows(window: Window, shapes: Mapping[str, Shape], side: str, place: Shape) -> Rows:
+def _rows(window: Window, shape: Shape, side: str, place: Shape) -> Rows:
     """The rows (i, u, p) of the table with this cell on that side, their indices along all axes."""
-    table = window.connections(shapes["input"])
-    met = table[table[side] == np.ravel_multi_index(place, shapes[side])]
-    i, u, p = (np.transpose(np.unravel_index(met[name], size)) for name, size in shapes.items())
-    return list(zip(i.tolist(), u.tolist(), p.tolist(), strict=True))
+    number = ("output", "weight", "input").index(side)
+    along = []  # each axis, its triples with this cell: the whole table may be large
+    for axis, cell in zip(window.axes(shape), place, strict=True):
+        rows = np.transpose(axis.rows())
+        along.append(rows[rows[:, number] == cell].tolist())
+    together = (zip(*row, strict=True) for row in product(*along))
+    return [(list(i), list(u), list(p)) for i, u, p in together]
 
 
 def _explain_z(

@@ -10,10 +10,20 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .arrays import check_deltas, check_images, check_shape, float_arrays, read_array, spatial
+from .arrays import (
+    check_deltas,
+    check_images,
+    check_shape,
+    float_arrays,
+    read_array,
+    read_word,
+    spatial,
+)
 from .errors import InputError
 from .geometry import Padding, PerAxis, Shape, Window, per_axis
-from .sums.choice import ENGINES, Engine, choose, keeping
+from .sums.choice import ENGINES, METHODS, Engine, choose, keeping
+
+MANY = 1000  # images: fewer are added up in their own type, which takes a third of the time
 
 
 def conv(
@@ -67,7 +77,8 @@ def conv(
     Returns
     -------
     array (N, *I, K)
-        Float arrays keep their type; integers are computed in float64.
+        Float arrays keep their type; integers are computed in float64. In float16 'loops' rounds
+        after each term, as NumPy does: it counts to 2048. The others add up in float32.
 
     Raises
     ------
@@ -90,7 +101,7 @@ def conv(
     """
     method = _exact(method, x=x, w=w)
     x, w = float_arrays(x=x, w=w)
-    _check_kernel(w)
+    check_kernel(w)
     window = Window(spatial(w.shape), stride, dilation, padding, center, flip)
     check_images("x", x, len(window.kernel))
     return lay(window, x.shape, w.shape, method).conv(x, w, b)
@@ -150,7 +161,7 @@ def conv_delta(
     """
     method = _exact(method, dz=dz, w=w)
     dz, w = float_arrays(dz=dz, w=w)
-    _check_kernel(w)
+    check_kernel(w)
     window = Window(spatial(w.shape), stride, dilation, padding, center, flip)
     input_shape = check_shape(input_shape, len(window.kernel))
     return lay(window, input_shape, w.shape, method, "input_shape").conv_delta(dz, w)
@@ -247,7 +258,10 @@ def conv_bias_gradient(dz: ArrayLike) -> np.ndarray:
     (dz,) = float_arrays(dz=dz)
     check_images("dz", dz)
     # Image after image, whole: a sum of long rows. Filter by filter it would jump through memory.
-    return dz.sum(axis=0).reshape(-1, dz.shape[-1]).sum(axis=0)
+    # float32 counts to 16 million, float16 to 2048: what may be many is added up in float64.
+    wide = np.float64 if dz.dtype == np.float16 or len(dz) > MANY else None
+    by_place = dz.sum(axis=0, dtype=wide).reshape(-1, dz.shape[-1])
+    return by_place.sum(axis=0, dtype=np.float64).astype(dz.dtype)
 
 
 @dataclass(frozen=True)
@@ -280,11 +294,7 @@ class Laid:
             x, w = float_arrays(x=x, w=w)
             return self.engine.conv(x, w, None, self.window)
         x, w, b = float_arrays(x=x, w=w, b=b)
-        if b.shape != (len(w),):
-            raise InputError(
-                f"b has shape {b.shape}; expected ({len(w)},): one bias for each filter of w, "
-                f"whose shape is {w.shape}"
-            )
+        check_bias(b, w)
         return self.engine.conv(x, w, b, self.window)
 
     def conv_delta(self, dz: ArrayLike, w: ArrayLike) -> np.ndarray:
@@ -323,7 +333,17 @@ def lay(window: Window, x_shape: Shape, w_shape: Shape, method: str, name: str =
     return Laid(window, x_shape, w_shape, choose(method, x_shape, w_shape[0], window))
 
 
-def _check_kernel(w: np.ndarray) -> None:
+def check_bias(b: np.ndarray, w: np.ndarray) -> None:
+    """Refuse biases that are not one for each filter."""
+    if b.shape != (len(w),):
+        raise InputError(
+            f"b has shape {b.shape}; expected ({len(w)},): one bias for each filter of w, "
+            f"whose shape is {w.shape}"
+        )
+
+
+def check_kernel(w: np.ndarray) -> None:
+    """Refuse an array that is no kernel `(K, *U, C)`."""
     if w.ndim < 3 or 0 in w.shape:
         raise InputError(
             f"w has shape {w.shape}; expected (K, *U, C): filters, one or more spatial axes, "
@@ -333,5 +353,6 @@ def _check_kernel(w: np.ndarray) -> None:
 
 def _exact(method: str, **given: ArrayLike) -> str:
     """'gemm' in place of 'auto' where all is integer: its sums are exact, transforms round."""
+    method = read_word("method", method, METHODS)
     integers = all(read_array(name, a).dtype.kind in "iub" for name, a in given.items())
-    return "gemm" if integers and isinstance(method, str) and method == "auto" else method
+    return "gemm" if integers and method == "auto" else method

@@ -21,6 +21,7 @@ import numpy as np
 from .arrays import (
     PerAxis,
     Shape,
+    check_memory,
     count_axes,
     is_row,
     per_axis,
@@ -41,7 +42,10 @@ ROW = np.dtype([("output", np.intp), ("weight", np.intp), ("input", np.intp)])
 
 @dataclass(frozen=True)
 class Axis:
-    """One axis of a window laid on an input: the index rule with all its numbers."""
+    """One axis of a window laid on an input: the index rule with all its numbers.
+
+    `Window.axes` makes it, of numbers that were read; made by hand it checks nothing.
+    """
 
     inputs: int  # P
     outputs: int  # I
@@ -96,7 +100,7 @@ class Axis:
     def rows(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """All triples `(i, u, p)` of this axis with `0 <= p < P`, as three arrays."""
         rows = [np.zeros((3, 0), np.intp)]
-        for u in range(self.kernel):  # what is beside the input takes no memory
+        for u in self.met():  # what is beside the input takes no memory, nor time
             some = self.reach(u)[0]
             i = np.arange(some.start, some.stop)
             rows.append(np.stack([i, np.full_like(i, u), self.input(i, u)]))
@@ -104,9 +108,25 @@ class Axis:
         order = np.lexsort((u, i))
         return i[order], u[order], p[order]
 
+    def met(self) -> range:
+        """The weights that may meet an input; all others lie beside it for every output."""
+        d, last, end = self.dilation, self.input(self.outputs - 1, 0), self.inputs - 1
+        # Weight u meets `g*d*u` beyond where weight 0 does, for outputs from first to last.
+        first = self.input(0, 0)
+        lo, hi = (-last, end - first) if self.sign > 0 else (first - end, last)
+        return range(max(0, -(-lo // d)), min(self.kernel, hi // d + 1))
+
+    def count_rows(self) -> int:
+        """How many triples `rows` gives."""
+        return sum(some.stop - some.start for some, _ in map(self.reach, self.met()))
+
     def inputs_met(self) -> np.ndarray:
         """How many inputs each output meets along this axis."""
-        return np.bincount(self.rows()[0], minlength=self.outputs)
+        i, d = np.arange(self.outputs), self.dilation
+        p = np.minimum(self.input(i, 0), self.input(i, self.kernel - 1))  # p, p + d, p + 2d, ..
+        first = np.maximum(0, -(p // d))
+        last = np.minimum(self.kernel - 1, (self.inputs - 1 - p) // d)
+        return np.maximum(0, last - first + 1)
 
     def reach(self, u: int) -> tuple[slice, slice]:
         """Outputs that weight `u` connects, and the inputs they meet.
@@ -209,7 +229,8 @@ class Window:
                 f"the input has spatial shape {shown(input_shape)}, the kernel "
                 f"{shown(self.kernel)}; both need the same number of axes"
             )
-        known = type(input_shape) is tuple  # as nearly always
+        # As nearly always; True or 50.0 would be found in the cache under 1 and 50.
+        known = type(input_shape) is tuple and all(type(p) is int for p in input_shape)
         return _axes(self, input_shape if known else read_shape("input_shape", input_shape))
 
     def _axis(self, n: int, P: int) -> Axis:
@@ -245,8 +266,11 @@ class Window:
 
     def connections(self, input_shape: Shape) -> np.ndarray:
         """Connection table over an input of spatial shape `P`; see `cnnlib.connections`."""
+        axes = self.axes(input_shape)
+        size = math.prod(axis.count_rows() for axis in axes) * 2 * ROW.itemsize  # while it is made
+        check_memory("the connection table", size, "lessen input_shape or kernel")
         output, weight, input = np.zeros((3, 1), np.intp)  # before the first axis: one row of zeros
-        for axis in self.axes(input_shape):  # flat index in C order, one axis at a time
+        for axis in axes:  # flat index in C order, one axis at a time
             i, u, p = axis.rows()
             output = np.add.outer(output * axis.outputs, i).ravel()
             weight = np.add.outer(weight * axis.kernel, u).ravel()
@@ -344,7 +368,8 @@ def read_padding(padding: Any, axes: int, least: int = 0) -> str | Pads:
     if padding is None or isinstance(padding, str):
         words = ("valid", "same", "full")
         return "valid" if padding is None else read_word("padding", padding, words)
-    if not is_row(padding) and np.ndim(padding) != 2 and whole(padding) is None:
+    array = isinstance(padding, np.ndarray) and padding.ndim == 2
+    if not is_row(padding) and not array and whole(padding) is None:
         raise InputError(
             f"padding is {shown(padding)}; expected a word, an integer, one integer per axis, or "
             "one pair (before, after) per axis"

@@ -21,6 +21,7 @@ from numpy.typing import ArrayLike
 from .arrays import (
     check_deltas,
     check_images,
+    check_memory,
     check_shape,
     float_arrays,
     read_array,
@@ -29,6 +30,8 @@ from .arrays import (
 )
 from .errors import InputError
 from .geometry import Axis, Padding, PerAxis, Shape, Window, per_axis
+
+WINNER = np.dtype(np.intp).itemsize
 
 Axes = tuple[Axis, ...]
 Pooled = tuple[np.ndarray, np.ndarray]  # the outputs and their winners
@@ -88,6 +91,9 @@ def max_pool(
 def max_over(x: np.ndarray, axes: Axes) -> Pooled:
     """`max_pool` of images on which the window is laid already."""
     (x,) = float_arrays(x=x)
+    axes = tuple(map(_trimmed, axes))
+    outputs = len(x) * math.prod(axis.outputs for axis in axes) * x.shape[-1]
+    _check_memory(outputs, x.itemsize + WINNER)
     has_nan = bool(np.isnan(x.max()))
     best = _padded(x, axes)
     size = math.prod(axis.kernel for axis in axes)  # cells of a window, which are numbered from 0
@@ -101,7 +107,9 @@ def max_over(x: np.ndarray, axes: Axes) -> Pooled:
         if last:
             best, number = _kept(best, axis), _kept(number, axis)
         step *= axis.kernel
-    first, first_input, steps = _cells(axes)
+    # What is large is not kept: there may be many of them.
+    find = _cells if outputs < 1 << 14 else _cells.__wrapped__
+    first, first_input, steps = find(axes)
     winners = first + steps.take(number)
     if (first < first_input).any():
         # Cell 0 of a window may be padding. If it is the best all the same, no input of the window
@@ -163,6 +171,7 @@ def max_pool_delta(da: ArrayLike, winners: ArrayLike, input_shape: Sequence[int]
     N, C = len(da), da.shape[-1]
     image = np.arange(N).reshape(N, *(1,) * (da.ndim - 1))
     place = (winners.astype(np.intp, copy=False) + image * cells) * C + np.arange(C)  # in dx, flat
+    _check_memory(N * cells * C, da.itemsize)
     dx = np.zeros(N * cells * C, da.dtype)
     np.add.at(dx, place.ravel(), da.ravel())  # adds up where places repeat, unlike dx[place] +=
     return dx.reshape(input_shape)
@@ -216,11 +225,13 @@ def avg_pool(
 
 def mean_over(x: np.ndarray, axes: Axes, count_padding: bool) -> np.ndarray:
     """`avg_pool` of images on which the window is laid already."""
-    (a,) = float_arrays(x=x)
+    (x,) = float_arrays(x=x)
+    _check_memory(len(x) * math.prod(axis.outputs for axis in axes) * x.shape[-1], x.itemsize)
+    a = _wide(x)
     for n, axis in enumerate(axes, 1):
         a = _added(a, n, axis) if n < len(axes) else _kept(_added(a, n, _dense(axis)), axis)
     a /= _count(axes, count_padding, a.dtype)
-    return a
+    return a.astype(x.dtype, copy=False)
 
 
 def avg_pool_delta(
@@ -279,12 +290,14 @@ def mean_delta_over(
     (da,) = float_arrays(da=da)
     I = (axis.outputs for axis in axes)
     check_deltas("da", da, (input_shape[0], *I, input_shape[-1]))
-    dx = da / _count(axes, count_padding, da.dtype)
+    _check_memory(math.prod(input_shape), da.itemsize)
+    dx = _wide(da)
+    dx = dx / _count(axes, count_padding, dx.dtype)
     for n, axis in reversed(list(enumerate(axes, 1))):
         if n == len(axes):
             dx, axis = _spread(dx, axis), _dense(axis)
         dx = _added(dx, n, axis, back=True)
-    return dx
+    return dx.astype(da.dtype, copy=False)
 
 
 def lay_pool(
@@ -337,12 +350,30 @@ def _added(a: np.ndarray, n: int, axis: Axis, back: bool = False) -> np.ndarray:
     """The sum of every window along array axis `n`; or, back, each number to all of its window."""
     length = axis.inputs if back else axis.outputs
     total = np.zeros((*a.shape[:n], length, *a.shape[n + 1 :]), a.dtype)
-    for u in range(axis.kernel):
+    for u in axis.met():
         outputs, inputs = axis.reach(u)
         to, of = (inputs, outputs) if back else (outputs, inputs)
         part = _at(total, n, to)
         part += _at(a, n, of)
     return total
+
+
+def _wide(a: np.ndarray) -> np.ndarray:
+    """What sums are computed in: float16 counts to 2048, and ends at 65504."""
+    return a.astype(np.result_type(a, np.float32), copy=False)
+
+
+def _trimmed(axis: Axis) -> Axis:
+    """The same windows without the cells that always lie beside the input: they never win."""
+    met = axis.met()
+    if len(met) == axis.kernel:
+        return axis
+    moved = axis.input(0, met.start) - axis.input(0, 0)
+    return replace(axis, kernel=len(met), offset=axis.offset + moved)
+
+
+def _check_memory(numbers: int, each: int) -> None:
+    check_memory("the result", numbers * each, "pass fewer images, or smaller ones")
 
 
 def _dense(axis: Axis) -> Axis:

@@ -1,5 +1,8 @@
 """What may come in: types, shapes, errors."""
 
+import os
+from collections import deque
+
 import grid
 import numpy as np
 import pytest
@@ -9,6 +12,7 @@ from hypothesis.extra import numpy as npst
 
 from cnnlib import arrays as layout
 from cnnlib.errors import LETTERS, InputError, shown
+from cnnlib.geometry import Window
 
 
 def test_spatial_by_hand():
@@ -220,3 +224,39 @@ def test_what_is_no_size_is_named(value, axes, message):
     with pytest.raises(InputError, match=grid.says(message)):
         layout.per_axis("v", value, axes, 1)
     assert layout.per_axis("v", np.array([2, 3]), 2, 1) == (2, 3)
+
+
+def test_a_mask_in_a_list_is_no_more_dropped_than_elsewhere():
+    x = np.ones((2, 3))
+    masked = np.ma.array(x, mask=x > 0)
+    for value in ([masked, masked], (x, [masked[0], x[0]]), [np.ma.masked, 1.0]):
+        with pytest.raises(InputError, match="x is a masked array"):
+            layout.read_array("x", value)
+    assert layout.read_array("x", [x, x]).shape == (2, 2, 3)
+
+
+def raising(*names):
+    """Methods that raise."""
+
+    def refuse(*_, **__):
+        raise RuntimeError("no words")
+
+    return dict.fromkeys(names, refuse)
+
+
+def test_classes_that_raise_are_refused_like_others():
+    number = type("Number", (float,), raising("__float__"))(1)
+    word = type("Word", (str,), raising("__eq__") | {"__hash__": str.__hash__})
+    path = type("Path", (os.PathLike,), raising("__fspath__"))()
+    for read, name in [
+        (lambda: layout.read_number("lr", number), "lr"),
+        (lambda: layout.read_word("method", word("no"), ("gemm",)), "method"),
+        (lambda: layout.read_path("path", path), "path"),
+        (lambda: layout.read_path("path", type("P", (os.PathLike,), {"__fspath__": id})()), "path"),
+        (lambda: Window(3, padding=type("P", (), raising("__array__"))()), "padding"),
+        (lambda: Window(3, padding=deque([[1, 1], [1]])), "padding"),
+        (lambda: Window(3).axes(([5],)), "input_shape"),
+    ]:
+        with pytest.raises(InputError, match=f"^{name} is "):
+            read()
+    assert layout.read_word("method", word("gemm"), ("auto", "gemm")) == "gemm"

@@ -1,5 +1,6 @@
 """Checks: known gradients, errors by hand, the adjoint test, explain."""
 
+import warnings
 from collections import Counter
 from dataclasses import replace
 
@@ -12,6 +13,7 @@ import cnnlib
 from cnnlib import checks
 from cnnlib.checks import adjoint_test, explain, numerical_gradient, relative_error
 from cnnlib.errors import InputError
+from cnnlib.geometry import Window
 
 # Numerical gradient
 
@@ -331,3 +333,26 @@ def test_explain_passes_the_errors_of_geometry_on():
         explain("z", (0, 0, 0), x=image(1, 2), w=image(1), padding=1, center=0)
     with pytest.raises(InputError, match="channels"):
         explain("z", (0, 0, 0), x=np.ones((1, 3, 2)), w=image(1))
+
+
+def test_a_step_that_is_partly_lost_is_not_counted_whole():
+    """Beside 1e11 numbers lie 1.5e-5 apart: the slope of x came out as 1.526."""
+    assert numerical_gradient(lambda x: float(x[0]), [1e11]).tolist() == [1]
+    with pytest.raises(InputError, match="step is 1e.308; from x = 1.0 it leads beyond"):
+        numerical_gradient(lambda x: float(x[0]), [1.0], 1e308)
+
+
+def test_infinite_entries_have_no_relative_error():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert np.isnan(relative_error([np.inf], [np.inf]))
+
+
+def test_one_cell_of_a_large_image_is_explained_without_the_whole_table(monkeypatch):
+    """The table of these images would take 20 GB."""
+    monkeypatch.setattr(Window, "connections", None)
+    x = np.broadcast_to(np.float32(1), (1, 3000, 3000, 1))
+    w = np.ones((1, 7, 7, 1), np.float32)
+    assert explain("z", (0, 5, 5, 0), x=x, w=w).value == 49
+    dz = np.broadcast_to(np.float32(1), (1, 2994, 2994, 1))
+    assert explain("dx", (0, 1, 2, 0), x=x, w=w, dz=dz).value == 6

@@ -604,3 +604,13 @@ def test_channels_first_is_guessed():
     with pytest.raises(InputError) as caught:
         conv(images(2, 5, 7, 3), W)
     assert "channels first" not in str(caught.value)
+
+
+def test_bias_gradients_of_many_numbers():
+    """float32 counts to 16,777,216, float16 to 2048."""
+    many = 2**24 + 64
+    one = np.ones(1, np.float32)
+    for shape in [(1, many, 1), (many, 1, 1)]:
+        assert conv_bias_gradient(np.broadcast_to(one, shape)).tolist() == [many]
+    half = conv_bias_gradient(np.ones((100, 100, 2), np.float16))
+    assert half.tolist() == [10000, 10000] and half.dtype == np.float16

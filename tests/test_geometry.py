@@ -11,8 +11,9 @@ import grid
 import numpy as np
 import pytest
 from hypothesis import given
+from hypothesis import strategies as st
 
-from cnnlib import convolution, pooling
+from cnnlib import arrays, convolution, pooling
 from cnnlib.errors import InputError
 from cnnlib.geometry import Axis, Window, connections
 from cnnlib.sums import blocks
@@ -511,3 +512,39 @@ def everything(case, axes):
     for name in found:
         np.testing.assert_allclose(found[name], expected[name], atol=1e-11, err_msg=name)
     return found
+
+
+def test_a_shape_that_equals_a_known_one_is_read_all_the_same():
+    window = Window(3)
+    assert window.output_shape((50,)) == (48,) and Window(1).output_shape((1,)) == (1,)
+    for shape in ((50.0,), (True,)):
+        for again in (window, Window(1)):
+            with pytest.raises(InputError, match="input_shape is"):
+                again.output_shape(shape)
+
+
+@grid.examples(200)
+@given(st.data())
+def test_which_weights_meet_an_input_and_how_many(data):
+    P, U, s, d = (data.draw(st.integers(1, n)) for n in (9, 9, 4, 4))
+    pads = data.draw(st.tuples(st.integers(0, 9), st.integers(0, 9)))
+    how = {"padding": (pads,)} if data.draw(st.booleans()) else {"center": U // 2}
+    try:
+        (axis,) = Window(U, s, d, flip=data.draw(st.booleans()), **how).axes((P,))
+    except InputError:
+        return
+    rows = [(i, u) for i in range(axis.outputs) for u in range(U) if 0 <= axis.input(i, u) < P]
+    assert {u for _, u in rows} <= set(axis.met()) <= set(range(U))
+    assert axis.count_rows() == len(rows)
+    assert axis.inputs_met().tolist() == [sum(i == j for j, _ in rows) for i in range(axis.outputs)]
+
+
+def test_a_kernel_far_larger_than_the_input_takes_no_time():
+    assert connections(3, 10**8, center=0).tolist() == connections(3, 3, center=0).tolist()
+
+
+@pytest.mark.parametrize("P, U", [((10**5, 10**5), (3, 3)), (2**31 - 1, 1)])
+def test_a_table_that_no_machine_holds_is_refused(monkeypatch, P, U):
+    monkeypatch.setattr(arrays, "memory", lambda: 10**10)
+    with pytest.raises(InputError, match="the connection table would take .* GB of memory"):
+        connections(P, U)

@@ -1,5 +1,7 @@
 """Max- and average-pooling: the pools of the grid against brute force, the loops and PyTorch."""
 
+import tracemalloc
+
 import brute
 import grid
 import numpy as np
@@ -556,3 +558,40 @@ def test_largest_winner_is_allowed():
     dx = max_pool_delta(A, winners, X.shape)
     np.testing.assert_array_equal(dx[:, 6, 5], A.sum(axis=(1, 2)))
     assert np.count_nonzero(dx) == np.count_nonzero(A.sum(axis=(1, 2)))
+
+
+def test_means_in_half_precision():
+    """A sum of them stopped at 2048, or at infinity; so did the count of the cells."""
+    ones = np.ones((1, 300, 300, 1), np.float16)
+    a = avg_pool(ones, 300)
+    assert a.tolist() == [[[[1]]]] and a.dtype == np.float16
+    assert avg_pool(255 * ones[:, :28, :28], 28).tolist() == [[[[255]]]]
+    dx = avg_pool_delta(np.full((1, 1, 1, 1), 9000, np.float16), ones.shape, 300)
+    assert dx.dtype == np.float16 and (dx == np.float16(0.1)).all()
+
+
+@pytest.mark.parametrize("flip", [False, True])
+def test_windows_far_larger_than_the_input(flip):
+    """Cells that always lie beside it cost nothing; a window of 10**7 took minutes."""
+    x = np.array([3.0, 8, 5]).reshape(1, 3, 1)
+    how = {"padding": "same", "stride": 1, "flip": flip}
+    for window in (10**9, 5):
+        a, winners = max_pool(x, window, **how)
+        assert a.ravel().tolist() == [8] * 3 and winners.ravel().tolist() == [1] * 3
+        assert avg_pool(x, window, **how).ravel().tolist() == [16 / 3] * 3
+        dx = avg_pool_delta(np.ones((1, 3, 1)), x.shape, window, **how)
+        np.testing.assert_allclose(dx.ravel(), 1)
+        whole = avg_pool(x, window, count_padding=True, **how)
+        np.testing.assert_allclose(whole.ravel(), 16 / window)
+    assert max_pool(x, 10**9, padding="same")[0].ravel().tolist() == [8]
+
+
+def test_no_pool_keeps_memory_of_the_size_of_its_images():
+    """Places of windows are kept for a training's steps, but not those of large images."""
+    tracemalloc.start()
+    try:
+        for p in range(200, 220):
+            max_pool(np.zeros((1, p, 200, 1), np.float32), 2, stride=1)
+        assert tracemalloc.get_traced_memory()[0] < 2e6
+    finally:
+        tracemalloc.stop()

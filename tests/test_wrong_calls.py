@@ -14,7 +14,7 @@ from cnnlib.book import figures
 from cnnlib.errors import InputError
 from cnnlib.learning import Adam, AvgPool, Conv, Dense, Flatten, MaxPool, ReLU, fit
 
-# `make test` takes every 17th pair of an argument and a value, `make ci-long` takes all. The 33
+# `make test` takes every 17th pair of an argument and a value, `make ci-long` takes all. The 35
 # values come round for each argument: with 17 each of them has its turn.
 EVERY = 1 if "CNNLIB_LONG" in os.environ else 17
 # Values that the library makes, and what is tried through the classes and functions around it.

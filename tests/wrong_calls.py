@@ -38,6 +38,13 @@ class Mute:
         raise RuntimeError("no words")
 
 
+class Rude(float):
+    """A number that does not say which."""
+
+    def __float__(self):
+        raise RuntimeError("no number")
+
+
 VALUES = {
     "None": None, "True": True, "0": 0, "-1": -1, "1.5": 1.5, "nan": float("nan"),
     "inf": float("inf"), "10**30": 10**30, "10**5000": 10**5000, "1j": 1j, "'no'": "no", "''": "",
@@ -49,6 +56,7 @@ VALUES = {
     "a masked array": np.ma.masked_equal(np.ones((1, 4, 4, 1)), 1),
     "objects": np.array([None, object()]), "texts": np.array(["no", "1"]),
     "complex numbers": np.ones((1, 4, 4, 1), complex), "dates": np.zeros(3, "M8[s]"),
+    "a masked cell": [np.ma.masked, 1.0], "Rude()": Rude(1),
     "records": np.zeros(3, [("a", "f8"), ("b", "i4")]), "seven axes": np.ones((1,) * 7),
 }
 

@@ -37,6 +37,7 @@ class Engine(Protocol):
 
 
 ENGINES: dict[str, Engine] = {"gemm": careful, "loops": loops, "fft": fourier}
+METHODS = ("auto", *ENGINES)
 
 
 class MatrixWork(NamedTuple):
@@ -73,7 +74,7 @@ def choose(method: str, x_shape: Shape, filters: int, window: Window) -> str | E
     InputError
         There is no such method, or not so much memory.
     """
-    read_word("method", method, ("auto", *ENGINES))
+    method = read_word("method", method, METHODS)
     axes = window.axes(spatial(x_shape))
     room, auto = rooms(x_shape, filters, axes), method == "auto"
     if auto:

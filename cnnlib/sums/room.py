@@ -6,11 +6,9 @@ reach, and transforms need circles of that size.
 """
 
 import math
-import os
-import sys
 from functools import lru_cache
 
-from cnnlib.errors import InputError
+from cnnlib import arrays
 from cnnlib.geometry import Axis, Shape
 
 from . import fourier
@@ -28,13 +26,13 @@ def rooms(x_shape: Shape, filters: int, axes: Axes) -> dict[str, int]:
     N, *P, C = x_shape
     x = N * math.prod(P) * C
     z = N * math.prod(axis.outputs for axis in axes) * filters
-    rows = math.prod(
-        sum(len(range(a.outputs)[a.reach(u)[0]]) for u in range(a.kernel)) for a in axes
-    )
+    w = filters * math.prod(axis.kernel for axis in axes) * C
+    rows = math.prod(axis.count_rows() for axis in axes)
     circles = math.prod(fourier.least(axes)) * (C + filters)
     frames = max(_framed(axes) * C, _framed_back(axes) * filters)
     return {
         "arrays": (x + z) * NUMBER,
+        "kernel": w * NUMBER,
         "gemm": frames * NUMBER,
         "fft": 4 * circles * NUMBER,  # complex, before and after a product
         "loops": rows * ROW,
@@ -48,25 +46,12 @@ def modest(room: dict[str, int], method: str) -> bool:
 
 def check_memory(room: dict[str, int], method: str, shapes: str) -> None:
     """Refuse what the machine cannot hold, before it is asked for."""
-    most, cure = memory(), "lessen stride, dilation or padding"
-    need, what = room["arrays"] // 2, f"input and output ({shapes})"  # at least: float32
-    if need <= most:
-        need, what = room[method] // 2, f"method {method!r}"
-        if modest(room, "loops"):
-            cure += ", or let method='auto' choose"
-    if need > most:
-        raise InputError(
-            f"{what} would take {need / 1e9:.3g} GB of memory, and this machine has "
-            f"{most / 1e9:.3g} GB: {cure}"
-        )
-
-
-def memory() -> int:
-    """Bytes of this machine, if the system says so."""
-    try:
-        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    except (AttributeError, OSError, ValueError):  # Windows, a browser
-        return sys.maxsize
+    cure = "lessen stride, dilation or padding"
+    size = (room["arrays"] + room["kernel"]) // 2  # at least: float32
+    arrays.check_memory(f"input, kernel and output ({shapes})", size, cure)
+    if modest(room, "loops"):
+        cure += ", or let method='auto' choose"
+    arrays.check_memory(f"method {method!r}", room[method] // 2, cure)
 
 
 def _framed(axes: Axes) -> int:

@@ -5,7 +5,7 @@ import os
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
 from typing import Any
 
@@ -41,8 +41,7 @@ def scratch(name: str, shape: Shape, dtype: np.dtype) -> np.ndarray:
     return memory[:size].reshape(shape)
 
 
-@contextmanager
-def threads(count: int) -> Iterator[None]:
+def threads(count: int) -> AbstractContextManager[None]:
     """Let convolutions share the images of a batch among threads (chapter 8, "Two cores").
 
     Every thread takes an equal part of the batch, with one thread of BLAS. That is faster than one
@@ -82,7 +81,27 @@ def threads(count: int) -> Iterator[None]:
     >>> z.ravel().tolist()
     [1.0, 3.0, 7.0, 9.0, 13.0, 15.0, 19.0, 21.0]
     """
-    (count,) = per_axis("count", count, 1, 1)
+    return _Threads(per_axis("count", count, 1, 1)[0])
+
+
+class _Threads(AbstractContextManager):
+    """What `threads` returns: it may be entered again, also within itself."""
+
+    def __init__(self, count: int) -> None:
+        self.count = count
+        self.entered: list[AbstractContextManager] = []
+
+    def __enter__(self) -> None:
+        context = _with_team(self.count)
+        context.__enter__()
+        self.entered.append(context)
+
+    def __exit__(self, *error: Any) -> None:
+        self.entered.pop().__exit__(*error)
+
+
+@contextmanager
+def _with_team(count: int) -> Iterator[None]:
     with one_blas_thread, ThreadPoolExecutor(count) as pool:
         team = Team(count, pool)
         _teams.set((*_open_teams(), team))

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import cnnlib
+from cnnlib import arrays
 from cnnlib.errors import InputError
 from cnnlib.geometry import Window
 from cnnlib.sums import choice, loops, room
@@ -19,7 +20,7 @@ HUGE = st.sampled_from([1, 2, 3, 10**3, 10**5, 10**9, 2**31 - 1, 10**400])
 
 @pytest.fixture(autouse=True)
 def a_small_machine(monkeypatch):
-    monkeypatch.setattr(room, "memory", lambda: int(MODEST))
+    monkeypatch.setattr(arrays, "memory", lambda: int(MODEST))
 
 
 def peak(run):
@@ -73,10 +74,10 @@ def test_a_result_that_no_machine_holds_is_refused():
     x, w = np.ones((1, 6, 1)), np.ones((1, 3, 1))
     for method in ("auto", "gemm", "fft", "loops"):
         with pytest.raises(
-            InputError, match=r"input and output .*\(1, 2000000004, 1\).* take 8 GB"
+            InputError, match=r"input, kernel and output .*\(1, 2000000004, 1\).* take 8 GB"
         ):
             cnnlib.conv(x, w, padding=10**9, method=method)
-    with pytest.raises(InputError, match="input and output"):
+    with pytest.raises(InputError, match="input, kernel and output"):
         cnnlib.conv_delta(np.ones((1, 1, 1)), w, (1, 10**9, 1), stride=2 * 10**9)
 
 
@@ -113,7 +114,7 @@ def test_any_geometry_is_computed_in_modest_memory_or_refused(geometry, method):
     r = np.random.default_rng(0)
     x, w = r.normal(size=(2, *P, 2)), r.normal(size=(3, *U, 2))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(room, "memory", lambda: int(MODEST))
+        patch.setattr(arrays, "memory", lambda: int(MODEST))
         patch.setattr(room, "FREE", int(MODEST) // 4)
         try:
             z, most = peak(lambda: cnnlib.conv(x, w, method=method, **how))
@@ -132,3 +133,38 @@ def test_auto_leaves_out_what_takes_too_much():
     for dilation, method in [(1, "gemm"), (10**5, "loops")]:
         window = Window((3, 3), dilation=dilation, center=1)
         assert choice.choose("auto", (1, 8, 8, 1), 1, window) == method
+
+
+BIG = (1, 10**5, 10**5, 1)
+VIRTUAL = np.broadcast_to(np.uint8(1), BIG)  # takes a byte
+
+
+@pytest.mark.parametrize(
+    "name, call",
+    [
+        ("the result", lambda: cnnlib.max_pool(np.broadcast_to(np.float32(1), BIG), 2)),
+        ("the result", lambda: cnnlib.avg_pool(np.broadcast_to(np.float32(1), BIG), 2)),
+        ("the result", lambda: cnnlib.avg_pool_delta(np.ones((1, 1, 1, 1)), BIG, 10**5)),
+        (
+            "the result",
+            lambda: cnnlib.max_pool_delta(np.ones((1, 1, 1, 1)), np.zeros((1, 1, 1, 1), int), BIG),
+        ),
+        ("x, of shape", lambda: cnnlib.conv(VIRTUAL, np.ones((1, 3, 3, 1)))),
+        ("w, of shape", lambda: cnnlib.conv(np.ones((1, 3, 3, 1)), VIRTUAL)),
+        ("x, of shape", lambda: cnnlib.max_pool(VIRTUAL, 2)),
+        ("a, of shape", lambda: cnnlib.relative_error(VIRTUAL, VIRTUAL)),
+        ("x, of shape", lambda: cnnlib.numerical_gradient(lambda x: 0.0, VIRTUAL)),
+        (
+            "input, kernel and output",
+            lambda: cnnlib.conv_weight_gradient(
+                np.ones((1, 3, 1)), np.ones((1, 3, 1)), 10**9, padding="same"
+            ),
+        ),
+    ],
+)
+def test_what_no_machine_holds_is_refused_before_it_is_asked_for(name, call):
+    def refused():
+        with pytest.raises(InputError, match=f"^{name}.* would take .* GB of memory"):
+            call()
+
+    assert peak(refused)[1] < MODEST

@@ -378,3 +378,19 @@ def test_layers_return_contiguous_arrays_of_their_own():
         dx = layer.backward(np.ones_like(z))
         assert z.flags.c_contiguous and dx.flags.c_contiguous
         assert not np.shares_memory(z, x)
+
+
+@pytest.mark.parametrize("count", [-1, 0, "2", 1.5])
+def test_a_wrong_number_of_threads_is_refused_at_once(count):
+    with pytest.raises(InputError, match="count is"):
+        cnnlib.threads(count)
+
+
+def test_a_context_can_be_used_again_and_within_itself():
+    context = cnnlib.threads(2)
+    for _ in range(2):
+        with context:
+            with context:
+                assert workers.sharing() == 2
+            assert workers.sharing() == 2
+        assert workers.sharing() == 1
