@@ -71,7 +71,8 @@ TAKES = {
     "share": {"0"}, "spread": {"0", "1.5", "10**30"}, "truth": {"True", "0"},
     "text": {"'no'", "a long text"}, "words": {"'no'", "''", "a long text"}, "path": {"'no'"},
     "may be empty": {"()", "{}", "''", "an empty array"}, "function": {"a function", "a class"},
-    "titles": {"'no'", "b'no'", "unequal rows"}, "empty word": {"''"}, "to 10": {"0", "1.5"},
+    "titles": {"'no'", "b'no'", "unequal rows", "a masked cell"}, "empty word": {"''"},
+    "to 10": {"0", "1.5"},
 }
 # Kinds by the names of arguments; one with a question mark takes None as well.
 KINDS = {name: kind for kind, names in {

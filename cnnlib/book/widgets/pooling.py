@@ -90,8 +90,8 @@ class PoolingExplorer(Explorer):
                 raise InputError(f"deltas has shape {np.shape(value)}; expected {pooled.a.shape}")
         except InputError as error:
             raise TraitError(str(error)) from None
-        except ValueError:
-            raise TraitError(f"{name} is no array of numbers: its rows differ in length") from None
+        except Exception as error:  # rows of unequal length, or what a foreign class raises
+            raise TraitError(f"{name} is no array of numbers: {error!s:.200}") from None
         return value
 
     @observe(*LAYING, "lens")
