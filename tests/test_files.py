@@ -49,8 +49,15 @@ def test_what_a_link_leads_to_is_replaced(path):
     assert link.is_symlink() and path.read_bytes() == NEW and names(path) == [path.name]
 
 
+class Nowhere(os.PathLike):
+    def __fspath__(self):
+        raise RuntimeError("no path")
+
+
 @pytest.mark.parametrize(
-    "value", [True, 1, None, ["a"], object()], ids=lambda value: type(value).__name__
+    "value",
+    [True, 1, None, ["a"], object(), "a\0b", "\ud800", Nowhere()],
+    ids=lambda value: type(value).__name__,
 )
 def test_what_is_no_path_is_refused(value):
     with pytest.raises(InputError, match="path is .*expected the path of a file"):
@@ -138,12 +145,85 @@ def test_an_interrupt_before_any_line_leaves_one_whole_file(path):
 
 
 def test_what_killed_programs_left_can_be_swept(path):
-    mine = [f"{path.name}.0123abcd.partial", f"{path.name}.ffffffff.partial"]
-    others = [f"{path.name}.partial", f"{path.name}.0123abcd", "run 1.npz.0123abcd.partial"]
-    for name in mine + others:
+    ending = f"{'0123abcd' * 2}.cnnlib.partial"
+    mine = [f"{path.name}.{ending}", f"{path.name}.{'f' * 16}.cnnlib.partial"]
+    others = [f"{path.name}.partial", f"{path.name}.0123abcd.partial", f"run 1.npz.{ending}"]
+    for name, content in zip(mine, (b"PK\x03half", b""), strict=True):
+        path.with_name(name).write_bytes(content)
+    others.append(f"{path.name}.{'0' * 16}.cnnlib.partial")  # somebody's notes, by chance
+    for name in others:
         path.with_name(name).write_bytes(b"half")
-    files.sweep(path)
+    files.sweep(path, b"PK\x03\x04")
+    assert sorted(names(path)) == sorted([path.name, mine[0], *others])  # that is no beginning of it
+    path.with_name(mine[0]).write_bytes(b"PK\x03\x04half")
+    files.sweep(path, b"PK\x03\x04")
     assert sorted(names(path)) == sorted([path.name, *others])
+
+
+# What may be replaced
+
+
+def test_who_may_read_the_old_file_may_read_the_new_one(path):
+    path.chmod(0o600)
+    with files.replacing(path) as file:
+        assert Path(file.name).stat().st_mode & 0o777 == 0o600  # from the first byte on
+    assert path.stat().st_mode & 0o777 == 0o600
+
+
+def fifo(path):
+    os.mkfifo(path)
+
+
+def loop(path):
+    path.symlink_to(path.name)
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (lambda path: (path.write_bytes(OLD), path.chmod(0o444)), "write-protected"),
+        (fifo, "no file, but a folder or a device"),
+        (Path.mkdir, "no file, but a folder or a device"),
+        (loop, "symbolic link"),
+    ],
+    ids=["read-only", "fifo", "folder", "loop"],
+)
+def test_what_is_not_to_be_replaced_stays(make, words, tmp_path):
+    place = tmp_path / "a"
+    make(place)
+    before = place.lstat()
+    with pytest.raises(OSError, match=words):
+        files.write(place, NEW)
+    assert place.lstat() == before and names(place) == ["a"]
+
+
+def test_a_name_that_ends_like_a_folder_is_none_of_a_file(tmp_path):
+    with pytest.raises(OSError, match="the name of a folder"):
+        files.write(f"{tmp_path / 'a'}/", NEW)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_name_may_be_as_long_as_the_system_allows(tmp_path):
+    path = tmp_path / ("ü" * 127 + "x")  # 255 bytes
+    files.write(path, OLD)
+    files.write(path, NEW)
+    assert path.read_bytes() == NEW and names(path) == [path.name]
+
+
+@pytest.mark.parametrize("make", [fifo, Path.mkdir])
+def test_what_might_never_end_is_not_opened(make, tmp_path):
+    make(tmp_path / "a")
+    with pytest.raises(DataError, match="a cannot be read: it is no file"):
+        files.reading(tmp_path / "a").__enter__()
+
+
+def test_a_file_that_may_not_be_opened_is_not_called_damaged(path, monkeypatch):
+    def closed(name, mode):
+        raise PermissionError(errno.EACCES, "Permission denied", name)
+
+    monkeypatch.setattr(files, "open", closed, raising=False)
+    with pytest.raises(DataError, match=r"npz cannot be read: Permission denied$"):
+        files.reading(path).__enter__()
 
 
 # Two programs at once

@@ -2,16 +2,18 @@
 
 import os
 import secrets
+import stat
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from glob import escape, glob
 from typing import BinaryIO
 
-from ..errors import DataError, Error, InputError
+from ..errors import DataError, Error, InputError, shown
 
 Place = str | os.PathLike[str]
-DRAFT = ".partial"  # how the name of a file ends that is not whole yet
+DRAFT = ".cnnlib.partial"  # how the name of a file ends that is not whole yet
+NAME = 255  # bytes that the name of a file may have
 TRIES = 50  # of a rename, a fiftieth of a second after one another
 
 
@@ -21,17 +23,24 @@ def replacing(path: Place) -> Iterator[BinaryIO]:
 
     Until then it lies beside it under a name of its own, so that no two programs write the same
     one. It is on the disk before it gets its name, and it is removed where anything fails: then
-    `path` is as it was. Where `path` is a link, the file that it leads to is replaced.
+    `path` is as it was. Where `path` is a link, the file that it leads to is replaced. Who might
+    read and write the old file may do so with the new one.
 
     Raises
     ------
     OSError
-        The file cannot be written.
+        The file cannot be written, or `path` is no file, or a file that nobody may write.
     """
-    target = os.path.realpath(place(path))
-    draft = f"{target}.{secrets.token_hex(4)}{DRAFT}"
+    mode, target = _mode(place(path)), os.path.realpath(place(path))
+    draft = f"{target}.{secrets.token_hex(8)}{DRAFT}"
+    folder, name = os.path.split(draft)
+    if len(os.fsencode(name)) > NAME:  # it has the random part alone
+        draft = os.path.join(folder, name[-16 - len(DRAFT) :])
     try:
         with open(draft, "xb") as file:
+            with suppress(OSError):  # there are file systems without permissions
+                if mode is not None:
+                    os.chmod(draft, mode)
             yield file
             file.flush()
             os.fsync(file.fileno())  # else the new name might reach the disk before the contents
@@ -41,28 +50,78 @@ def replacing(path: Place) -> Iterator[BinaryIO]:
             os.unlink(draft)
 
 
+def _mode(path: str) -> int | None:
+    """The permissions of a file that may be replaced; None where there is none."""
+    if path.endswith((os.sep, os.altsep or os.sep)):
+        raise IsADirectoryError("that is the name of a folder")
+    try:
+        mode = os.stat(path).st_mode
+    except FileNotFoundError:
+        return None
+    if not stat.S_ISREG(mode):
+        raise OSError("that is no file, but a folder or a device")
+    if not mode & 0o222 or not os.access(path, os.W_OK):
+        raise PermissionError("the file there is write-protected")
+    return stat.S_IMODE(mode)
+
+
 def write(path: Place, content: bytes) -> None:
     """Write a file all at once."""
     with replacing(path) as file:
         file.write(content)
 
 
-def sweep(path: Place) -> None:
+@contextmanager
+def reading(path: Place) -> Iterator[BinaryIO]:
+    """Open a file to read it. What is no file might never end, or never begin.
+
+    Raises
+    ------
+    FileNotFoundError
+        There is no such file.
+    DataError
+        It is no file, or the system does not open it.
+    """
+    try:
+        if not stat.S_ISREG(os.stat(path).st_mode):
+            raise OSError("it is no file, but a folder or a device")
+        file = open(path, "rb")
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {reason(error)}") from error
+    with file:
+        yield file
+
+
+def reason(error: Exception) -> str:
+    """What the system says of a file, without its name."""
+    return getattr(error, "strerror", None) or str(error)
+
+
+def sweep(path: Place, begins: bytes = b"") -> None:
     """Remove what programs have left that were killed while they wrote `path`.
 
-    A program that is writing it at this moment fails.
+    Their files begin like this, as far as they go. A program that is writing one at this moment
+    fails.
     """
-    for draft in glob(f"{escape(os.path.realpath(path))}.{'[0-9a-f]' * 8}{DRAFT}"):
+    for draft in glob(f"{escape(os.path.realpath(path))}.{'[0-9a-f]' * 16}{DRAFT}"):
         with suppress(OSError):  # Windows keeps a file that is open
-            os.unlink(draft)
+            with open(draft, "rb") as file:
+                ours = begins.startswith(file.read(len(begins)))
+            if ours:
+                os.unlink(draft)
 
 
 def place(path: Place, name: str = "path") -> str:
     """The text of a path; what is none would be taken for the number of an open file."""
     try:
-        return os.fsdecode(path)
-    except TypeError:
-        raise InputError(f"{name} is {path!r:.80}; expected the path of a file") from None
+        text = os.fsdecode(path)
+        if b"\0" not in os.fsencode(text):
+            return text
+        raise ValueError
+    except Exception:  # no path, no text that has bytes, or what a foreign class raises
+        raise InputError(f"{name} is {shown(path)}; expected the path of a file") from None
 
 
 @contextmanager
@@ -85,7 +144,7 @@ def blaming(path: Place, but: type[Exception] = DataError) -> Iterator[None]:
         if isinstance(error, FileNotFoundError):
             why = "there is no such file"
         elif isinstance(error, Error):
-            why = f"{error!s:.1000}"
+            why = str(error)
         else:
             why = "it is truncated, damaged, or no file that cnnlib has written; take a whole copy "
             why += f"({error!r:.200})"

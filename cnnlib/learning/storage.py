@@ -1,9 +1,9 @@
 """Files that can be trusted: arrays and what is said of them, whole or not at all.
 
 A file is an npz archive without pickle, which any NumPy reads: the arrays, a JSON text `about`, and
-a `checksum` over both. It is written beside its place and renamed when it is complete: a program
-that is killed at any moment leaves the old file or the new one. When it is read, no more memory is
-asked for than it has bytes.
+a `checksum` over both. It is written beside its place, read again, and renamed when it is found to
+be whole: a program that is killed at any moment leaves the old file or the new one. When it is
+read, no more memory is asked for than it has bytes.
 """
 
 import json
@@ -20,8 +20,8 @@ import numpy as np
 from numpy.lib import format as npy
 from numpy.typing import NDArray
 
-from cnnlib.data.files import Place, blaming, replacing
-from cnnlib.errors import DataError, InputError
+from cnnlib.data.files import Place, blaming, reading, reason, replacing
+from cnnlib.errors import DataError, Error, InputError, shown
 
 FORMAT = 1  # grows when the versions before could not read what this one writes
 
@@ -37,23 +37,31 @@ def write(path: Place, tree: Mapping[str, Any], ours: set[str] | None = None) ->
     DataError
         The file cannot be written, say because its folder is missing or the disk is full, or it is
         not one of `ours`. What was there before is untouched.
+    InputError
+        The tree holds what such a file could not bring back. What was there is untouched, too.
     """
-    arrays: dict[str, NDArray] = {}
-    versions = {"cnnlib": version("cnnlib"), "numpy": np.__version__}
-    about = {"format": FORMAT, "versions": versions, "tree": _without_arrays(tree, "", arrays)}
-    arrays["about"] = np.array(json.dumps(about))
-    total = digest(arrays)
-    if ours is not None:
-        _refuse_others(path, ours)
-        ours.add(total)  # before there is such a file: an interrupt may come in between
     try:
+        arrays: dict[str, NDArray] = {}
+        versions = {"cnnlib": version("cnnlib"), "numpy": np.__version__}
+        about = {"format": FORMAT, "versions": versions, "tree": _without_arrays(tree, "", arrays)}
+        arrays["about"] = np.array(json.dumps(about))
+        total = digest(arrays)
+        if ours is not None:
+            _refuse_others(path, ours)
+            ours.add(total)  # before there is such a file: an interrupt may come in between
         with replacing(path) as file:
             np.savez(file, **arrays, checksum=np.array(total))  # type: ignore[arg-type]
-    except (OSError, ValueError) as error:  # ValueError: no system has such a path
+            file.flush()
+            _tree(file.name)
+    except OSError as error:
         if ours is not None:
             _refuse_others(path, ours)  # one who has just taken the path over may be the reason
         cure = "Name a file in a folder that exists, may be written to, and has room"
-        raise DataError(f"{path} cannot be written ({error}). {cure}") from error
+        raise DataError(f"{path} cannot be written ({reason(error)}). {cure}") from error
+    except Error:
+        raise
+    except Exception as error:  # a name or a text may be anything
+        raise InputError(f"{path} would not bring back what it shall hold: {error!r}") from error
 
 
 def _refuse_others(path: Place, ours: Collection[str]) -> None:
@@ -80,20 +88,24 @@ def read(path: Place) -> dict[str, Any]:
         version of the library wrote it.
     """
     with blaming(path):
-        arrays = _members(path)
-        if str(arrays.pop("checksum")) != digest(arrays):
-            raise ValueError("its contents do not have its checksum")
-        about = json.loads(str(arrays["about"]))
-        form, writer = about["format"], about["versions"]["cnnlib"]
-        if form != FORMAT:
-            words = f"{path} has format {form!r:.80}, not {FORMAT}: install cnnlib {writer!s:.80}"
-            raise DataError(f"{words} for it")
-        return dict(_with_arrays(about["tree"], arrays))
+        return _tree(path)
+
+
+def _tree(path: Place) -> dict[str, Any]:
+    arrays = _members(path)
+    if str(arrays.pop("checksum")) != digest(arrays):
+        raise ValueError("its contents do not have its checksum")
+    about = json.loads(str(arrays["about"]))
+    form, writer = about["format"], about["versions"]["cnnlib"]
+    if form != FORMAT:
+        words = f"{path} has format {shown(form)}, not {FORMAT}: install cnnlib {writer!s:.80}"
+        raise DataError(f"{words} for it")
+    return dict(_with_arrays(about["tree"], arrays))
 
 
 def _members(path: Place, names: Collection[str] | None = None) -> dict[str, NDArray]:
     """The arrays of an archive, or those of these names."""
-    with open(path, "rb") as file, zipfile.ZipFile(file) as archive:
+    with reading(path) as file, zipfile.ZipFile(file) as archive:
         members = {m.filename.removesuffix(".npy"): m for m in archive.infolist()}
         # What is compressed might grow beyond what the archive says of it; `write` compresses
         # nothing. Parts side by side are no larger than the file.
@@ -140,16 +152,24 @@ def plain(value: Any) -> Any:
     >>> plain({"stride": (np.int64(2), 1), "center": np.array([0, 1])})
     {'stride': [2, 1], 'center': [0, 1]}
     """
-    return json.loads(json.dumps(value, default=_listed))
+    try:
+        return _plain(value)
+    except RecursionError:
+        raise InputError("a list or dict is nested too deeply, or in a circle") from None
 
 
-def _listed(value: Any) -> Any:
-    """What JSON writes for a number or an array of NumPy."""
+def _plain(value: Any) -> Any:
     if isinstance(value, np.ndarray | np.generic):
-        return value.tolist()
+        value = value.tolist()
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    if isinstance(value, list | tuple):
+        return [_plain(part) for part in value]
+    if isinstance(value, dict) and all(isinstance(name, str) for name in value):
+        return {name: _plain(part) for name, part in value.items()}
     raise InputError(
-        f"{value!r} is a {type(value).__name__}; a file holds numbers, words, True, False, None, "
-        "and lists and dicts of them"
+        f"{shown(value)} is a {type(value).__name__}; a file holds numbers, words, True, False, "
+        "None, and lists and dicts of them, dicts by words"
     )
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import cnnlib
-from cnnlib.errors import DataError
+from cnnlib.errors import DataError, InputError
 from cnnlib.learning import storage
 
 TREE = {
@@ -106,7 +106,7 @@ def resealed(path, about):
     np.savez(path, **arrays, checksum=np.array(storage.digest(arrays)))
 
 
-@pytest.mark.parametrize("kind", ["text", "npy", "npz", "zip", "pickle", "words", "folder"])
+@pytest.mark.parametrize("kind", ["text", "npy", "npz", "zip", "pickle", "words"])
 def test_a_foreign_file_is_refused(kind, tmp_path):
     path = tmp_path / "a.npz"
     if kind == "text":
@@ -120,10 +120,8 @@ def test_a_foreign_file_is_refused(kind, tmp_path):
         path.write_bytes(b"PK\x05\x06" + bytes(18))
     elif kind == "pickle":
         np.savez(path, about=np.array({"a": 1}, dtype=object), checksum=np.array("0"))
-    elif kind == "words":
-        resealed(path, "[1, 2]")
     else:
-        path.mkdir()
+        resealed(path, "[1, 2]")
     with pytest.raises(DataError, match="cannot be read: it is truncated, damaged, or no file"):
         storage.read(path)
 
@@ -168,3 +166,41 @@ def test_plain_is_what_json_gives_back():
         assert storage.plain({"a": value}) == {"a": expected}
     for a, b in product([np.int64(3), 3], [np.array([3]), (3,)]):
         assert storage.plain([a, b]) == [3, [3]]
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("a\0b", np.ones(3), "checksum"),  # an archive would cut the name
+        ("x" * 70_000, np.ones(3), "error"),
+        ("\ud800", np.ones(3), "surrogates"),
+        ("a", np.array([None]), "of object"),  # would be pickled
+        ("a", {"@": "b"}, "KeyError"),  # means that an array stood there
+        ("a", 10**5000, "4300"),
+    ],
+    ids=["null", "long", "surrogate", "objects", "at", "digits"],
+)
+def test_what_a_file_would_not_bring_back_is_not_written(name, value, words, tmp_path):
+    path = tmp_path / "a.npz"
+    storage.write(path, TREE)
+    old = path.read_bytes()
+    with pytest.raises(InputError, match=f"a.npz would not bring back.*{words}") as caught:
+        storage.write(path, {name: value})
+    assert len(str(caught.value)) < 1000 and path.read_bytes() == old
+    assert [p.name for p in tmp_path.iterdir()] == ["a.npz"]
+
+
+def circle():
+    value = []
+    value.append([value])
+    return value
+
+
+@pytest.mark.parametrize(
+    "value", [{1: 2}, {None: 1}, {(1, 2): 3}, {1, 2}, circle(), np.longdouble(1), 1j, b"a"],
+    ids=lambda value: f"{value!s:.20}",
+)  # fmt: skip
+def test_what_json_would_bring_back_as_something_else_is_refused(value):
+    with pytest.raises(InputError, match="a file holds numbers, words|in a circle"):
+        storage.plain({"a": [value]})
+    assert storage.plain({"a": [{"1": 2}]}) == {"a": [{"1": 2}]}
