@@ -22,7 +22,7 @@ import numpy as np
 import pytest
 
 from cnnlib import data
-from cnnlib.errors import DataError
+from cnnlib.errors import DataError, InputError
 
 pytest.importorskip("sklearn", reason="scikit-learn is not installed: pip install -e '.[book]'")
 pytest.importorskip("mlxtend", reason="mlxtend is not installed: pip install -e '.[book]'")
@@ -837,3 +837,31 @@ def test_a_missing_package_is_named_with_what_to_install(load, module, monkeypat
     assert module in str(caught.value)
     assert 'pip install -e ".[book]"' in str(caught.value)
     assert "elsewhere pip install mlxtend" in str(caught.value)
+
+
+@pytest.mark.parametrize("folder", [3, True, b"w", ["w"], 1.5, "", "a\0b"])
+def test_what_is_no_folder_is_refused(folder):
+    with pytest.raises(InputError, match="folder is .*; expected the path of a file"):
+        data.mnist(folder)
+
+
+def test_a_home_that_nobody_has_is_a_folder_that_lacks_the_files(monkeypatch):
+    with pytest.raises(DataError, match="folder .~nobodyxyz/x. lacks"):
+        data.mnist("~nobodyxyz/x")
+    monkeypatch.setenv("CNNLIB_DATA", "~nobodyxyz/x")
+    with pytest.raises(DataError, match="CNNLIB_DATA .~nobodyxyz/x. lacks"):
+        data.mnist()
+
+
+def test_a_folder_that_one_may_not_look_into_does_not_lack_the_files(tmp_path, monkeypatch):
+    monkeypatch.setattr("os.access", lambda path, mode: False)
+    with pytest.raises(DataError, match="cannot be read: you may not look into it"):
+        data.mnist(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "count", [0, 1, 3, 9, 11, True, -5, 10**9, 10**30, 2.5, "5", None, [5], np.nan, np.inf]
+)
+def test_a_count_of_cubes_that_there_are_not_is_refused(count):
+    with pytest.raises(InputError, match="count is .*; expected"):
+        data.brain_patches(count)

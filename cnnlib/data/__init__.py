@@ -17,7 +17,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..errors import DataError
+from ..arrays import read_integer, read_path
+from ..errors import DataError, InputError
 from .files import write
 
 # What packages bring: the project with versions that are known to have the file (the oldest that
@@ -151,6 +152,8 @@ def mnist(folder: str | os.PathLike[str] | None = None) -> Split:
 
     Raises
     ------
+    InputError
+        If `folder` is no path.
     DataError
         If the given folder lacks a file, if a file is damaged or a foreign one (its unpacked
         bytes must have the original's md5), if there is neither a file nor a network, or if
@@ -169,7 +172,10 @@ def mnist(folder: str | os.PathLike[str] | None = None) -> Split:
         paths = _cached()
         cure = "Delete this file and call mnist() again with a network."
     else:
-        paths = _find(Path(folder).expanduser())
+        place = os.path.expanduser(read_path(origin, folder))
+        if os.path.isdir(place) and not os.access(place, os.R_OK | os.X_OK):
+            raise DataError(f"{origin} ({folder}) cannot be read: you may not look into it")
+        paths = _find(Path(place))
         cure = "Put the original file in its place."
         if missing := [f"{name}.gz" for name in _FILES if name not in paths]:
             lack = f"{origin} ({folder}) lacks {', '.join(missing)} (packed, or without .gz)"
@@ -270,8 +276,15 @@ def brain_patches(count: int = 5000) -> Split:
     numbers. Both sides of the brain look alike, so `count` cubes for training come from the back,
     and a fifth as many for testing from the front, at least 9 cells further. The seed is fixed.
 
+    Parameters
+    ----------
+    count : int
+        A multiple of 10.
+
     Raises
     ------
+    InputError
+        `count` is none, or there are not so many cubes.
     DataError
         If nilearn is missing or its file is not the known one.
 
@@ -281,12 +294,16 @@ def brain_patches(count: int = 5000) -> Split:
     >>> split.x_train.shape, split.x_test.shape
     ((100, 9, 9, 9, 1), (20, 9, 9, 9, 1))
     """
+    if read_integer("count", count, 10) % 10:
+        raise InputError(f"count is {count}; expected a multiple of 10")
     brightness, *tissues = brain()
     middles = [p[4:-4, 4:-4, 4:-4] > 0.8 for p in tissues]
     rng, half = np.random.default_rng(0), middles[0].shape[1] // 2
     parts: list[np.ndarray] = []
     for where, each in ((slice(0, half - 9), count // 2), (slice(half + 9, None), count // 10)):
         found = [np.argwhere(m[:, where]) + np.array([0, where.start, 0]) for m in middles]
+        if each > (most := min(map(len, found))):
+            raise InputError(f"count is {count}; expected fewer: a class has only {most} cubes")
         at = np.concatenate([p[rng.choice(len(p), each, replace=False)] for p in found])
         order = rng.permutation(len(at))
         # Cut one by one: a view of all cubes at once is larger than the memory of a 32-bit machine.
