@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from disks import Full
+from disks import Full, new_files
 
 from cnnlib.data import files
 from cnnlib.errors import DataError, InputError
@@ -154,7 +154,7 @@ def test_what_killed_programs_left_can_be_swept(path):
     for name in others:
         path.with_name(name).write_bytes(b"half")
     files.sweep(path, b"PK\x03\x04")
-    assert sorted(names(path)) == sorted([path.name, mine[0], *others])  # that is no beginning of it
+    assert sorted(names(path)) == sorted([path.name, mine[0], *others])  # half of one
     path.with_name(mine[0]).write_bytes(b"PK\x03\x04half")
     files.sweep(path, b"PK\x03\x04")
     assert sorted(names(path)) == sorted([path.name, *others])
@@ -302,7 +302,7 @@ def test_two_writers_of_one_file_that_are_killed_and_a_reader(path):
 
 @pytest.mark.parametrize("left", [0, 1, len(NEW) - 1])
 def test_a_disk_that_is_full(left, path, monkeypatch):
-    monkeypatch.setattr(files, "open", lambda name, mode: Full(name, left), raising=False)
+    monkeypatch.setattr(files, "open", new_files(lambda name: Full(name, left)), raising=False)
     with pytest.raises(OSError, match="No space left"):
         files.write(path, NEW)
     assert path.read_bytes() == OLD and names(path) == [path.name]

@@ -11,7 +11,7 @@ from wrong_calls import VALUES, X, net
 import cnnlib
 from cnnlib import book, diagnosis, interop, learning
 from cnnlib.book import figures
-from cnnlib.errors import InputError
+from cnnlib.errors import DataError, DivergenceError, InputError
 from cnnlib.learning import Adam, AvgPool, Conv, Dense, Flatten, MaxPool, ReLU, fit
 
 # `make test` takes every 17th pair of an argument and a value, `make ci-long` takes all. The 35
@@ -156,3 +156,13 @@ def test_a_class_in_place_of_an_object_is_told_apart():
     ):
         with pytest.raises(InputError, match="is <class .*; expected a L.*: an instance, such as"):
             learning.Network(layers, loss, input_shape=(2,), rng=rng)
+
+
+def test_a_message_is_one_line_that_does_nothing_to_a_terminal():
+    hostile = "E\n\x1b[31m" * 40
+    for kind in (InputError, DataError, DivergenceError):
+        said = str(kind(f"layer {hostile} is lost: α ≠ β"))
+        assert said.isprintable() and said.endswith("is lost: α ≠ β") and r"E\n\x1b[31m" in said
+        said = str(kind("begin " + "\n" * 10**6 + " end"))
+        assert len(said) <= 1000 and said.startswith("begin") and said.endswith("end")
+    assert str(InputError(InputError("a\\n"))) == "a\\n"  # what has been written out stays so

@@ -25,7 +25,11 @@ from cnnlib.errors import InputError
 # How far above 1 (or below 0 or -1) the rounding of another library may have put an output.
 ROUNDING = 1e-3
 
+# What overflows, or is no number, shows by itself in the result; what underflows is meant to.
+quiet = np.errstate(all="ignore")
 
+
+@quiet
 def relu(z: ArrayLike) -> NDArray:
     """Rectifier: `a[i] = max(z[i], 0)` for every index i (chapter 1). NaN stays NaN.
 
@@ -52,6 +56,7 @@ def relu(z: ArrayLike) -> NDArray:
     return np.maximum(z, z.dtype.type(0))
 
 
+@quiet
 def relu_delta(da: ArrayLike, z: ArrayLike) -> NDArray:
     """Delta through ReLU: `dz[i] = da[i] * [z[i] > 0]` for every index i (chapter 3A).
 
@@ -80,6 +85,7 @@ def relu_delta(da: ArrayLike, z: ArrayLike) -> NDArray:
     return da * (z > 0)
 
 
+@quiet
 def sigmoid(z: ArrayLike) -> NDArray:
     """Logistic function: `a[i] = 1 / (1 + exp(-z[i]))` for every index i (chapter 1).
 
@@ -110,6 +116,7 @@ def sigmoid(z: ArrayLike) -> NDArray:
     return np.clip(a, info.tiny, one - info.epsneg)
 
 
+@quiet
 def sigmoid_delta(da: ArrayLike, a: ArrayLike) -> NDArray:
     """Delta through the sigmoid: `dz[i] = da[i] * a[i] * (1 - a[i])` (chapter 3A).
 
@@ -137,6 +144,7 @@ def sigmoid_delta(da: ArrayLike, a: ArrayLike) -> NDArray:
     return da * a * (1 - a)
 
 
+@quiet
 def tanh(z: ArrayLike) -> NDArray:
     """Hyperbolic tangent: `a[i] = (exp(2 z[i]) - 1) / (exp(2 z[i]) + 1)` (chapter 1).
 
@@ -163,6 +171,7 @@ def tanh(z: ArrayLike) -> NDArray:
     return np.tanh(z)
 
 
+@quiet
 def tanh_delta(da: ArrayLike, a: ArrayLike) -> NDArray:
     """Delta through tanh: `dz[i] = da[i] * (1 - a[i]**2)` for every index i (chapter 3A).
 
@@ -190,6 +199,7 @@ def tanh_delta(da: ArrayLike, a: ArrayLike) -> NDArray:
     return da * (1 - a**2)
 
 
+@quiet
 def softmax(z: ArrayLike) -> NDArray:
     """Softmax: `a[..., k] = exp(z[..., k]) / sum_l exp(z[..., l])`, k, l = 0..K-1 (chapter 1).
 
@@ -220,6 +230,7 @@ def softmax(z: ArrayLike) -> NDArray:
     return np.maximum(e / e.sum(axis=-1, keepdims=True), np.finfo(z.dtype).tiny)
 
 
+@quiet
 def softmax_delta(da: ArrayLike, a: ArrayLike) -> NDArray:
     """Delta through softmax: `dz[..., l] = sum_k da[..., k] * da_k/dz_l`, k, l = 0..K-1.
 
@@ -255,6 +266,7 @@ def softmax_delta(da: ArrayLike, a: ArrayLike) -> NDArray:
     return a * (da - (da * a).sum(axis=-1, keepdims=True))
 
 
+@quiet
 def softmax_jacobian(a: ArrayLike) -> NDArray:
     """Jacobian of softmax: `J[..., k, l] = da_k/dz_l = a[..., k] * (delta_kl - a[..., l])`.
 

@@ -6,7 +6,9 @@ from cnnlib.arrays import read_generator, read_integer, read_kind, read_positive
 from cnnlib.checks import numerical_gradient, relative_error
 from cnnlib.errors import InputError
 
+from .losses import value_of
 from .network import Network
+from .optimizers import check_writable
 
 
 def check_gradients(
@@ -36,7 +38,7 @@ def check_gradients(
         wrong difference, so a single large error among many small ones is no proof of a mistake.
     training : bool
         Whether layers that behave otherwise in a training do so here. What they change of their
-        buffers is put back.
+        buffers is put back, as the parameters are, whatever stops the check.
 
     Returns
     -------
@@ -53,20 +55,24 @@ def check_gradients(
     step = read_positive("step", step)
     if network.dtype != np.float64:
         raise InputError(f"the network has dtype {network.dtype}; build it with dtype=np.float64")
-    buffers = {name: a.copy() for name, a in network.buffers.items()}
-    _, grads = network.gradients(x, t, training=training)
-    errors = {}
     for name, p in network.params.items():
-        kept = p.copy()
-        chosen = rng.choice(p.size, min(entries, p.size), replace=False)
+        check_writable(name, p)
+    arrays = [*network.params.values(), *network.buffers.values()]
+    kept, errors = [a.copy() for a in arrays], {}
+    try:
+        _, grads = network.gradients(x, t, training=training)
+        for name, p in network.params.items():
+            chosen = rng.choice(p.size, min(entries, p.size), replace=False)
 
-        def loss(values: np.ndarray, p: np.ndarray = p, chosen: np.ndarray = chosen) -> float:
-            p.flat[chosen] = values
-            return network.loss.value(network.forward(x, training=training), t)
+            def loss(values: np.ndarray, p: np.ndarray = p, chosen: np.ndarray = chosen) -> float:
+                p.flat[chosen] = values
+                return value_of(network.loss, network.forward(x, training=training), t)
 
-        numerical = numerical_gradient(loss, p.flat[chosen], step)
-        np.copyto(p, kept)
-        errors[name] = relative_error(grads[name].flat[chosen], numerical)
-    for name, a in network.buffers.items():
-        np.copyto(a, buffers[name])
+            before = p.flat[chosen]
+            numerical = numerical_gradient(loss, before, step)
+            p.flat[chosen] = before
+            errors[name] = relative_error(grads[name].flat[chosen], numerical)
+    finally:  # whatever stops it
+        for a, as_it_was in zip(arrays, kept, strict=True):
+            np.copyto(a, as_it_was)
     return errors

@@ -14,12 +14,13 @@ import secrets
 import time
 import warnings
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
 
 from cnnlib.data.files import Place, blaming, place, sweep
-from cnnlib.errors import DataError, DivergenceError, InputError
+from cnnlib.errors import DataError, DivergenceError, InputError, line
 from cnnlib.sums.workers import arithmetic
 
 from . import storage
@@ -72,7 +73,7 @@ class TrainingState:
             self._refuse_shared()
             self.writer = secrets.token_hex(8)  # no other training writes the same file
             run["checksum_of_the_data"] = storage.digest({str(n): a for n, a in enumerate(data)})
-            run |= {"network": network.architecture(), "optimizer": type(optimizer).__name__}
+            run |= {"network": network.tree()["network"], "optimizer": type(optimizer).__name__}
             settings = _settings(optimizer, scheduled=run.get("rates") is not None)
             run |= {"settings": settings, "rng": type(rng.bit_generator).__name__}
             self.run = storage.plain(run)
@@ -83,6 +84,7 @@ class TrainingState:
 
     def keep(self, before: str = "params") -> None:
         """Remember what network, optimizer and history are now."""
+        self.network.check_layers()
         # One assignment: an interrupt meets the old state or the new one.
         self.state = {
             **self.state,
@@ -108,10 +110,14 @@ class TrainingState:
 
     def put(self, which: str) -> None:
         """Write remembered parameters, 'params' or 'before', and their buffers into the network."""
-        for name, p in self.network.params.items():
-            np.copyto(p, self.state[which][name])
-        for name, a in self.network.buffers.items():
-            np.copyto(a, self.state[BUFFERS[which]][name])
+        for there, kept in (
+            (self.network.params, self.state[which]),
+            (self.network.buffers, self.state[BUFFERS[which]]),
+        ):
+            for name, a in kept.items():
+                # What a layer has taken away or frozen is the reason, and is said already.
+                with suppress(KeyError, ValueError):
+                    np.copyto(there[name], a)
 
     def write(self, *, now: bool = False) -> None:
         """Write the remembered state, if it is time. `Network.load` reads the file as well."""
@@ -120,7 +126,8 @@ class TrainingState:
             tree |= {"writer": self.writer, "arithmetic": arithmetic(), **self.state}
             storage.write(self.path, tree, self.ours)
             if self.written == -math.inf:
-                sweep(self.path)  # what killed trainings left, and one that this one replaces
+                # What killed trainings left, and one that this one replaces.
+                sweep(self.path, storage.BEGINS)
             self.written = time.monotonic()
 
     def resume(self, most: int) -> None:
@@ -144,11 +151,11 @@ class TrainingState:
             there = tree.get("arithmetic", here)
             changed = [f"{k} {there.get(k)!s:.80} there and {v} here" for k, v in here.items()]
         if there != here:
-            warnings.warn(
+            words = (
                 f"checkpoint {self.path} was written with other arithmetic ({', '.join(changed)}). "
-                "The training goes on; its last bits may differ from one that was never stopped",
-                stacklevel=4,
+                "The training goes on; its last bits may differ from one that was never stopped"
             )
+            warnings.warn(line(words), stacklevel=4)
         vars(self.history).update(history)
         self.state = state
         self.rng.bit_generator.state = state["shuffle"]
@@ -172,7 +179,12 @@ class TrainingState:
         there = LATER | tree["run"]
         for name, given in self.run.items():
             if there[name] != given:
-                why = f"{name} is {there[name]!s:.500} there and {given!s:.500} here"
+                # No one tells data by its checksum.
+                what = "x, t or validation" if name == "checksum_of_the_data" else name
+                differs = "the numbers or types are others"
+                if what == name:
+                    differs = f"it is {there[name]!s:.400} there and {given!s:.400} here"
+                why = f"{what}: {differs}"
                 why = f"checkpoint {self.path} is of another training: {why}"
                 raise InputError(f"{why}. Mend it, {cure}")
         if tree["lengths"]["loss"] > most:
@@ -187,6 +199,9 @@ class TrainingState:
         # A file from before there were buffers has none.
         state = {name: tree.get(name, {}) for name in self.state}
         params = self.network.params
+        arrays = [state["params"], state["before"], *state["memory"].values()]
+        finite = all(np.isfinite(a).all() for part in arrays for a in part.values())
+        _expect(finite, "a number that is not finite")
         for name in ("params", "before"):
             _expect(kinds_of(state[name]) == kinds_of(params), name)
             _expect(kinds_of(state[BUFFERS[name]]) == kinds_of(self.network.buffers), BUFFERS[name])

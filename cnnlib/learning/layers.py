@@ -30,18 +30,20 @@ from numpy.typing import DTypeLike
 
 from cnnlib.arrays import (
     check_images,
+    float_arrays,
     per_axis,
     read_array,
     read_float_type,
     read_generator,
     read_integer,
+    read_kind,
     read_number,
     read_shape,
     read_truth,
     spatial,
 )
 from cnnlib.convolution import Laid, conv_bias_gradient, lay
-from cnnlib.errors import InputError
+from cnnlib.errors import InputError, shown
 from cnnlib.geometry import Axis, Padding, PerAxis, Shape, Window
 from cnnlib.pooling import lay_pool, max_over, max_pool_delta, mean_delta_over, mean_over
 
@@ -120,7 +122,9 @@ class Layer(Configured):
 
         The library's layers compute it. One that does not define it is tried on a sample of zeros.
         """
-        return self.forward(np.zeros((1, *shape))).shape[1:]
+        y = self.forward(np.zeros((1, *shape)))
+        read_kind("what forward returns", y, np.ndarray, "an array (N, ...)")
+        return y.shape[1:]
 
     def forward(self, x: np.ndarray, *, training: bool = False) -> np.ndarray:
         """Outputs for the batch `x`.
@@ -143,7 +147,31 @@ class Layer(Configured):
         raise NotImplementedError(f"{type(self).__name__} has no delta: define delta(self, dz)")
 
 
-class Conv(Layer):
+class Windowed(Layer):
+    """What layers with a window share: arguments that keep their values, and count.
+
+    A list or an array that a caller goes on to change does not change the layer. An argument that
+    is assigned does: what was laid with the former one is forgotten.
+    """
+
+    ARGUMENTS = "kernel window stride dilation padding center flip method".split()
+    laid: Any  # the window on the images of the last pass
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Keep the value as it is now."""
+        if name in self.ARGUMENTS:
+            value, self.laid = _fixed(value), None
+        super().__setattr__(name, value)
+
+
+def _fixed(value: Any) -> Any:
+    value = value.tolist() if isinstance(value, np.ndarray) else value
+    if not isinstance(value, list | tuple):
+        return value
+    return tuple([tuple(pair) if isinstance(pair, list) else pair for pair in value])
+
+
+class Conv(Windowed):
     """Convolution of images `(N, *P, C)` to maps `(N, *I, K)` (chapters 1 to 4).
 
     Parameters
@@ -179,7 +207,6 @@ class Conv(Layer):
         self.bias, self.flip = read_truth("bias", bias), read_truth("flip", flip)
         self.stride, self.dilation, self.padding = stride, dilation, padding
         self.center, self.method, self.init = center, method, init
-        self.laid: Laid | None = None
 
     @property
     def geometry(self) -> dict[str, Any]:
@@ -189,9 +216,7 @@ class Conv(Layer):
 
     def build(self, shape: Shape, rng: np.random.Generator, dtype: DTypeLike) -> Shape:
         """Make `w` (K, *U, C) and `b` (K,) for samples of shape (*P, C)."""
-        shape, K = read_shape("shape", shape), self.filters
-        if len(shape) < 2:
-            raise InputError(f"samples have shape {shape}; expected images (*P, C)")
+        shape, K = _read_image("shape", shape), self.filters
         U = per_axis("kernel", self.kernel, len(shape) - 1, 1)
         fans = math.prod(U) * shape[-1], math.prod(U) * K
         self.params["w"] = first_weights((K, *U, shape[-1]), *fans, self.init, rng, dtype)
@@ -213,7 +238,7 @@ class Conv(Layer):
 
     def _lay(self, x: np.ndarray, w_shape: Shape) -> Laid:
         """The window on these images. It is laid once, and again where the shape is another one."""
-        laid = self.laid
+        laid: Laid | None = self.laid
         if laid is None or (laid.input_shape, laid.kernel_shape) != (x.shape, w_shape):
             check_images("x", x, len(w_shape) - 2)
             window = self._window(x.ndim - 2) if laid is None else laid.window
@@ -264,7 +289,7 @@ class Dense(Layer):
 
     def forward(self, x: np.ndarray, *, training: bool = False) -> np.ndarray:
         """z[n,k] = b[k] + sum_l x[n,l] * w[l,k]."""
-        x, inputs = read_array("x", x), len(self.params["w"])
+        (x,), inputs = float_arrays(x=x), len(self.params["w"])
         if x.ndim != 2 or x.shape[1] != inputs:
             raise InputError(
                 f"x has shape {x.shape}; expected rows (N, {inputs}): put a Flatten before"
@@ -282,8 +307,7 @@ class Dense(Layer):
 
     def delta(self, dz: np.ndarray) -> np.ndarray:
         """dx[n,l] = sum_k w[l,k] * dz[n,k]."""
-        dz = read_array("dz", dz)
-        return _read_deltas(dz, (*dz.shape[:1], self.outputs)) @ self.params["w"].T
+        return _read_deltas(dz, (*np.shape(dz)[:1], self.outputs)) @ self.params["w"].T
 
 
 class Flatten(Layer):
@@ -309,7 +333,7 @@ class Flatten(Layer):
         return _read_deltas(dz, (N, math.prod(sample))).reshape(self.input_shape)
 
 
-class Pool(Layer):
+class Pool(Windowed):
     """What both pools share: a window, which is laid on the images once."""
 
     def __init__(
@@ -324,24 +348,23 @@ class Pool(Layer):
         super().__init__()
         self.window, self.stride, self.padding = window, stride, padding
         self.center, self.flip = center, read_truth("flip", flip)
-        self.input_shape: Shape = ()  # on which the window is laid
 
     def output_shape(self, shape: Shape) -> Shape:
         """(*I, C), by the index rule."""
-        shape = read_shape("shape", shape)
-        check_images("x", np.broadcast_to(0, (1, *shape)))  # an array of this shape, without memory
+        shape = _read_image("shape", shape)
         return (*(axis.outputs for axis in self._axes(shape[:-1])), shape[-1])
 
     def _axes(self, P: Shape) -> tuple[Axis, ...]:
         return lay_pool(P, self.window, self.stride, self.padding, self.center, self.flip)
 
-    axes = Remembered()
+    input_shape, axes = Remembered(), Remembered()
 
     def _lay(self, x: np.ndarray) -> tuple[Axis, ...]:
         """The window on these images; it is laid anew only where the shape is another one."""
-        if x.shape != self.input_shape:
+        if self.laid is None or x.shape != self.input_shape:
             check_images("x", x)
-            self.input_shape, self.axes = x.shape, self._axes(spatial(x.shape))
+            self.laid = self._axes(spatial(x.shape))
+        self.input_shape, self.axes = x.shape, self.laid
         return self.axes
 
 
@@ -487,13 +510,29 @@ def first_weights(
     else:
         wanted = "'he', 'glorot' or a number from 0 up"
         deviation = read_number("init", init, wanted, lambda number: number >= 0)
-    drawn = read_generator("rng", rng).standard_normal(read_shape("shape", shape))
-    return (deviation * drawn).astype(read_float_type("dtype", dtype))
+    shape, dtype = read_shape("shape", shape), read_float_type("dtype", dtype)
+    if deviation > float(np.finfo(dtype).max) / 100:  # no entry will be a hundred times as large
+        raise InputError(f"init is {shown(init)}; too large for {dtype}")
+    try:
+        drawn = read_generator("rng", rng).standard_normal(shape)
+    except (MemoryError, OverflowError, ValueError) as error:
+        if isinstance(error, InputError):
+            raise
+        raise InputError(f"shape is {shape}; that takes more memory than there is") from None
+    return (deviation * drawn).astype(dtype)
+
+
+def _read_image(name: str, shape: Shape) -> Shape:
+    """Read the shape (*P, C) of a sample."""
+    shape = read_shape(name, shape)
+    if len(shape) < 2:
+        raise InputError(f"samples have shape {shape}; expected images (*P, C)")
+    return shape
 
 
 def _read_deltas(dz: np.ndarray, expected: Shape) -> np.ndarray:
     """Read the deltas of outputs of this shape."""
-    dz = read_array("dz", dz)
+    (dz,) = float_arrays(dz=dz)
     if dz.shape != expected:
         raise InputError(
             f"dz has shape {dz.shape}; expected {expected}, the shape of the outputs of forward(x)"

@@ -9,14 +9,16 @@ give the same numbers at any logit; `activations` says how the separate one mana
 """
 
 from abc import ABC, abstractmethod
+from numbers import Real
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from cnnlib.arrays import float_arrays, read_array
-from cnnlib.errors import InputError
+from cnnlib.errors import InputError, shown
 
-from .activations import ROUNDING, sigmoid, softmax
+from .activations import ROUNDING, quiet, sigmoid, softmax
 from .configured import Configured
 
 
@@ -27,6 +29,7 @@ class Loss(Configured, ABC):
     is not finite passes, for the training loop to see and trace; a t that is not finite does not.
     """
 
+    @quiet
     def value(self, y: ArrayLike, t: ArrayLike) -> float:
         """Loss of the batch: `E = 1/N sum_n E_n(y[n], t[n])`, n = 0..N-1; the class gives `E_n`.
 
@@ -49,6 +52,7 @@ class Loss(Configured, ABC):
         y, t = self._read(y, t)
         return float(self._terms(y, t).sum(dtype=np.float64)) / len(y)
 
+    @quiet
     def delta(self, y: ArrayLike, t: ArrayLike) -> NDArray:
         """Gradient of `value`: `dy[n, ...] = dE/dy[n, ...]`; the 1/N is in it.
 
@@ -71,18 +75,21 @@ class Loss(Configured, ABC):
         y, t = self._read(y, t)
         return self._slopes(y, t) / len(y)
 
+    @quiet
     def accuracy(self, y: ArrayLike, t: ArrayLike) -> float:
         """Share of the samples whose class is right; NaN where y is no choice between classes.
 
         The class is the largest of several outputs. Of one output it is yes or no, if the loss
-        reads it as a probability or a logit.
+        reads it as a probability or a logit. Outputs with a NaN are no class: they are wrong.
         """
         y, t = self._read(y, t)
         if y.ndim != 2 or (y.shape[1] == 1 and self._yes is None):
             return float("nan")
         if y.shape[1] == 1:
-            return float(((y > self._yes) == (t > 0.5)).mean())
-        return float((y.argmax(axis=1) == t.argmax(axis=1)).mean())
+            right = ((y > self._yes) == (t > 0.5))[:, 0]
+        else:
+            right = y.argmax(axis=1) == t.argmax(axis=1)
+        return float((right & ~np.isnan(y).any(axis=1)).mean())
 
     _yes: float | None = None  # where a single output turns from no to yes
 
@@ -100,9 +107,12 @@ class Loss(Configured, ABC):
         t = read_array("t", t)  # labels stay integers
         if y.ndim == 0 or y.size == 0:
             raise InputError(f"y has shape {y.shape}; expected (N, ...) with at least one sample")
-        if not np.isfinite(t).all():
-            at = _first(~np.isfinite(t))
-            raise InputError(f"t[{at}] is not finite; a target is a finite number: check the data")
+        finite = np.isfinite(t.astype(y.dtype, copy=False))
+        if not finite.all():
+            at = _first(~finite)
+            raise InputError(
+                f"t[{at}] is not finite in {y.dtype}; a target is a finite number: check the data"
+            )
         return y, self._targets(y, t).astype(y.dtype, copy=False)
 
     def _targets(self, y: NDArray, t: NDArray) -> NDArray:
@@ -293,6 +303,15 @@ class SoftmaxCrossEntropy(_OneOfK):
 
     def _slopes(self, y: NDArray, t: NDArray) -> NDArray:
         return softmax(y) - t
+
+
+def value_of(loss: Loss, y: ArrayLike, t: ArrayLike) -> float:
+    """What a loss says of a batch, also one of a class of your own."""
+    value: Any = loss.value(y, t)
+    if not isinstance(value, Real):
+        kind = type(loss).__name__
+        raise InputError(f"value of {kind} returned {shown(value)}; expected a number: float(E)")
+    return float(value)
 
 
 def _one_hot(labels: NDArray, y: NDArray) -> NDArray:

@@ -2,13 +2,14 @@
 
 import math
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, MutableMapping, Sequence
+from copy import copy
 from dataclasses import dataclass, field
 from inspect import signature
 from typing import Any
 
 import numpy as np
-from numpy.typing import DTypeLike
+from numpy.typing import ArrayLike, DTypeLike
 
 from cnnlib.arrays import (
     Shape,
@@ -19,9 +20,10 @@ from cnnlib.arrays import (
     read_path,
     read_shape,
     read_truth,
+    whole,
 )
 from cnnlib.data.files import Place, blaming
-from cnnlib.errors import InputError, shown
+from cnnlib.errors import Error, InputError, shown
 
 from . import storage
 from .layers import AvgPool, Conv, Dense, Flatten, Layer, MaxPool, ReLU, Sigmoid, Softmax, Tanh
@@ -32,8 +34,11 @@ from .losses import (
     Loss,
     SigmoidBinaryCrossEntropy,
     SoftmaxCrossEntropy,
+    value_of,
 )
 
+MOST = 10_000  # layers of a network
+ARRAYS = ("params", "buffers")
 # The classes that a file may name without ado.
 LAYERS = (AvgPool, Conv, Dense, Flatten, MaxPool, ReLU, Sigmoid, Softmax, Tanh)
 LOSSES = (
@@ -48,6 +53,44 @@ LIBRARY: dict[str, type] = {kind.__name__: kind for kind in (*LAYERS, *LOSSES)}
 
 class UnknownClassError(InputError):
     """A file has a part of a class that is neither cnnlib's nor given with `classes`."""
+
+
+class NamedArrays(MutableMapping[str, np.ndarray]):
+    """The arrays of all layers, named like `conv1.w`. What is assigned is written into the array.
+
+    Examples
+    --------
+    >>> w = np.zeros(2)
+    >>> NamedArrays({"dense1.w": w})["dense1.w"] = [3, 4]
+    >>> w.tolist()
+    [3.0, 4.0]
+    """
+
+    def __init__(self, arrays: dict[str, np.ndarray]) -> None:
+        self._arrays = arrays
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        return self._arrays[name]
+
+    def __setitem__(self, name: str, values: ArrayLike) -> None:
+        if name not in self._arrays:
+            raise InputError(f"there is no array {shown(name)}, only {shown([*self])}")
+        a, values = self._arrays[name], read_array(name, values)
+        if values.shape != a.shape:
+            raise InputError(f"{name} has shape {a.shape}; what is assigned has {values.shape}")
+        a[...] = values
+
+    def __delitem__(self, name: str) -> None:
+        raise InputError(f"{shown(name)} stays: the layers of a network keep their arrays")
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._arrays)
+
+    def __len__(self) -> int:
+        return len(self._arrays)
+
+    def __repr__(self) -> str:
+        return repr(self._arrays)
 
 
 class _FewNumbers(np.random.Generator):
@@ -159,42 +202,91 @@ class Network:
             read_kind("an entry of layers", layer, Layer, "an instance, such as ReLU()")
         if len({id(layer) for layer in layers}) < len(layers):
             raise InputError("a layer occurs twice in layers; each remembers one pass, so make two")
-        if not layers:
-            raise InputError("layers is empty; expected one layer at least")
+        if not 0 < len(layers) <= MOST:
+            what = f"has {len(layers)} entries" if layers else "is empty"
+            raise InputError(f"layers {what}; expected one layer at least, and at most {MOST}")
         self.loss = read_kind("loss", loss, Loss, "an instance, such as SoftmaxCrossEntropy()")
         self.dtype, rng = read_float_type("dtype", dtype), read_generator("rng", rng)
         self.input_shape = read_shape("input_shape", input_shape)
         self.layers: dict[str, Layer] = {}
         self.shapes: dict[str, Shape] = {}
+        before = [(layer, dict(vars(layer))) for layer in layers]
+        try:
+            self.output_shape = self._build(layers, rng)
+        except BaseException:
+            for layer, state in before:  # it may be one of another network, which goes on
+                vars(layer).clear()
+                vars(layer).update(state)
+            raise
+        self._with_mode = {name for name, layer in self.layers.items() if _has_mode(layer)}
+        self._held = {name: layer.params for name, layer in self.layers.items()}
+        self._kinds = self._kinds_now()
+        self._pass: list[np.ndarray] = []  # the outputs of the last forward pass, once it is over
+
+    def _build(self, layers: Sequence[Layer], rng: np.random.Generator) -> Shape:
+        """Let the layers make their arrays, one after another; the shape of an output sample."""
         shape, count = self.input_shape, Counter[str]()
         for layer in layers:
             kind = type(layer).__name__.lower()
             count[kind] += 1
-            name = f"{kind}{count[kind]}"
-            if not hasattr(layer, "params"):
+            while (name := f"{kind}{count[kind]}") in self.layers:  # `tanh11` is a Tanh1, too
+                count[kind] += 1
+            if not all(isinstance(getattr(layer, what, None), dict) for what in ARRAYS):
                 cure = "let its __init__ begin with super().__init__()"
                 raise InputError(f"layer {name} has no params: {cure}")
+            # The dicts are new, so that a network can tell that another one has built its layer.
+            layer.params, layer.buffers = copy(layer.params), copy(layer.buffers)
             try:
                 built: Any = layer.build(shape, rng, self.dtype)
             except InputError as error:
                 raise InputError(f"layer {name}, input {shape}: {error}") from None
-            if not isinstance(built, tuple):
+            if not isinstance(built, tuple) or not all((whole(n) or 0) > 0 for n in built):
                 cure = "let it return super().build(shape, rng, dtype)"
                 raise InputError(f"build of layer {name} returned {shown(built)}, no shape: {cure}")
-            shape = built
+            for what in ARRAYS:
+                for key, a in getattr(layer, what).items():
+                    if not isinstance(a, np.ndarray) or a.dtype.hasobject:
+                        raise InputError(
+                            f"build of layer {name} made {what}[{shown(key)}] {shown(a)}; expected "
+                            "an array of numbers"
+                        )
+            shape = tuple(map(int, built))
             self.layers[name], self.shapes[name] = layer, shape
-        self.output_shape = shape
-        self._with_mode = {name for name, layer in self.layers.items() if _has_mode(layer)}
+        return shape
+
+    def check_layers(self) -> None:
+        """Refuse layers whose arrays are no longer those that they were built with."""
+        for name, layer in self.layers.items():
+            if layer.params is not self._held[name]:
+                raise InputError(
+                    f"layer {name} is in another network by now, or its params are another dict: "
+                    "make layers of its own for each network"
+                )
+        if (now := self._kinds_now()) != self._kinds:
+            name = next(n for n in [*self._kinds, *now] if self._kinds.get(n) != now.get(n))
+            raise InputError(
+                f"{name} was {_words(self._kinds.get(name))} when the layer was built and is "
+                f"{_words(now.get(name))} now: a layer makes its arrays in build, and writes into "
+                "them later"
+            )
+
+    def _kinds_now(self) -> dict[str, tuple[Any, Any]]:
+        return {
+            f"{name}.{what}[{key!r}]": (getattr(a, "dtype", type(a)), getattr(a, "shape", None))
+            for name, layer in self.layers.items()
+            for what in ARRAYS
+            for key, a in getattr(layer, what).items()
+        }
 
     @property
-    def params(self) -> dict[str, np.ndarray]:
+    def params(self) -> NamedArrays:
         """All parameters, named like `conv1.w`; the arrays themselves, not copies."""
-        return self._named("params")
+        return NamedArrays(self._named("params"))
 
     @property
-    def buffers(self) -> dict[str, np.ndarray]:
+    def buffers(self) -> NamedArrays:
         """All buffers, named like parameters: saved, but never stepped; the arrays themselves."""
-        return self._named("buffers")
+        return NamedArrays(self._named("buffers"))
 
     @property
     def grads(self) -> dict[str, np.ndarray]:
@@ -225,11 +317,24 @@ class Network:
         return self.backward(self.forward(x, training=training), t)
 
     def backward(self, y: np.ndarray, t: np.ndarray) -> tuple[float, dict[str, np.ndarray]]:
-        """As `gradients`, after `y = forward(x)`: deltas go from the loss through all layers."""
-        loss, dz = self.loss.value(y, t), self.loss.delta(y, t)
+        """As `gradients`, right after `y = forward(x)`: deltas go from the loss to all layers."""
+        loss, last = value_of(self.loss, y, t), self._pass
+        if not any(y is its or np.array_equal(y, its, equal_nan=True) for its in last):
+            raise InputError(
+                "the network has not gone forwards to this y, or to another one since: its layers "
+                "remember one pass, so call forward(x) right before backward(y, t)"
+            )
+        dz = self._delta(last[0], t)
         first = next((name for name, layer in self.layers.items() if layer.params), None)
         for _ in self._backwards(dz, first):
             pass
+        if last is not self._pass:
+            raise InputError("another thread has used this network; give each one a network")
+        if lacking := self.params.keys() - self.grads.keys():
+            raise InputError(
+                f"no layer has found the gradients {shown(sorted(lacking))}: let gradients(dz) "
+                "fill self.grads, under the names of self.params"
+            )
         return loss, self.grads
 
     def trace(self, x: np.ndarray, t: np.ndarray | None = None, *, training: bool = False) -> Trace:
@@ -270,18 +375,22 @@ class Network:
         if t is None:
             return Trace(outputs)
         *_, y = outputs.values()
-        deltas = dict(self._backwards(self.loss.delta(y, t)))
+        deltas = dict(self._backwards(self._delta(y, t)))
         ordered = {name: deltas[name] for name in outputs}
-        return Trace(outputs, ordered, self.loss.value(y, t), self.grads)
+        return Trace(outputs, ordered, value_of(self.loss, y, t), self.grads)
 
     def _forwards(self, x: np.ndarray, training: bool) -> Iterator[tuple[str, np.ndarray]]:
         """The walk through all layers: 'x' and the batch, then each layer and its outputs."""
         y, training = self.read(x), read_truth("training", training)
+        self.check_layers()
+        self._pass = this = []
         yield "x", y
         for name, layer in self.layers.items():
             mode = {"training": True} if training and name in self._with_mode else {}
-            y = self._typed(name, "forward", layer.forward(y, **mode))
+            shape = (len(y), *self.shapes[name])
+            y = self._typed(f"forward of layer {name}", layer.forward(y, **mode), shape)
             yield name, y
+        this.append(y)
 
     def _backwards(
         self, dz: np.ndarray, first: str | None = None
@@ -291,22 +400,30 @@ class Network:
         It fills the layers' `grads`. It ends early at the layer `first`, before which none learns:
         nobody would read the deltas of its inputs.
         """
-        for name, layer in reversed(self.layers.items()):
+        inputs = [self.input_shape, *self.shapes.values()]
+        for n, (name, layer) in reversed([*enumerate(self.layers.items())]):
             yield name, dz
             if name == first:
                 layer.gradients(dz)
                 return
-            dz = self._typed(name, "delta", layer.backward(dz))
+            shape = (len(dz), *inputs[n])
+            dz = self._typed(f"delta of layer {name}", layer.backward(dz), shape)
         yield "x", dz
 
-    def _typed(self, name: str, what: str, a: np.ndarray) -> np.ndarray:
-        """Refuse what a layer returns in another type: all that follows would be computed in it."""
-        if getattr(a, "dtype", None) != self.dtype:
+    def _delta(self, y: np.ndarray, t: np.ndarray) -> np.ndarray:
+        """The derivative of the loss by the outputs."""
+        return self._typed("delta of the loss", self.loss.delta(y, t), y.shape)
+
+    def _typed(self, what: str, a: np.ndarray, shape: Shape) -> np.ndarray:
+        """Refuse what a part returns in another type: all that follows would be computed in it."""
+        if not isinstance(a, np.ndarray) or a.dtype != self.dtype:
             kind = getattr(a, "dtype", type(a).__name__)
             raise InputError(
-                f"{what} of layer {name} returned {kind}, this network computes in {self.dtype}: "
+                f"{what} returned {kind}, this network computes in {self.dtype}: "
                 "let the layer keep the dtype of what comes in, say by a.astype(x.dtype)"
             )
+        if a.shape != shape:
+            raise InputError(f"{what} returned the shape {a.shape}; expected {shape}")
         return a
 
     def read(self, x: np.ndarray) -> np.ndarray:
@@ -327,10 +444,14 @@ class Network:
                 f"x has shape {x.shape}; expected (N, {', '.join(map(str, self.input_shape))}) "
                 f"with N at least 1{cure}"
             )
-        return x.astype(self.dtype, copy=False)
+        with np.errstate(over="ignore"):  # it shows in what follows
+            return x.astype(self.dtype, copy=False)
 
     def first_broken(self, x: np.ndarray, *, training: bool = False) -> str:
-        """Name of the first place in the forward pass with a number that is not finite."""
+        """Name of the first place in the forward pass with a number that is not finite.
+
+        It is 'the loss' where all outputs are finite: what broke comes after them.
+        """
         with np.errstate(all="ignore"):  # what is behind the place may be anything
             outputs = self.trace(x, training=training).outputs
         for name, y in outputs.items():
@@ -347,7 +468,8 @@ class Network:
         Raises
         ------
         InputError
-            A layer or the loss is of a class of your own that does not say what it was made with.
+            A file would not bring this network back: say, a class of your own does not say what it
+            was made with, or a layer was changed since it was built.
         DataError
             The file cannot be written.
 
@@ -364,8 +486,27 @@ class Network:
         >>> np.array_equal(again.params["dense1.w"], network.params["dense1.w"])
         True
         """
-        tree = {"network": self.architecture(), "params": self.params, "buffers": self.buffers}
-        storage.write(read_path("path", path), tree)
+        storage.write(read_path("path", path), self.tree())
+
+    def tree(self) -> dict[str, Any]:
+        """What a file holds, for `from_tree`, which has made it into the same network once.
+
+        Raises
+        ------
+        InputError
+            As `save`.
+        """
+        self.check_layers()
+        made = self.architecture()
+        tree = {"network": made, "params": dict(self.params), "buffers": dict(self.buffers)}
+        kinds = [type(part) for part in (*self.layers.values(), self.loss)]
+        try:
+            again = Network.from_tree(tree, classes=[k for k in kinds if k not in LIBRARY.values()])
+            if (again.architecture(), again.shapes) != (made, self.shapes):
+                raise InputError("an argument has changed since it was built, or is not kept")
+        except Exception as error:  # of a layer that was changed, or a class of your own
+            raise InputError(f"a file would not bring this network back: {error}") from error
+        return tree
 
     @classmethod
     def load(cls, path: Place, *, classes: Sequence[type] = ()) -> "Network":
@@ -389,7 +530,7 @@ class Network:
         InputError
             The network has a layer or a loss of a class that is neither cnnlib's nor in `classes`.
         """
-        path = read_path("path", path)
+        path, _ = read_path("path", path), _known(classes)
         with blaming(path, but=UnknownClassError):
             return cls.from_tree(storage.read(path), classes=classes)
 
@@ -407,7 +548,7 @@ class Network:
             if there != here:
                 raise InputError(
                     f"it holds {kind} of the types and shapes {there!s:.300}, its layers make "
-                    f"{here!s:.300}: a class has changed since; load with the class as it was"
+                    f"{here!s:.300}: a class has changed since, or an argument"
                 )
             for name, a in arrays.items():
                 a[...] = saved[kind][name]
@@ -423,20 +564,16 @@ class Network:
         InputError
             A class of your own does not say what it was made with, or has the name of another one.
         """
-        parts = []
+        parts, known = [], dict(LIBRARY)
         for name, part in [*self.layers.items(), ("the loss", self.loss)]:
             kind = type(part)
-            if LIBRARY.get(kind.__name__, kind) is not kind:
-                raise InputError(
-                    f"{name} is a {kind.__name__} of your own; a file tells classes by their names "
-                    "and cnnlib has one of that name: rename yours"
-                )
             try:
+                _know(known, kind)
                 parts.append((kind.__name__, storage.plain(part.config())))
-            except InputError as error:
-                raise InputError(f"{name} cannot be written to a file: {error}") from None
-        made = {"parts": parts, "input_shape": self.input_shape, "dtype": self.dtype.name}
-        return storage.plain(made)
+            except Exception as error:
+                raise InputError(f"{name} cannot be written to a file: {error}") from error
+        dtype = read_float_type("dtype", self.dtype).name
+        return storage.plain({"parts": parts, "input_shape": self.input_shape, "dtype": dtype})
 
     @classmethod
     def from_architecture(
@@ -476,24 +613,14 @@ class Network:
                 f"architecture is {shown(architecture)}; expected parts, input_shape and dtype, as "
                 "network.architecture() gives them"
             )
-        read_kind("classes", classes, Sequence, "[MyLayer]")
-        known = LIBRARY | {
-            read_kind("an entry of classes", kind, type, "MyLayer").__name__: kind
-            for kind in classes
-        }
-        parts = []
-        for name, config in architecture["parts"]:
-            if name not in known:
-                raise UnknownClassError(
-                    f"the network has a part of the class {name:.80}, which cnnlib does not have; "
-                    f"pass the class: classes=[{name:.80}]"
-                )
-            parts.append(known[name](**config))
-        *layers, loss = parts
+        known = _known(classes)
+        parts = read_kind("parts", architecture["parts"], Sequence, "network.architecture()")
+        made = [_made(part, known) for part in parts]
+        *layers, loss = made or [None]
         for part, kind in (*((layer, Layer) for layer in layers), (loss, Loss)):
             if not isinstance(part, kind):
-                raise InputError(f"{part!r:.80} is no {kind.__name__}; the loss alone comes last")
-        shape, dtype = architecture["input_shape"], np.dtype(architecture["dtype"])
+                raise InputError(f"{shown(part)} is no {kind.__name__}; the loss alone comes last")
+        shape, dtype = architecture["input_shape"], architecture["dtype"]
         return cls(layers, loss, input_shape=shape, rng=rng, dtype=dtype)
 
     def __repr__(self) -> str:
@@ -513,6 +640,49 @@ class Network:
         rows.append(("total", "", str(sum(a.size for a in self.params.values()))))
         names, shapes, counts = (max(map(len, column)) for column in zip(*rows, strict=True))
         return "\n".join(f"{a:<{names + 4}}{b:<{shapes + 3}}{c:>{counts}}" for a, b, c in rows)
+
+
+def _know(known: dict[str, type], kind: type) -> None:
+    """Add a class by its name, by which alone a file tells classes."""
+    if known.setdefault(kind.__name__, kind) is not kind:
+        raise InputError(
+            f"there are two classes {kind.__name__}, of your own or cnnlib's; a file tells classes "
+            "by their names: rename yours"
+        )
+
+
+def _known(classes: Iterable[type]) -> dict[str, type]:
+    """The library's classes and these, by name."""
+    known = dict(LIBRARY)
+    for kind in read_kind("classes", classes, Sequence, "[MyLayer]"):
+        _know(known, read_kind("an entry of classes", kind, type, "MyLayer"))
+    return known
+
+
+def _made(part: Any, known: Mapping[str, type]) -> Any:
+    """The layer or loss that an entry of `parts` names."""
+    row = part if isinstance(part, list | tuple) and len(part) == 2 else (None, None)
+    name, config = row
+    if not isinstance(name, str) or not isinstance(config, Mapping):
+        raise InputError(
+            f"an entry of parts is {shown(part)}; expected a class's name and its arguments: "
+            "['Dense', {'outputs': 10}]"
+        )
+    if name not in known:
+        raise UnknownClassError(
+            f"the network has a part of the class {name:.80}, which cnnlib does not have; "
+            f"pass the class: classes=[{name:.80}]"
+        )
+    try:
+        return known[name](**config)
+    except Error:
+        raise
+    except Exception as error:
+        raise InputError(f"{name} cannot be made with {shown(config)}: {error}") from error
+
+
+def _words(kind: tuple[Any, Any] | None) -> str:
+    return "not there" if kind is None else " ".join(map(str, kind))
 
 
 def kinds_of(arrays: Mapping[str, np.ndarray]) -> dict[str, tuple[str, Shape]]:

@@ -30,6 +30,7 @@ from numpy.typing import NDArray
 from cnnlib.arrays import read_array, read_kind, read_number, read_positive, read_truth, read_word
 from cnnlib.errors import InputError, shown
 
+from .activations import quiet
 from .configured import Configured
 
 Form = Literal["torch", "keras"]
@@ -67,6 +68,7 @@ class Optimizer(Configured, ABC):
     def lr(self, value: float) -> None:
         self._lr = read_positive("lr", value)
 
+    @quiet
     def step(self, params: Mapping[str, NDArray], grads: Mapping[str, NDArray]) -> None:
         """Move every parameter by one step of the rule, in place.
 
@@ -116,8 +118,7 @@ class Optimizer(Configured, ABC):
                     "float64: np.array(p, dtype=float)"
                 )
             read_array(f"params[{name!r:.80}]", p)  # no masked one
-            if not p.flags.writeable:
-                raise InputError(f"params[{name!r:.80}] is read-only; pass a copy: p.copy()")
+            check_writable(name, p)
             g = read_array(f"grads[{name!r:.80}]", grads[name])
             if g.dtype.kind == "b" or g.shape != p.shape:
                 raise InputError(
@@ -283,7 +284,7 @@ class RMSprop(Optimizer):
         super().__init__(lr, weight_decay=weight_decay, decoupled=decoupled)
         self.form = read_word("form", form, FORMS)
         self.rho = _fraction("rho", RHO[form] if rho is None else rho)
-        self.epsilon = read_positive("epsilon", EPSILON[form] if epsilon is None else epsilon)
+        self.epsilon = _epsilon(EPSILON[form] if epsilon is None else epsilon)
 
     def _defaults(self) -> dict[str, Any]:
         return super()._defaults() | {"rho": RHO[self.form], "epsilon": EPSILON[self.form]}
@@ -353,7 +354,7 @@ class Adam(Optimizer):
         self.form = read_word("form", form, FORMS)
         self.beta1 = _fraction("beta1", beta1)
         self.beta2 = _fraction("beta2", beta2)
-        self.epsilon = read_positive("epsilon", EPSILON[form] if epsilon is None else epsilon)
+        self.epsilon = _epsilon(EPSILON[form] if epsilon is None else epsilon)
 
     def _defaults(self) -> dict[str, Any]:
         return super()._defaults() | {"epsilon": EPSILON[self.form]}
@@ -372,6 +373,13 @@ class Adam(Optimizer):
             p -= step * m / (np.sqrt(v) / root + ε)
         else:
             p -= step * root * m / (np.sqrt(v) + ε)
+
+
+def check_writable(name: str, p: NDArray) -> None:
+    """Refuse an array that cannot change in place."""
+    if not p.flags.writeable:
+        cure = "pass a copy, p.copy(), or let p.flags.writeable be True"
+        raise InputError(f"params[{name!r:.80}] is read-only; {cure}")
 
 
 def clip_gradients(grads: Mapping[str, NDArray], most: float) -> dict[str, NDArray]:
@@ -412,5 +420,11 @@ def _fraction(name: str, value: object) -> float:
     return read_number(name, value, wanted, lambda β: 0 <= β < 1 and _through_float32(β) < 1)
 
 
+def _epsilon(value: object) -> float:
+    wanted = "a positive finite number, in float32 too"  # else 0/0 would follow
+    return read_number("epsilon", value, wanted, lambda ε: 0 < _through_float32(ε) < math.inf)
+
+
+@quiet
 def _through_float32(number: float) -> float:
     return float(np.float32(number))

@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from cnnlib.data.files import Place, blaming, reading, reason, replacing
 from cnnlib.errors import DataError, Error, InputError, shown
 
+BEGINS = b"PK\x03\x04"  # the first bytes of every file
 FORMAT = 1  # grows when the versions before could not read what this one writes
 
 

@@ -1,6 +1,7 @@
 """Training: batches, the loop, evaluation, and the record of what happened."""
 
 import math
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from itertools import count
@@ -26,6 +27,7 @@ from cnnlib.errors import DivergenceError, Error, InputError
 from cnnlib.sums.workers import one_blas_thread
 
 from .checkpoint import TrainingState
+from .losses import value_of
 from .network import Network
 from .optimizers import Optimizer, clip_gradients
 
@@ -103,7 +105,7 @@ def evaluate(
     for start in range(0, len(x), batch):
         part = slice(start, start + batch)
         y = network.forward(x[part])
-        loss += network.loss.value(y, t[part]) * len(y)
+        loss += value_of(network.loss, y, t[part]) * len(y)
         hits += network.loss.accuracy(y, t[part]) * len(y)
     return loss / len(x), hits / len(x)
 
@@ -340,7 +342,7 @@ def _train(
         # On a busy machine two threads wait for each other (chapter 8).
         one_blas_thread,
         # `_record` looks for numbers that are not finite, and says more than a warning.
-        np.errstate(over="ignore", invalid="ignore", divide="ignore"),
+        np.errstate(all="ignore"),
     ):
         _validate(kept, validation)  # the training may have been stopped just before it
         for step in steps(
@@ -385,7 +387,8 @@ def _bar(total: int, done: int, shown: bool) -> Any:
         # miniters=1 none is skipped: a step takes far longer than a look at the clock.
         monitor_interval = 0
 
-    return Bar(total=total, initial=done, miniters=1, disable=not shown)
+    nowhere = getattr(sys.stderr, "closed", sys.stderr is None)
+    return Bar(total=total, initial=done, miniters=1, disable=nowhere or not shown)
 
 
 def _record(step: Step, x: np.ndarray, kept: TrainingState) -> None:
@@ -395,8 +398,9 @@ def _record(step: Step, x: np.ndarray, kept: TrainingState) -> None:
         _stop(kept, "before", x[index], f"at step {step.number}: the loss is {step.loss}")
     history.loss.append(step.loss)
     history.accuracy.append(step.accuracy)
+    memory = kept.optimizer.memory
     for name, p in kept.network.params.items():
-        if not np.isfinite(p).all():
+        if not all(np.isfinite(a).all() for a in (p, *memory.get(name, {}).values())):
             _stop(
                 kept, "params", x[index], f"at step {step.number}: the update of {name} overflows"
             )
@@ -411,13 +415,16 @@ def _stop(kept: TrainingState, good: str, x: np.ndarray, what: str) -> None:
     raise DivergenceError(
         f"training stopped {what}. First broken: {place}. Last good loss: {last}. The parameters "
         "are those that gave it. Try a smaller learning rate or smaller first weights, and look "
-        "for inputs that are not finite"
+        "for inputs or targets that are not finite or very large"
     )
 
 
 def _read_run(optimizer: Optimizer, rng: np.random.Generator, batch: int) -> int:
     """Refuse what cannot run; the number of samples in a step."""
     read_kind("optimizer", optimizer, Optimizer, "an instance, such as Adam()")
+    if not hasattr(optimizer, "memory"):
+        cure = "let its __init__ begin with super().__init__(lr)"
+        raise InputError(f"optimizer {type(optimizer).__name__} has no memory: {cure}")
     read_generator("rng", rng)
     return read_integer("batch", batch, 1)
 
@@ -452,7 +459,7 @@ def _read_set(network: Network, x: ArrayLike, t: ArrayLike, whose: str = "") -> 
             )
         network.read(x[:1])
         y = np.zeros((len(x), *network.output_shape), network.dtype)
-        network.loss.value(y, t)  # reads every target, and says which one is wrong
+        value_of(network.loss, y, t)  # reads every target, and says which one is wrong
     except InputError as error:
         raise InputError(f"{whose}{error}") from None
     return x, t

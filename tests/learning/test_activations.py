@@ -307,3 +307,17 @@ def test_empty_arrays_pass_through_the_elementwise_functions():
         if function is activations.softmax:  # needs a row
             continue
         assert delta(empty, function(empty)).shape == (0, 3)
+
+
+@pytest.mark.parametrize("name", ["relu", "sigmoid", "tanh", "softmax"])
+def test_what_numpy_is_told_to_raise_or_to_warn_of_changes_nothing(name):
+    from cnnlib import learning
+
+    f, delta = getattr(learning, name), getattr(learning, f"{name}_delta")
+    z, wild = np.array([0.0, -1000, 5e-324]), np.array([np.inf, 0.0, -np.inf, np.nan])
+    expected = f(z)
+    with np.errstate(all="raise"):
+        assert np.array_equal(f(z), expected)
+        f(wild)
+        delta(np.array([np.inf, -1e308, 5e-324]), expected)
+    assert f(wild).shape == (4,)  # and no warning

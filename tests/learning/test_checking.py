@@ -169,3 +169,35 @@ def test_check_gradients_of_parameters_in_any_memory_order():
     layer.params["w"] = np.asfortranarray(layer.params["w"])
     x, t = rng.normal(size=(5, 4)), rng.normal(size=(5, 3))
     assert max(check_gradients(network, x, t, rng=rng).values()) < 1e-8
+
+
+@pytest.mark.parametrize("error", [InputError, KeyboardInterrupt, "step"])
+def test_what_stops_a_check_leaves_the_parameters_as_they_were(error, monkeypatch):
+    rng, t = np.random.default_rng(0), np.array([0, 1])
+    layers, x = [Dense(4), Dense(2)], rng.normal(size=(2, 3))
+    network = Network(layers, SoftmaxCrossEntropy(), input_shape=(3,), rng=rng, dtype=np.float64)
+    if error == "step":
+        network.params["dense1.w"][0] = [1, 1e12, 1, 1]  # beside which a step of 1e-5 is lost
+    else:
+        forward, calls = network.forward, []
+
+        def stop(x, training=False):
+            calls.append(1)
+            if len(calls) == 5:
+                raise error
+            return forward(x, training=training)
+
+        monkeypatch.setattr(network, "forward", stop)
+    before = {name: p.copy() for name, p in network.params.items()}
+    with pytest.raises(InputError if error == "step" else error):
+        check_gradients(network, x, t, rng=rng)
+    assert all(np.array_equal(before[name], p) for name, p in network.params.items())
+
+
+def test_frozen_parameters_are_named():
+    rng = np.random.default_rng(0)
+    how = dict(input_shape=(3,), rng=rng, dtype=np.float64)
+    network = Network([Dense(2)], SoftmaxCrossEntropy(), **how)
+    network.params["dense1.w"].flags.writeable = False
+    with pytest.raises(InputError, match=r"params\['dense1.w'\] is read-only"):
+        check_gradients(network, np.ones((1, 3)), np.array([0]), rng=rng)

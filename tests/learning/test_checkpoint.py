@@ -14,7 +14,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from disks import Full
+from disks import Full, new_files
 
 import cnnlib
 from cnnlib.data import files
@@ -708,11 +708,11 @@ def test_a_disk_that_is_full_in_the_middle(after, undisturbed, tmp_path, monkeyp
     monkeypatch.setattr(checkpoint, "EVERY", -1)
     path, opened = tmp_path / "run.npz", []
 
-    def disk(name, mode):
+    def disk(name):
         opened.append(name)
         return Full(name, 10**6 if len(opened) <= after else 700)
 
-    monkeypatch.setattr(files, "open", disk, raising=False)
+    monkeypatch.setattr(files, "open", new_files(disk), raising=False)
     training = Tiny()
     with pytest.raises(
         DataError, match=r"run\.npz cannot be written.*No space left.*has room"
@@ -730,7 +730,8 @@ def test_a_disk_that_is_full_in_the_middle(after, undisturbed, tmp_path, monkeyp
 def test_a_full_disk_when_an_interrupt_is_answered(undisturbed, tmp_path, monkeypatch):
     path, room = tmp_path / "run.npz", [10**6, 0]
     training = Tiny(Meets(3, interrupt))
-    monkeypatch.setattr(files, "open", lambda name, mode: Full(name, room.pop(0)), raising=False)
+    new = new_files(lambda name: Full(name, room.pop(0)))
+    monkeypatch.setattr(files, "open", new, raising=False)
     with pytest.raises(DataError, match="No space left") as caught:
         training.fit(path)
     assert finished_steps(training, caught.value, undisturbed) == 2
@@ -755,12 +756,12 @@ def test_without_a_checkpoint_nothing_is_written(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        (dict(batch=9), "batch is 8 there and 9 here"),
-        (dict(optimizer=Adam(0.02)), "settings is .*'_lr': 0.01.* there and .*'_lr': 0.02"),
-        (dict(optimizer=RMSprop(0.01)), "optimizer is Adam there and RMSprop here"),
-        (dict(set=data(44)), "checksum_of_the_data is"),
-        (dict(validation=None), "checksum_of_the_data is"),
-        (dict(rng=np.random.Generator(np.random.MT19937(0))), "rng is PCG64 there and MT19937"),
+        (dict(batch=9), "batch: it is 8 there and 9 here"),
+        (dict(optimizer=Adam(0.02)), "settings: it is .*'_lr': 0.01.* there and .*'_lr': 0.02"),
+        (dict(optimizer=RMSprop(0.01)), "optimizer: it is Adam there and RMSprop here"),
+        (dict(set=data(44)), "x, t or validation: the numbers or types are others"),
+        (dict(validation=None), "x, t or validation: the numbers or types are others"),
+        (dict(rng=np.random.Generator(np.random.MT19937(0))), "rng: it is PCG64 there and MT19937"),
         (dict(epochs=2), "epochs: they end at step 12, and checkpoint .* is past that"),
     ],
     ids=lambda value: "" if isinstance(value, str) else str(list(value)),
@@ -782,7 +783,7 @@ def test_another_network_is_refused(tmp_path):
     sequence = [Conv(3, 2, flip=True), ReLU(), MaxPool(2), Flatten(), Dense(3)]
     rng = np.random.default_rng(0)
     other.network = Network(sequence, SoftmaxCrossEntropy(), input_shape=(5, 4, 1), rng=rng)
-    with pytest.raises(InputError, match="of another training: network is"):
+    with pytest.raises(InputError, match="of another training: network: it is"):
         other.fit(tmp_path / "run.npz")
 
 

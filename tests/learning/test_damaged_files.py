@@ -5,6 +5,7 @@ Each property counts its calls, with `pytest -s`. `make test` draws a few exampl
 """
 
 import json
+import os
 import shutil
 import tracemalloc
 import zipfile
@@ -266,7 +267,7 @@ def test_a_forged_tree_gives_a_clear_error_or_a_network_that_works(name, tmp_pat
         (("network", "parts", 0, 0), "Arrays", "class Arrays, which cnnlib does not have"),
         (("network", "parts", 1, 0), "HalfSquaredError", "is no Layer; the loss alone comes last"),
         (("network", "parts", 2, 0), "ReLU", r"ReLU\(\) is no Loss"),
-        (("network", "parts"), [], "truncated, damaged"),
+        (("network", "parts"), [], "None is no Loss"),
         (("network", "input_shape"), [10**9], "far fewer are saved"),
         (("network", "input_shape"), [], "input_shape is"),
         (("network", "dtype"), "float64", "float32.*float64"),
@@ -331,6 +332,9 @@ def test_a_pool_that_is_laid_on_an_enormous_image_takes_no_memory(kind, key, tmp
         (("params", "dense1.w"), np.zeros((8, 3))),
         (("before", "dense1.b"), np.zeros(4, "f4")),
         (("buffers",), {"dense1.mean": np.zeros(3, "f4")}),
+        (("params", "dense1.b"), np.full(3, np.nan, "f4")),
+        (("before", "dense1.b"), np.full(3, np.inf, "f4")),
+        (("memory", "dense1.b", "v"), np.full(3, np.inf, "f4")),
     ],
     ids=lambda value: f"{value!s:.40}",
 )
@@ -470,4 +474,32 @@ def test_what_a_class_of_ones_own_raises_names_the_file(tmp_path):
         DataError, match=r"a\.npz cannot be read.*unexpected keyword argument"
     ) as caught:
         Network.load(path, classes=[changed])
-    assert isinstance(caught.value.__cause__, TypeError)
+    assert isinstance(caught.value.__cause__.__cause__, TypeError)
+
+
+# What is no file, and what would take too long
+
+
+@pytest.mark.parametrize("read", [Network.load, resumed], ids=["load", "resume"])
+@pytest.mark.parametrize("kind", ["fifo", "zero", "folder"])
+def test_what_is_no_file_is_neither_read_nor_replaced(kind, read, tmp_path):
+    path = tmp_path / "a.npz"
+    if kind == "fifo":
+        os.mkfifo(path)
+    elif kind == "zero":
+        path.symlink_to("/dev/zero")
+    else:
+        path.mkdir()
+    before = path.lstat()
+    with pytest.raises(DataError, match=r"a\.npz cannot be read: it is no file"):
+        read(path)
+    assert path.lstat() == before
+
+
+def test_a_forged_file_cannot_ask_for_any_number_of_layers(tmp_path):
+    path, rng = tmp_path / "a.npz", np.random.default_rng(0)
+    Network([ReLU()], HalfSquaredError(), input_shape=(3,), rng=rng).save(path)
+    parts = [["ReLU", {}]] * 20_000 + [["HalfSquaredError", {}]]
+    storage.write(path, forged(storage.read(path), ("network", "parts"), parts))
+    with pytest.raises(DataError, match="layers has 20000 entries; expected .* at most 10000"):
+        Network.load(path)

@@ -422,7 +422,7 @@ def test_layers_of_one_kind_share_nothing(case):
         (lambda: Conv(3, 2, stride=0), (4, 4, 1), "stride is 0"),
         (lambda: Conv(3, 2, method="fast"), (4, 4, 1), "method is 'fast'"),
         (lambda: MaxPool((2, 2, 2)), (4, 4, 1), "window is .2, 2, 2., with 3 entries"),
-        (lambda: MaxPool(2), (4,), "expected at least 3 axes"),
+        (lambda: MaxPool(2), (4,), "expected images"),
         (lambda: AvgPool(5), (4, 6, 1), "spans 5 cells on spatial axis 0"),
     ],
 )
@@ -436,3 +436,29 @@ def test_base_layer_must_be_filled_in():
         layers.Layer().forward(np.zeros((1, 2)))
     with pytest.raises(NotImplementedError):
         layers.Layer().delta(np.zeros((1, 2)))
+
+
+@pytest.mark.parametrize("dtype", ["int8", "uint8", "bool", "int64"])
+def test_a_dense_layer_sums_integers_without_wrapping(dtype):
+    """100 * 100, a thousand times: by hand 10**7, and 1000 where all are True."""
+    layer = Dense(1)
+    layer.build((1,), np.random.default_rng(0), np.float64)
+    layer.params["w"][...] = 1
+    x = np.full((1000, 1), 100).astype(dtype)
+    dz, each = x.copy(), 1 if dtype == "bool" else 100
+    assert (layer.forward(x) == each).all() and (layer.backward(dz) == each).all()
+    assert layer.grads["w"].tolist() == [[1000 * each**2]]
+    assert layer.grads["b"].tolist() == [1000 * each]
+
+
+def test_first_weights_that_nothing_could_hold_are_refused():
+    rng, how = np.random.default_rng(0), {"fan_in": 1, "fan_out": 1, "dtype": np.float32}
+    with pytest.raises(InputError, match=r"init is 1e\+300; too large for float32"):
+        layers.first_weights((2,), init=1e300, rng=rng, **how)
+    for shape in ((2**31 - 1,) * 2, (2**31 - 1,) * 3):
+        with pytest.raises(InputError, match="that takes more memory than there is"):
+            layers.first_weights(shape, init="he", rng=rng, **how)
+
+
+def test_a_pool_asks_for_no_memory_to_know_its_shape():
+    assert MaxPool(1).output_shape((2**31 - 1,) * 4) == (2**31 - 1,) * 4

@@ -385,3 +385,30 @@ def test_what_is_no_choice_between_classes_has_no_accuracy():
     assert np.isnan(HalfSquaredError().accuracy([[1.0], [2.0]], [[1.0], [2.0]]))
     images = np.ones((2, 3, 3, 1))
     assert np.isnan(HalfSquaredError().accuracy(images, images))
+
+
+@pytest.mark.parametrize(
+    "loss", [SoftmaxCrossEntropy(), CrossEntropy(), SigmoidBinaryCrossEntropy()]
+)
+def test_outputs_with_a_nan_are_no_class(loss):
+    y = np.array([[0.1, 0.9], [np.nan, 0.5], [0.9, np.nan]])
+    assert loss.accuracy(y, np.eye(2)[[1, 0, 0]]) == pytest.approx(1 / 3)
+    assert loss.accuracy(np.full((4, 3), np.nan), np.eye(3)[[0] * 4]) == 0
+    if loss._yes is not None:
+        assert loss.accuracy([[np.nan], [1]], [[0], [1]]) == 0.5
+
+
+def test_a_target_that_is_infinite_in_the_type_of_y_is_refused():
+    y = np.zeros((1, 1), "f4")
+    with pytest.raises(InputError, match=r"t\[0, 0\] is not finite in float32"):
+        HalfSquaredError().value(y, [[1e300]])
+    assert HalfSquaredError().value(y, [[1e30]]) == np.inf  # and no warning
+
+
+@pytest.mark.parametrize("loss", [SoftmaxCrossEntropy(), SigmoidBinaryCrossEntropy()])
+def test_a_caller_who_lets_numpy_raise_gets_the_same_numbers(loss):
+    y, t = np.array([[0.0, -1000], [1000, 0]]), np.eye(2)
+    expected = loss.value(y, t), loss.delta(y, t)
+    with np.errstate(all="raise"):
+        assert loss.value(y, t) == expected[0]
+        assert np.array_equal(loss.delta(y, t), expected[1])

@@ -399,7 +399,7 @@ def test_missing_channel_axis_is_named():
         ([Conv(2, 3), MaxPool(2), Dense(3)], r"layer dense1, input \(2, 2, 2\): .*put a Flatten"),
         ([Conv(2, 3), Flatten(), Conv(2, 2)], r"layer conv2, input \(32,\): samples"),
         ([Conv(2, 3), Conv(2, 5)], r"layer conv2, input \(4, 4, 2\): the kernel spans 5 cells"),
-        ([Flatten(), MaxPool(2)], r"layer maxpool1, input \(36,\): x has shape"),
+        ([Flatten(), MaxPool(2)], r"layer maxpool1, input \(36,\): samples have"),
         ([ReLU(), ReLU(), Conv(2, 0)], r"layer conv1, input \(6, 6, 1\): kernel is 0"),
         ([Conv(2, 2), Conv(2, 2, init="x")], "layer conv2, .*init is 'x'"),
     ],
@@ -532,7 +532,7 @@ def test_what_a_file_could_not_bring_back_is_refused_when_it_is_written(tmp_path
     for network, message in (
         (own(Silent(2)), "silent1 cannot be written .* self.factor = factor, or define config"),
         (own(Times(object())), "times1 cannot be written .*is a object; a file holds numbers"),
-        (own(Flatten()), "flatten1 is a Flatten of your own.*: rename yours"),
+        (own(Flatten()), "flatten1 cannot .*two classes Flatten, .* or cnnlib's.*: rename yours"),
     ):
         with pytest.raises(InputError, match=message):
             network.save(tmp_path / "a.npz")
@@ -624,3 +624,327 @@ def test_a_file_that_is_none_is_refused(tmp_path):
     (tmp_path / "a.npz").write_bytes(whole[: len(whole) // 2])
     with pytest.raises(DataError, match=r"a\.npz cannot be read: it is truncated"):
         Network.load(tmp_path / "a.npz")
+
+
+# What would be lost, or be another network
+
+
+class Counts(Layer):
+    """A layer with an array of each kind."""
+
+    def build(self, shape, rng, dtype):
+        self.params["w"], self.buffers["n"] = np.ones(shape, dtype), np.zeros(1, dtype)
+        return super().build(shape, rng, dtype)
+
+    def forward(self, x):
+        return x
+
+    def gradients(self, dz):
+        self.grads["w"] = dz.sum(0)
+
+    def delta(self, dz):
+        return dz
+
+
+class Doubles(ReLU):
+    """Keeps another argument than it is given."""
+
+    def __init__(self, factor):
+        super().__init__()
+        self.factor = 2 * factor
+
+
+class Mute:
+    def __repr__(self):
+        raise RuntimeError("no words")
+
+
+def change(network, how):
+    dense, conv = network.layers["dense1"], network.layers["conv1"]
+    exec(how, {"n": network, "dense": dense, "conv": conv, "np": np, "Mute": Mute})
+
+
+@pytest.mark.parametrize(
+    "how",
+    [
+        "dense.params['w'] = np.zeros((6, 9), 'f4')",
+        "dense.params['w'] = dense.params['w'].astype(float)",
+        "dense.params['w'] = dense.params['w'].tolist()",
+        "dense.params['w'] = None",
+        "dense.params['w'] = np.array([None])",
+        "del dense.params['b']",
+        "dense.params['c'] = np.zeros(3, 'f4')",
+        "dense.params['a\\0b'] = np.zeros(3, 'f4')",
+        "dense.buffers['m'] = np.zeros(3)",
+        "dense.params = dict(dense.params)",
+        "dense.outputs = 7",
+        "dense.bias = False",
+        "conv.method = 'x'",
+        "conv.stride = 2",
+        "conv.padding = {1: 2}",
+        "conv.kernel = Mute()",
+        "n.input_shape = (9, 9, 1)",
+        "n.loss = 'x'",
+        "n.dtype = 'float16'",
+        "n.layers['times1'].factor = {1: 3}",
+        "n.layers['times1'].factor = {1, 2}",
+    ],
+)
+def test_what_would_not_come_back_does_not_replace_the_old_file(how, tmp_path):
+    rng, layers = np.random.default_rng(0), [Conv(2, 3), Times(2), Flatten(), Dense(3)]
+    network = Network(layers, HalfSquaredError(), input_shape=(5, 5, 1), rng=rng)
+    path = tmp_path / "a.npz"
+    network.save(path)
+    old = path.read_bytes()
+    change(network, how)
+    with pytest.raises(InputError) as caught:
+        network.save(path)
+    assert len(str(caught.value)) <= 1000 and path.read_bytes() == old
+    Network.load(path, classes=[Times])
+
+
+def test_arguments_that_do_not_come_back_as_they_were_are_refused(tmp_path):
+    with pytest.raises(InputError, match="not bring this network back: an argument has changed"):
+        own(Doubles(2), loss=HalfSquaredError()).save(tmp_path / "a.npz")
+
+
+def test_a_list_that_its_caller_changes_does_not_change_the_layer(tmp_path):
+    kernel, pad = [3, 3], np.array([1, 0])
+    conv, rng = Conv(1, kernel, padding=pad), np.random.default_rng(0)
+    network = Network([conv], HalfSquaredError(), input_shape=(5, 5, 1), rng=rng)
+    kernel[0], pad[0] = 5, 3
+    network.save(tmp_path / "a.npz")
+    assert Network.load(tmp_path / "a.npz").architecture() == network.architecture()
+    assert (conv.kernel, conv.padding) == ((3, 3), (1, 0))
+
+
+@pytest.mark.parametrize(
+    ("layer", "name", "value", "same"),
+    [
+        (Conv(2, 3), "flip", True, False),
+        (Conv(2, 3, padding=1), "padding", (1, 1), True),
+        (Conv(2, 3, padding=((0, 2), (1, 1))), "padding", ((2, 0), (1, 1)), False),
+        (MaxPool(2, padding=((0, 1), (0, 1))), "padding", ((1, 0), (1, 0)), False),
+        (AvgPool(2), "flip", True, True),
+    ],
+)
+def test_an_argument_that_is_assigned_counts_at_once_and_in_the_file(
+    layer, name, value, same, tmp_path
+):
+    rng, x = np.random.default_rng(0), np.random.default_rng(1).normal(size=(2, 5, 5, 1))
+    how = dict(input_shape=(5, 5, 1), rng=rng, dtype=np.float64)
+    network = Network([layer], HalfSquaredError(), **how)
+    before = network.forward(x)
+    setattr(layer, name, value)
+    network.save(tmp_path / "a.npz")
+    after = network.forward(x)
+    assert np.array_equal(Network.load(tmp_path / "a.npz").forward(x), after)
+    assert np.array_equal(before, after) == same
+
+
+def test_a_stride_that_no_longer_fits_what_was_built_is_refused():
+    network = small()
+    network.layers["conv1"].stride = 3
+    with pytest.raises(
+        InputError, match=r"forward of layer conv1 returned the shape \(1, .*expected"
+    ):
+        network.forward(np.ones((1, 5, 6, 2)))
+
+
+def test_two_classes_of_one_name_are_told_apart(tmp_path):
+    relu, tanh = (type("Mine", (kind,), {}) for kind in (ReLU, Tanh))
+    dense = type("Dense", (Dense,), {})
+    with pytest.raises(
+        InputError, match="mine2 cannot be written .*two classes Mine.*rename yours"
+    ):
+        own(relu(), tanh()).save(tmp_path / "a.npz")
+    own(relu()).save(tmp_path / "a.npz")
+    for classes in ([relu, tanh, Other], [relu, Other, dense]):
+        with pytest.raises(InputError, match="two classes (Mine|Dense).*rename yours"):
+            Network.load(tmp_path / "a.npz", classes=classes)
+    assert Network.load(tmp_path / "a.npz", classes=[relu, relu, Other]).layers.keys() == {
+        "dense1", "mine1"
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("classes", [None, Dense, {Dense}, iter([]), [Dense(3)], "Dense"])
+def test_wrong_classes_are_not_the_files_fault(classes, tmp_path):
+    own(loss=HalfSquaredError()).save(tmp_path / "a.npz")
+    with pytest.raises(InputError, match="^(an entry of )?classes is .*; expected a "):
+        Network.load(tmp_path / "a.npz", classes=classes)
+
+
+PART = ["Dense", {"outputs": 2}]
+
+
+@pytest.mark.parametrize(
+    ("changed", "words"),
+    [
+        ({"parts": 5}, "parts is 5; expected a Sequence"),
+        ({"parts": []}, "None is no Loss"),
+        *(
+            ({"parts": [part, ["HalfSquaredError", {}]]}, "an entry of parts is .*; expected a cl")
+            for part in ("Dense", ["Dense"], [5, {}], [["Dense"], {}], ["ReLU", [1]], [*PART, 3],
+                         ["Dense", None])
+        ),
+        *(
+            ({"parts": [["Dense", config], ["HalfSquaredError", {}]]}, "Dense cannot be made with")
+            for config in ({"bogus": 1}, {}, {1: 2})
+        ),
+        ({"dtype": None}, "dtype is None; expected np.float32"),
+        ({"dtype": "banana"}, "dtype is 'banana'"),
+        ({"dtype": 3}, "dtype is 3"),
+    ],
+    ids=lambda value: f"{value!s:.50}",
+)  # fmt: skip
+def test_what_is_no_architecture_is_refused(changed, words):
+    made = {"parts": [PART, ["HalfSquaredError", {}]], "input_shape": [3], "dtype": "float64"}
+    with pytest.raises(InputError, match=words):
+        Network.from_architecture(made | changed, rng=np.random.default_rng(0))
+
+
+def test_no_layer_is_lost_by_its_name():
+    layers = [Tanh() for _ in range(11)] + [type("Tanh1", (Tanh,), {})(), Tanh()]
+    rng = np.random.default_rng(0)
+    network = Network(layers, HalfSquaredError(), input_shape=(2,), rng=rng)
+    assert list(network.layers.values()) == layers
+    assert list(network.layers)[-3:] == ["tanh11", "tanh12", "tanh13"]
+
+
+def test_a_layer_is_in_one_network():
+    first = small()
+    w, x = first.params["conv1.w"].copy(), np.ones((1, 5, 6, 2))
+    y = first.forward(x)
+    how = dict(input_shape=(5, 6, 2), rng=np.random.default_rng(5), dtype=np.float64)
+    with pytest.raises(InputError, match="layer conv3"):
+        Network([*first.layers.values(), Conv(1, 3)], SoftmaxCrossEntropy(), **how)
+    assert np.array_equal(first.params["conv1.w"], w) and np.array_equal(first.forward(x), y)
+    second = Network(list(first.layers.values())[:3], HalfSquaredError(), **how)
+    with pytest.raises(InputError, match="layer conv1 is in another network by now.*of its own"):
+        first.forward(x)
+    second.forward(x)
+
+
+def test_what_is_assigned_to_parameters_is_written_into_them():
+    network = small()
+    w = network.params["dense1.w"]
+    network.params["dense1.w"] = np.full(w.shape, 3)
+    network.params["dense1.w"] += 1
+    network.params.update({"dense1.b": [1, 2, 3, 4]})
+    assert network.layers["dense1"].params["w"] is w and (w == 4).all()
+    assert network.layers["dense1"].params["b"].tolist() == [1, 2, 3, 4]
+    for wrong, words in (
+        (lambda p: p.update(a=w), "there is no array 'a', only"),
+        (lambda p: p.update({"dense1.b": w}), "dense1.b has shape"),
+        (lambda p: p.update({"dense1.b": ["x"] * 4}), "dense1.b has dtype"),
+        (lambda p: p.pop("dense1.b"), "'dense1.b' stays"),
+    ):
+        with pytest.raises(InputError, match=words):
+            wrong(network.params)
+
+
+# One pass at a time
+
+
+def test_deltas_belong_to_the_last_forward_pass():
+    network, rng = small(), np.random.default_rng(0)
+    x, other = rng.normal(size=(2, 2, 5, 6, 2))
+    t = np.array([0, 3])
+    expected = network.gradients(x, t)[1]
+    y = network.forward(x)
+    network.forward(other)
+    with pytest.raises(
+        InputError, match="has not gone forwards to this y, or to another one since"
+    ):
+        network.backward(y, t)
+    found = network.backward(network.forward(x).copy(), t)[1]
+    assert all(np.array_equal(found[name], g) for name, g in expected.items())
+
+
+def test_a_pass_of_another_thread_in_between_is_noticed():
+    """As if another thread went forwards while this one goes forwards, or back."""
+    network = small()
+    x, t = np.random.default_rng(0).normal(size=(1, 5, 6, 2)), np.array([0])
+    dense = network.layers["dense1"]
+    for act, words in (("forward", "not gone forwards to this y"), ("gradients", "another thread")):
+
+        def meanwhile(*arguments, act=act):
+            delattr(dense, act)
+            network.forward(2 * x)
+            return getattr(dense, act)(*arguments)
+
+        setattr(dense, act, meanwhile)
+        with pytest.raises(InputError, match=words):
+            network.backward(network.forward(x), t)
+
+
+# Parts that lie
+
+
+def lying(**defined):
+    return type("Lies", (Counts,), defined)()
+
+
+def fit_once(network):
+    x, t = np.ones((2, 3), "f4"), np.ones((2, 2), "f4")
+    how = dict(epochs=2, rng=np.random.default_rng(0), progress=False)
+    return learning.fit(network, x, t, optimizer=learning.SGD(0.1), **how)
+
+
+def built(what, value):
+    def build(self, shape, rng, dtype):
+        getattr(self, what)["w"] = value
+        return shape
+
+    return build
+
+
+def adds(what):
+    def forward(self, x):
+        getattr(self, what)["new"] = x[0]
+        return x
+
+    return forward
+
+
+@pytest.mark.parametrize(
+    ("layer", "words"),
+    [
+        (lying(forward=lambda self, x: None), "what forward returns is None; expected a ndarray"),
+        (lying(build=lambda *_: (None,)), r"build of layer lies1 returned \(None,\), no shape"),
+        (lying(build=lambda *_: (0,)), r"build of layer lies1 returned \(0,\), no shape"),
+        (lying(build=lambda *_: (7,) * 10**5), "build of layer lies1 returned|at most 32 axes"),
+        (lying(build=built("params", 3.0)), r"made params\['w'\] 3.0; expected an array"),
+        (lying(build=built("buffers", [1])), r"made buffers\['w'\] \[1\]; expected an array"),
+        (lying(build=built("buffers", np.array([None]))), "made buffers.*expected an array"),
+        (lying(forward=adds("params")), r"the gradients \['lies1.new'\]"),
+        (lying(forward=adds("buffers")), r"buffers\['new'\] was float64"),
+        (
+            lying(gradients=Layer.gradients),
+            r"no layer has found the gradients \['lies1.w'\]: let gradients\(dz\) fill",
+        ),
+        (lying(delta=lambda self, dz: None), "delta of layer lies1 returned NoneType"),
+        (lying(delta=lambda self, dz: dz[:1]), "delta of layer lies1 returned the shape"),
+    ],
+)
+def test_a_layer_that_lies_is_named(layer, words):
+    rng = np.random.default_rng(0)
+    with pytest.raises(InputError, match=words) as caught:
+        layers = [Dense(2), layer, Dense(2)]
+        fit_once(Network(layers, HalfSquaredError(), input_shape=(3,), rng=rng))
+    assert len(str(caught.value)) <= 1000
+
+
+@pytest.mark.parametrize(
+    ("defined", "words"),
+    [
+        ({"value": lambda self, y, t: None}, "value of Lies returned None; expected a number"),
+        ({"value": lambda self, y, t: np.ones(2)}, r"value of Lies returned array\(\[1., 1.\]\)"),
+        ({"delta": lambda self, y, t: None}, "delta of the loss returned NoneType"),
+        ({"delta": lambda self, y, t: np.ones(5, "f4")}, "delta of the loss returned the shape"),
+    ],
+)
+def test_a_loss_that_lies_is_named(defined, words):
+    loss = type("Lies", (HalfSquaredError,), defined)()
+    with pytest.raises(InputError, match=words):
+        fit_once(own(loss=loss))

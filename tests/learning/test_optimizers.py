@@ -488,3 +488,21 @@ def test_refuses_another_network_under_the_same_names(kind):
 def test_an_optimizer_is_one_of_the_four_rules():
     with pytest.raises(TypeError, match="abstract"):
         Optimizer(0.1)
+
+
+@pytest.mark.parametrize("kind", [Adam, RMSprop])
+def test_an_epsilon_that_is_zero_in_float32_is_refused(kind):
+    """With gradients of zero it would make NaN of every parameter."""
+    for wrong in (1e-50, 1e50):
+        with pytest.raises(InputError, match="epsilon is .*expected a positive .*in float32 too"):
+            kind(epsilon=wrong)
+    params = {"w": np.ones(2, "f4")}
+    kind(epsilon=1e-44, form="keras").step(params, {"w": np.zeros(2)})
+    assert params["w"].tolist() == [1, 1]
+
+
+def test_a_step_is_whole_whatever_numpy_is_told_to_raise():
+    params = {"a": np.ones(1, "f4"), "b": np.ones(1, "f4")}
+    with np.errstate(all="raise"):
+        SGD(0.5).step(params, {"a": np.ones(1), "b": np.full(1, 1e300)})
+    assert params["a"] == 0.5 and params["b"] == -np.inf

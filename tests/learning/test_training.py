@@ -1,5 +1,7 @@
 """Training: the loss falls, batches, fit by hand, evaluation, history, divergence, errors."""
 
+import io
+import sys
 import threading
 from itertools import islice, product
 from math import isnan
@@ -15,7 +17,7 @@ from cnnlib.learning.layers import Conv, Dense, Flatten, MaxPool, ReLU, Sigmoid,
 from cnnlib.learning.losses import CrossEntropy, HalfSquaredError, SigmoidBinaryCrossEntropy
 from cnnlib.learning.losses import SoftmaxCrossEntropy as Fused
 from cnnlib.learning.network import Network
-from cnnlib.learning.optimizers import SGD, Adam
+from cnnlib.learning.optimizers import SGD, Adam, RMSprop
 from cnnlib.learning.training import History, batches, evaluate, fit, steps
 
 
@@ -635,3 +637,93 @@ def test_a_wrong_label_is_named_by_its_place_in_the_set_and_nothing_is_trained()
 def four_to_three(rng):
     layers = [Dense(3)]
     return Network(layers, Fused(), input_shape=(4,), rng=rng, dtype=np.float64)
+
+
+def one_weight(dtype=np.float32):
+    rng = np.random.default_rng(0)
+    layers = [Dense(1, bias=False)]
+    return Network(layers, HalfSquaredError(), input_shape=(1,), rng=rng, dtype=dtype)
+
+
+@pytest.mark.parametrize("optimizer", [Adam(), RMSprop()])
+def test_an_optimizer_that_stands_still_since_its_memory_overflows_is_stopped(optimizer):
+    """Gradients of 1e24: their squares are infinite in float32, and every step is 0."""
+    network, x = one_weight(), np.full((1, 1), 1e12, "f4")
+    before = network.params["dense1.w"].copy()
+    how = dict(epochs=50, rng=np.random.default_rng(0), progress=False)
+    with pytest.raises(DivergenceError, match="at step 1: the update of dense1.w overflows"):
+        fit(network, x, x, optimizer=optimizer, **how)
+    assert np.array_equal(network.params["dense1.w"], before)
+
+
+def test_a_divergence_speaks_of_targets_too():
+    x = np.ones((1, 1), "f4")
+    how = dict(optimizer=SGD(0.1), epochs=1, rng=np.random.default_rng(0), progress=False)
+    with pytest.raises(DivergenceError, match="inputs or targets that are not finite or very lar"):
+        fit(one_weight(), x, 1e30 * x, **how)
+
+
+def test_the_reason_is_not_hidden_by_putting_back(tmp_path):
+    x = np.ones((1, 1), "f4")
+    how = dict(optimizer=SGD(0.1), epochs=1, rng=np.random.default_rng(0), progress=False)
+    frozen = one_weight()
+    frozen.params["dense1.w"].flags.writeable = False
+    with pytest.raises(InputError, match=r"params\['dense1.w'\] is read-only"):
+        fit(frozen, x, x, **how)
+
+    class Grows(Dense):
+        def forward(self, x, *, training=False):
+            if training:
+                self.params["new"] = x[0]
+                raise InputError("the reason")
+            return super().forward(x)
+
+    growing = Network([Grows(1)], HalfSquaredError(), input_shape=(1,), rng=how["rng"])
+    with pytest.raises(InputError, match="the reason"):
+        fit(growing, x, x, **how)
+
+
+def test_a_buffer_that_a_training_adds_is_refused_at_the_first_checkpoint(tmp_path):
+    class Late(ReLU):
+        def forward(self, x, *, training=False):
+            if training:
+                self.buffers["v"] = x.var(0)
+            return super().forward(x)
+
+    x, rng = np.ones((1, 2), "f4"), np.random.default_rng(0)
+    network = Network([Late(), Dense(1)], HalfSquaredError(), input_shape=(2,), rng=rng)
+    how = dict(optimizer=SGD(0.1), epochs=1, rng=rng, progress=False)
+    with pytest.raises(InputError, match=r"late1.buffers\['v'\] was not there when the layer"):
+        fit(network, x, x[:, :1], **how, checkpoint=tmp_path / "a.npz")
+    assert Network.load(tmp_path / "a.npz", classes=[Late]).buffers.keys() == set()
+
+
+@pytest.mark.parametrize("stderr", ["None", "closed"])
+def test_a_bar_needs_no_stderr(stderr, monkeypatch):
+    stream = io.StringIO()
+    stream.close()
+    x = np.ones((1, 1), "f4")
+    how = dict(optimizer=SGD(0.1), epochs=1, rng=np.random.default_rng(0), progress=True)
+    with monkeypatch.context() as patch:
+        patch.setattr(sys, "stderr", None if stderr == "None" else stream)
+        assert len(fit(one_weight(), x, x, **how).loss) == 1
+
+
+def test_an_optimizer_without_a_memory_is_told_its_cure():
+    class Forgets(SGD):
+        def __init__(self):
+            pass
+
+    x, rng = np.ones((1, 1), "f4"), np.random.default_rng(0)
+    with pytest.raises(InputError, match=r"Forgets has no memory: let its __init__ begin with sup"):
+        fit(one_weight(), x, x, optimizer=Forgets(), epochs=1, rng=rng, progress=False)
+
+
+def test_a_training_goes_on_where_numpy_is_told_to_raise():
+    x, rng = np.random.default_rng(0).normal(size=(9, 3)).astype("f4"), np.random.default_rng(0)
+    layers = [Dense(4), Sigmoid(), Dense(2)]
+    network = Network(layers, Fused(), input_shape=(3,), rng=rng)
+    network.params["dense1.w"] *= 1000
+    with np.errstate(all="raise"):
+        how = dict(optimizer=Adam(), epochs=1, rng=rng, progress=False)
+        assert len(fit(network, x, np.arange(9) % 2, **how).loss) == 1
