@@ -11,7 +11,8 @@ defines
 
     __init__        if it takes arguments: calls super().__init__(), and keeps each in an
                     attribute of its name
-    build           if it has arrays: fills `params` and `buffers`, returns super().build(...)
+    build           if it has arrays: fills `params` and `buffers`, returns super().build(...);
+                    later they keep their names, shapes and types
     gradients       if it has parameters
     output_shape    if it is not to be tried on zeros for that
 

@@ -139,7 +139,8 @@ class Network:
     Parameters
     ----------
     layers : sequence of Layer
-        In the order of the forward pass. Their first weights are drawn here.
+        In the order of the forward pass. Their first weights are drawn here. A layer is in one
+        network: one that had it before refuses to go on.
     loss : Loss
         Compares the last layer's outputs with the targets.
     input_shape : tuple
@@ -263,16 +264,17 @@ class Network:
                     "make layers of its own for each network"
                 )
         if (now := self._kinds_now()) != self._kinds:
-            name = next(n for n in [*self._kinds, *now] if self._kinds.get(n) != now.get(n))
+            at = next(n for n in [*self._kinds, *now] if self._kinds.get(n) != now.get(n))
+            name, what, key = at
             raise InputError(
-                f"{name} was {_words(self._kinds.get(name))} when the layer was built and is "
-                f"{_words(now.get(name))} now: a layer makes its arrays in build, and writes into "
-                "them later"
+                f"{name}.{what}[{shown(key)}] was {_words(self._kinds.get(at))} when the layer was "
+                f"built and is {_words(now.get(at))} now: a layer makes its arrays in build, and "
+                "writes into them later"
             )
 
-    def _kinds_now(self) -> dict[str, tuple[Any, Any]]:
+    def _kinds_now(self) -> dict[tuple[str, str, Any], tuple[Any, Any]]:
         return {
-            f"{name}.{what}[{key!r}]": (getattr(a, "dtype", type(a)), getattr(a, "shape", None))
+            (name, what, key): (getattr(a, "dtype", type(a)), getattr(a, "shape", None))
             for name, layer in self.layers.items()
             for what in ARRAYS
             for key, a in getattr(layer, what).items()
@@ -444,6 +446,8 @@ class Network:
                 f"x has shape {x.shape}; expected (N, {', '.join(map(str, self.input_shape))}) "
                 f"with N at least 1{cure}"
             )
+        if x.dtype == self.dtype:
+            return x
         with np.errstate(over="ignore"):  # it shows in what follows
             return x.astype(self.dtype, copy=False)
 

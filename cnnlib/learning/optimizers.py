@@ -46,7 +46,8 @@ class Optimizer(Configured, ABC):
     """Learning rate, weight decay, checks; for each parameter a memory and a count of its steps.
 
     `lr` may be assigned at any time. `memory[name][letter]` and `steps[name]` are all there is of
-    state: the arrays of the rule and t, for the parameter of that name.
+    state: the arrays of the rule and t, for the parameter of that name. By its name alone it knows
+    a parameter, so make a new optimizer for another network.
     """
 
     letters: tuple[str, ...] = ()  # of the arrays that the rule remembers

@@ -87,8 +87,7 @@ def batches(count: int, size: int, rng: np.random.Generator) -> Iterator[np.ndar
     """
     count, size = read_integer("count", count, 0), read_integer("size", size, 1)
     order = read_generator("rng", rng).permutation(count)
-    for start in range(0, count, size):
-        yield order[start : start + size]
+    return (order[start : start + size] for start in range(0, count, size))
 
 
 def evaluate(

@@ -103,6 +103,12 @@ def test_batches_cover_every_index_once(count, size, lengths):
     assert sorted(np.concatenate(parts).tolist()) == list(range(count))
 
 
+def test_batches_refuse_at_once():
+    for count, size, rng in ((-1, 2, np.random.default_rng(0)), (5, 0, None), (5, 2, None)):
+        with pytest.raises(InputError, match="count is|size is|rng is"):
+            batches(count, size, rng)
+
+
 def test_batches_shuffle_anew_each_time():
     rng = np.random.default_rng(0)
     once, again = (np.concatenate(list(batches(50, 8, rng))).tolist() for _ in range(2))
