@@ -49,7 +49,7 @@ class Configured:
         kind = type(self)
         try:
             config, defaults = self.config(), self._defaults()
-        except InputError:  # a repr is for the eye, and must not stop a program
+        except Exception:  # a repr is for the eye, and must not stop a program
             return f"{kind.__name__}(...)"
         words = []
         for name, parameter in signature(kind).parameters.items():

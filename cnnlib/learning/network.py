@@ -258,11 +258,13 @@ class Network:
     def check_layers(self) -> None:
         """Refuse layers whose arrays are no longer those that they were built with."""
         for name, layer in self.layers.items():
-            if layer.params is not self._held[name]:
+            if layer.params is not self._held.get(name):
                 raise InputError(
-                    f"layer {name} is in another network by now, or its params are another dict: "
-                    "make layers of its own for each network"
+                    f"layer {name} is in another network by now, or has been put in, or its params "
+                    "have: make layers of its own for each network"
                 )
+        if len(self.layers) < len(self._held):
+            raise InputError(f"there are the layers {[*self.layers]}; expected {[*self._held]}")
         if (now := self._kinds_now()) != self._kinds:
             at = next(n for n in [*self._kinds, *now] if self._kinds.get(n) != now.get(n))
             name, what, key = at
