@@ -139,7 +139,9 @@ def main() -> None:
         "steps": {name: summary(processes) for name, processes in found.items()},
     }
     text = json.dumps(record, indent=1, ensure_ascii=False) + "\n"
-    (RESULTS / "steps.json").write_text(text, encoding="utf-8")
+    from cnnlib.data.files import write
+
+    write(RESULTS / "steps.json", text.encode())
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from cnnlib.data.files import write
 from cnnlib.errors import Error, InputError, shown
 
 from .asserting import KINDS, examine
@@ -52,7 +53,7 @@ def main(arguments: list[str] | None = None) -> int:
             how["inputs"] = _shapes(how["inputs"])
         report = examine(_loaded(name), **how)
         if html:
-            html.write_text(f"<meta charset='utf-8'>{report.html()}", encoding="utf-8")
+            write(html, f"<meta charset='utf-8'>{report.html()}".encode())
     except (Error, OSError, TypeError) as error:
         print(error, file=sys.stderr)
         return 2

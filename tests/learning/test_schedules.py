@@ -84,11 +84,11 @@ def test_a_training_that_is_stopped_goes_on_with_the_same_rates(tmp_path):
 @pytest.mark.parametrize(
     ("first", "then", "why"),
     [
-        ({}, {"clip_norm": 1.0}, "clip_norm is None there and 1.0 here"),
-        ({"clip_norm": 1.0}, {}, "clip_norm is 1.0 there and None here"),
-        ({"schedule": Cosine(0.1, 3)}, {}, "rates is [0.1, 0.075"),
-        ({"schedule": Cosine(0.1, 9)}, {"schedule": Cosine(0.1, 6)}, "rates is [0.1, 0.09"),
-        ({"optimizer": SGD(0.1, weight_decay=0.1)}, {}, "settings is"),
+        ({}, {"clip_norm": 1.0}, "clip_norm: it is None there and 1.0 here"),
+        ({"clip_norm": 1.0}, {}, "clip_norm: it is 1.0 there and None here"),
+        ({"schedule": Cosine(0.1, 3)}, {}, "rates: it is [0.1, 0.075"),
+        ({"schedule": Cosine(0.1, 9)}, {"schedule": Cosine(0.1, 6)}, "rates: it is [0.1, 0.09"),
+        ({"optimizer": SGD(0.1, weight_decay=0.1)}, {}, "settings: it is"),
     ],
 )
 def test_a_checkpoint_of_other_rates_is_refused(first, then, why, tmp_path):
