@@ -72,7 +72,7 @@ TAKES = {
     "text": {"'no'", "a long text"}, "words": {"'no'", "''", "a long text"}, "path": {"'no'"},
     "may be empty": {"()", "{}", "''", "an empty array"}, "function": {"a function", "a class"},
     "titles": {"'no'", "b'no'", "unequal rows", "a masked cell"}, "empty word": {"''"},
-    "to 10": {"0", "1.5"},
+    "to 10": {"0", "1.5"}, "no setting": {"{}"},
 }
 # Kinds by the names of arguments; one with a question mark takes None as well.
 KINDS = {name: kind for kind, names in {
@@ -361,8 +361,9 @@ def books(of, method, _):
 
 def explorers(of, method, _):
     cells = {"input": "cells", "kernel": "cells", "deltas": "cells?", "bias": "number"}
+    shown = dict.fromkeys(("coverage", "shades", "transposed"), "truth")
     for kind, kinds in {
-        book.ConvolutionExplorer: cells,
+        book.ConvolutionExplorer: cells | shown | {"beside": "no setting?"},
         book.PoolingExplorer: cells | {"stride": "integer?"},
         book.NetworkExplorer: {"drawing": "words", "target": "from 0?", "cell": "nothing"},
         book.TrainingExplorer: {

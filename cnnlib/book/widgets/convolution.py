@@ -8,7 +8,14 @@ import numpy as np
 from traitlets import Any as Anything
 from traitlets import TraitError, default, observe, validate
 
-from cnnlib.arrays import check_deltas, read_function, read_number, read_truth, read_word
+from cnnlib.arrays import (
+    check_deltas,
+    read_array,
+    read_function,
+    read_number,
+    read_truth,
+    read_word,
+)
 from cnnlib.checks import Explanation, explain
 from cnnlib.convolution import conv, conv_delta, conv_weight_gradient
 from cnnlib.diagnosis.report import is_right, tolerance
@@ -34,11 +41,11 @@ QUANTITY = {"forward": "z", "delta": "dx", "weight": "dw"}
 
 def _read_bias(name: str, value: Any) -> Any:
     """One number, or a list of them."""
-    if isinstance(value, list | tuple) or np.ndim(value) == 1:
-        value = np.asarray(value)
-        if value.ndim == 1 and 1 < value.size <= FILTERS:
-            return [read_number(f"{name}[{k}]", one) for k, one in enumerate(value.tolist())]
-        value = value.tolist()
+    if isinstance(value, list | tuple | np.ndarray):
+        array = read_array(name, value)
+        if array.ndim == 1 and 1 < array.size <= FILTERS:
+            return [read_number(f"{name}[{k}]", one) for k, one in enumerate(array.tolist())]
+        value = array.tolist()
     return read_number(name, value)
 
 
@@ -76,6 +83,21 @@ def _verdict(
         answer = got[None, ..., None]
     report = by_hand(quantity, P=P, U=window.kernel, **pose)(answer, ())
     return " ".join([said, *(finding.title for finding in report.findings if finding.mistake)])
+
+
+def read_setting(name: str, value: Any) -> dict[str, Any]:
+    """Read what says how a kernel is laid, as JSON has it."""
+    if not isinstance(value, dict) or not value.keys() <= set(LAYING):
+        raise InputError(f"{name} is {shown(value)}; expected a dict of {', '.join(LAYING)}")
+    try:
+        return {
+            one: np.asarray(given).tolist()
+            if isinstance(given, np.ndarray | tuple | list)
+            else given
+            for one, given in value.items()
+        }
+    except ValueError as error:  # NumPy's about rows of unequal length
+        raise InputError(f"{name} is {shown(value)}: {error}") from None
 
 
 class Given(Anything):
@@ -164,7 +186,7 @@ class ConvolutionExplorer(Explorer):
     bias = Read(_read_bias, 0).tag(**STATE)
     deltas = Read(read_grid, None, LARGEST, 3).tag(**STATE)
     rotated = Read(read_truth, False).tag(**STATE)
-    beside = Anything(None).tag(**STATE)
+    beside = Read(read_setting, None).tag(**STATE)
     transposed = Read(read_truth, False).tag(**STATE)
     coverage = Read(read_truth, False).tag(**STATE)
     shades = Read(read_truth, False).tag(**STATE)
@@ -182,8 +204,6 @@ class ConvolutionExplorer(Explorer):
         try:
             if isinstance(value, np.ndarray | tuple | list):
                 value = np.asarray(value).tolist()
-            if name == "beside" and value is not None:
-                value = self._read_beside(value)
             shapes = self._shapes(**{name: value})
             if name == "bias" and isinstance(value, list) and len(value) != self._filters():
                 raise InputError(f"bias is {shown(value)}; expected one number for each filter")
@@ -200,15 +220,6 @@ class ConvolutionExplorer(Explorer):
         except ValueError as error:  # NumPy's about rows of unequal length
             raise TraitError(f"{name} is {shown(value)}: {error}") from None
         return value
-
-    def _read_beside(self, value: Any) -> dict[str, Any]:
-        """A second setting, as JSON has it."""
-        if not isinstance(value, dict) or not value.keys() <= set(LAYING):
-            raise InputError(f"beside is {shown(value)}; expected a dict of {', '.join(LAYING)}")
-        return {
-            name: np.asarray(one).tolist() if isinstance(one, np.ndarray | tuple | list) else one
-            for name, one in value.items()
-        }
 
     @observe(*LAYING, "input", "kernel", "lens")
     def _fit(self, _: object) -> None:
