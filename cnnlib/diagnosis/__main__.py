@@ -90,10 +90,10 @@ def _loaded(text: str) -> Any:
     sys.modules[path.stem] = module
     try:
         spec.loader.exec_module(module)
-    except Exception as error:
+    except (Exception, SystemExit) as error:  # a script may end itself
         raise InputError(f"{path.name} raises {type(error).__name__}: {error}") from error
     found = []
-    for name in names.split(","):
+    for name in _names(names):
         if not hasattr(module, name):
             raise InputError(f"{path.name} has no {name!r}")
         found.append(getattr(module, name))

@@ -215,6 +215,15 @@ class Conv(Windowed):
         names = ("stride", "dilation", "padding", "center", "flip", "method")
         return {name: getattr(self, name) for name in names}
 
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Keep the value as it is now; the weights decide the kernel once they are there."""
+        if name == "kernel" and getattr(self, "params", None) and _fixed(value) != self.kernel:
+            raise InputError(
+                f"kernel of a layer that has its weights is {shown(self.kernel)} and cannot be "
+                f"{shown(value)}: make a new layer"
+            )
+        super().__setattr__(name, value)
+
     def build(self, shape: Shape, rng: np.random.Generator, dtype: DTypeLike) -> Shape:
         """Make `w` (K, *U, C) and `b` (K,) for samples of shape (*P, C)."""
         shape, K = _read_image("shape", shape), self.filters

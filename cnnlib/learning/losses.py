@@ -79,14 +79,17 @@ class Loss(Configured, ABC):
     def accuracy(self, y: ArrayLike, t: ArrayLike) -> float:
         """Share of the samples whose class is right; NaN where y is no choice between classes.
 
-        The class is the largest of several outputs. Of one output it is yes or no, if the loss
-        reads it as a probability or a logit. Outputs with a NaN are no class: they are wrong.
+        The class is the largest of several outputs, where each row of `t` adds up to 1. Of one
+        output it is yes or no, if the loss reads it as a probability or a logit. Outputs with a NaN
+        are no class: they are wrong.
         """
         y, t = self._read(y, t)
         if y.ndim != 2 or (y.shape[1] == 1 and self._yes is None):
             return float("nan")
         if y.shape[1] == 1:
             right = ((y > self._yes) == (t > 0.5))[:, 0]
+        elif (t < 0).any() or (np.abs(t.sum(axis=1) - 1) > 1e-3).any():
+            return float("nan")
         else:
             right = y.argmax(axis=1) == t.argmax(axis=1)
         return float((right & ~np.isnan(y).any(axis=1)).mean())

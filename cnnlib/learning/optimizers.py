@@ -388,8 +388,8 @@ def clip_gradients(grads: Mapping[str, NDArray], most: float) -> dict[str, NDArr
 
         norm = √(Σ g²), over all entries of all gradients;  g = g most / norm  where norm > most
 
-    The direction stays. Keras calls this `global_clipnorm`; PyTorch's `clip_grad_norm_` divides by
-    norm + 1e-6.
+    The direction stays. Gradients that are not finite stay as they are. Keras calls this
+    `global_clipnorm`; PyTorch's `clip_grad_norm_` divides by norm + 1e-6.
 
     Parameters
     ----------
@@ -412,8 +412,22 @@ def clip_gradients(grads: Mapping[str, NDArray], most: float) -> dict[str, NDArr
     """
     read_kind("grads", grads, Mapping, "a dict of arrays")
     most = read_positive("most", most)
-    norm = math.sqrt(sum(float(np.square(g, dtype=float).sum()) for g in grads.values()))
-    return dict(grads) if norm <= most else {name: g * (most / norm) for name, g in grads.items()}
+    read = {name: _read_gradient(name, g) for name, g in grads.items()}
+    top = max((float(np.abs(g).max()) for g in read.values() if g.size), default=0.0)
+    if top == 0 or not math.isfinite(top):
+        return read
+    # In units of the largest entry: else squares of huge or tiny ones would be inf or 0.
+    norm = math.sqrt(sum(float(np.square(g / top, dtype=float).sum()) for g in read.values()))
+    if norm * top <= most:
+        return read
+    return {name: g / top * (most / norm) for name, g in read.items()}
+
+
+def _read_gradient(name: str, g: Any) -> NDArray:
+    read = read_array(f"grads[{name!r:.80}]", g)
+    if read.dtype.kind == "b":
+        raise InputError(f"grads[{name!r:.80}] is bool; expected real numbers")
+    return read
 
 
 def _fraction(name: str, value: object) -> float:

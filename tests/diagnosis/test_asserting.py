@@ -71,6 +71,8 @@ def test_what_cannot_be_examined_says_why(capsys, arguments, words):
 def test_a_file_that_raises_says_so(capsys, tmp_path):
     (tmp_path / "broken.py").write_text("1 / 0\n")
     assert main([f"{tmp_path / 'broken.py'}:Conv"]) == 2
+    (tmp_path / "ends.py").write_text("import sys\nsys.exit()\n")  # a script without a guard
+    assert main([f"{tmp_path / 'ends.py'}:Conv"]) == 2
     assert "broken.py raises ZeroDivisionError" in capsys.readouterr().err
 
 

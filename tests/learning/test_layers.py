@@ -462,3 +462,14 @@ def test_first_weights_that_nothing_could_hold_are_refused():
 
 def test_a_pool_asks_for_no_memory_to_know_its_shape():
     assert MaxPool(1).output_shape((2**31 - 1,) * 4) == (2**31 - 1,) * 4
+
+
+def test_the_kernel_of_a_layer_that_has_its_weights_stays():
+    layer = Conv(2, 3)
+    layer.kernel = 5  # not built yet
+    layer.build((6, 6, 1), np.random.default_rng(0), np.float64)
+    layer.kernel = 5
+    for kernel in (1, (3, 1), [5, 5]):
+        with pytest.raises(InputError, match="kernel of a layer that has its weights is 5"):
+            layer.kernel = kernel
+    assert layer.kernel == 5 and layer.forward(np.ones((1, 6, 6, 1))).shape == (1, 2, 2, 2)

@@ -385,6 +385,8 @@ def test_what_is_no_choice_between_classes_has_no_accuracy():
     assert np.isnan(HalfSquaredError().accuracy([[1.0], [2.0]], [[1.0], [2.0]]))
     images = np.ones((2, 3, 3, 1))
     assert np.isnan(HalfSquaredError().accuracy(images, images))
+    assert np.isnan(HalfSquaredError().accuracy([[3.0, -2.0]], [[1.0, 0.5]]))  # two numbers
+    assert np.isnan(SigmoidBinaryCrossEntropy().accuracy([[3.0, -2.0]], [[1, 1]]))  # two labels
 
 
 @pytest.mark.parametrize(

@@ -682,7 +682,7 @@ def change(network, how):
         "conv.method = 'x'",
         "conv.stride = 2",
         "conv.padding = {1: 2}",
-        "conv.kernel = Mute()",
+        "conv.stride = Mute()",
         "n.input_shape = (9, 9, 1)",
         "n.layers['extra'] = type(n.layers['times1'])(2)",
         "del n.layers['times1']",

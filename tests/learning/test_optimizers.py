@@ -143,6 +143,30 @@ def test_clipping_keeps_the_direction_and_shortens_all_together():
     np.testing.assert_allclose(narrow, 3**-0.5, rtol=1e-6)
 
 
+@pytest.mark.parametrize(
+    ("g", "most", "clipped"),
+    [
+        ([1e200, 1e200], 1.0, [0.5**0.5, 0.5**0.5]),
+        (np.full(3, 1e-170), 1e-180, np.full(3, 1e-180 * 3**-0.5)),
+        (np.full(3, 1e30, np.float32), 1e-20, np.full(3, 1e-20 * 3**-0.5)),
+        ([0.0, 0.0], 1.0, [0.0, 0.0]),
+        ([np.inf, 1.0], 1.0, [np.inf, 1.0]),
+        ([np.nan, 1.0], 1.0, [np.nan, 1.0]),
+        ([3, 4], 2.5, [1.5, 2]),
+    ],
+)
+def test_clipping_of_huge_and_tiny_gradients(g, most, clipped):
+    with np.errstate(all="raise", under="ignore"):
+        found = clip_gradients({"w": g}, most)["w"]
+    np.testing.assert_allclose(found, clipped, rtol=1e-6)
+
+
+@pytest.mark.parametrize("g", [None, "x", [1j], [True], [object()], np.ma.array([1.0], mask=[1])])
+def test_clipping_reads_gradients(g):
+    with pytest.raises(InputError, match="grads\\['w'\\]"):
+        clip_gradients({"w": g}, 1.0)
+
+
 @pytest.mark.parametrize("most", [0, -1, math.nan, "long", None])
 def test_refuses_a_norm_that_is_not_positive(most):
     with pytest.raises(InputError, match=f"most is {most!r}; expected a positive finite number"):

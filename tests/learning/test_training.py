@@ -318,8 +318,8 @@ def test_evaluate_by_hand():
     network = Network([Dense(2)], HalfSquaredError(), input_shape=(2,), rng=rng, dtype=np.float64)
     network.params["dense1.w"][...] = np.eye(2)
     x = np.array([[1.0, 0], [0, 1], [3, 0]])
-    t = np.array([[1.0, 0], [2, 1], [1, 2]])
-    # Losses 0, 2 and 4. The classes of y are 0, 1, 0, those of t 0, 0, 1.
+    t = np.array([[1.0, 0], [1, 0], [0, 1]])
+    # Losses 0, 1 and 5. The classes of y are 0, 1, 0, those of t 0, 0, 1.
     for size in (1, 2, 3, 500):
         loss, accuracy = evaluate(network, x, t, batch=size)
         assert loss == pytest.approx(2, rel=1e-15)
