@@ -1,5 +1,6 @@
 """What somebody's forward pass gets: arrays of declared shapes, in sizes that vary."""
 
+import math
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -19,6 +20,7 @@ _RISING = (False, False, False, True, True, False)
 _ROOM = (4, 4, 3, 4, 5, 4)  # H, W ...; in the last configuration all are equal
 _SHAPE = re.compile(r"(\d*)([A-Za-z]?)")
 _RANGES = ("0 or 1", "0 to 1", "positive")
+_AXES, _CELLS = 16, 10**6  # at most
 _GRAMMAR = (
     "sizes separated by spaces, letters or numbers, as in 'N C 5', and perhaps after a comma "
     "'0 or 1', '0 to 1', 'positive' or 'below K'"
@@ -77,7 +79,12 @@ def configurations(inputs: Inputs, seed: int) -> list[Given]:
             f"inputs is {shown(inputs)}; expected a mapping of each argument's name to its shape, "
             f"as in {{'x': 'N C', 'w': 'C 3'}}, or to its array; or a list of such"
         )
-    return [_drawn(one, {}, np.random.default_rng(seed)) for one in made]
+    if any(one.keys() != made[0].keys() for one in made):
+        raise InputError(
+            f"inputs have the names {shown([list(one) for one in made])}; expected the same in each"
+        )
+    ordered = [{name: one[name] for name in made[0]} for one in made]
+    return [_drawn(one, {}, np.random.default_rng(seed)) for one in ordered]
 
 
 def _varied(letters: Sequence[str]) -> Iterator[dict[str, int]]:
@@ -106,18 +113,38 @@ def _sizes(name: str, text: str) -> list[tuple[str, str]]:
 def _drawn(inputs: Mapping[str, Any], sizes: Mapping[str, int], rng: np.random.Generator) -> Given:
     values: Values = {}
     for name, value in inputs.items():
+        if not isinstance(name, str):
+            raise InputError(f"inputs has the name {shown(name)}; expected that of an argument")
         if isinstance(value, str):
             shape = [int(n or 1) * sizes.get(letter, 1) for n, letter in _sizes(name, value)]
-            values[name] = _filled(shape, value.partition(",")[2].strip(), sizes, rng)
-        elif isinstance(value, list | tuple) and np.asarray(value).dtype.kind == "f":
-            values[name] = np.asarray(value)
+            if len(shape) > _AXES or math.prod(shape) > _CELLS:
+                raise InputError(
+                    f"the shape of {name} is {shown(value)}; expected at most {_AXES} axes and "
+                    f"{_CELLS} numbers: small ones show all there is"
+                )
+            values[name] = _filled(name, shape, value.partition(",")[2].strip(), sizes, rng)
         else:
-            values[name] = value
+            values[name] = _whole(name, value)
     return Given(values, dict(sizes))
 
 
+def _whole(name: str, value: Any) -> Any:
+    """A value as it was given; numbers without a slope are refused."""
+    if isinstance(value, list | tuple) and np.asarray(value).dtype.kind == "f":
+        value = np.asarray(value)
+    if isinstance(value, np.ma.MaskedArray):
+        raise InputError(f"{name} is a masked array: fill it, {name}.filled(0)")
+    if isinstance(value, np.ndarray) and value.dtype.kind == "f" and not np.isfinite(value).all():
+        raise InputError(f"{name} holds a number that is not finite: no slope can be taken there")
+    return value
+
+
 def _filled(
-    shape: Sequence[int], limit: str, sizes: Mapping[str, int], rng: np.random.Generator
+    name: str,
+    shape: Sequence[int],
+    limit: str,
+    sizes: Mapping[str, int],
+    rng: np.random.Generator,
 ) -> np.ndarray:
     if limit == "0 or 1":
         return rng.integers(0, 2, shape)
@@ -127,5 +154,10 @@ def _filled(
         return rng.uniform(0.5, 2, shape)
     if limit:
         end = limit.split()[1]
-        return rng.integers(0, sizes.get(end) or int(end), shape)
+        below = int(end) if end.isdigit() else sizes.get(end, 0)
+        if below < 1:
+            raise InputError(
+                f"{name} is to be {limit}; expected a number from 1 on, or the letter of a size"
+            )
+        return rng.integers(0, below, shape)
     return rng.normal(size=shape)

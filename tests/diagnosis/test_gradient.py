@@ -205,3 +205,27 @@ def test_functions_that_cannot_be_called_are_refused():
         diagnose_gradient(3, None, {"x": "N"})
     with pytest.raises(InputError, match="backward cannot be called"):
         diagnose_gradient(np.tanh, lambda a, b, c, d, e, f: a, {"x": "N"})
+
+
+@pytest.mark.parametrize(
+    ("inputs", "words"),
+    [
+        ({"x": "1000000000"}, "at most 16 axes and 1000000 numbers"),
+        ({"x": "100000 100000"}, "at most 16 axes"),
+        ({"x": " ".join(["1"] * 70)}, "at most 16 axes"),
+        ({"x": "N", "t": "N, below 0"}, "t is to be below 0; expected a number from 1 on"),
+        ({"x": "N K", "t": "N, below Q"}, "t is to be below Q"),
+        ({1: "N"}, "inputs has the name 1"),
+        ([{"x": "N"}, {"y": "N"}], "expected the same in each"),
+        ({"x": np.array([[1.0, np.nan]])}, "x holds a number that is not finite"),
+        ({"x": np.ma.array([1.0, 2])}, "x is a masked array"),
+    ],
+)
+def test_inputs_that_say_nothing_are_refused(inputs, words):
+    with pytest.raises(InputError, match=words):
+        diagnose_gradient(lambda x, *_: x**2, lambda d, x, *_: 2 * x * d, inputs)
+
+
+def test_the_names_say_which_argument_is_which():
+    inputs = [{"a": "3", "b": "3"}, {"b": "3", "a": "3"}]
+    assert diagnose_gradient(lambda a, b: a * b, lambda d, a, b: (d * b, d * a), inputs).ok
