@@ -15,7 +15,7 @@ import types
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from inspect import signature
+from inspect import signature, unwrap
 from math import prod
 from typing import Any
 
@@ -89,6 +89,7 @@ def plant(owner: Any, name: str, made: Callable) -> None:
     if isinstance(owner, type):
         setattr(owner, name, lambda *given, **options: made(right, *given, **options))
         return
+    right = unwrap(right)  # what a decorator has wrapped is called by its wrapper
     kept = types.FunctionType(
         right.__code__, right.__globals__, name, right.__defaults__, right.__closure__
     )
