@@ -581,9 +581,9 @@ def _updates() -> Iterator[Mutant]:
         with _updated_first(0.01):
             return right(self, y, t)
 
-    def step(right, network, x, t, optimizer):
+    def step(right, network, x, t, optimizer, clip_norm):
         with _updated_first(optimizer.lr):
-            return right(network, x, t, optimizer)
+            return right(network, x, t, optimizer, clip_norm)
 
     yield _at("D22", layers.Layer, "backward", "through new weights", "layers", layer)
     yield _at("D22", network.Network, "backward", "through new weights", "network", whole)
