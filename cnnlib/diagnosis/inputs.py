@@ -140,11 +140,7 @@ def _whole(name: str, value: Any) -> Any:
 
 
 def _filled(
-    name: str,
-    shape: Sequence[int],
-    limit: str,
-    sizes: Mapping[str, int],
-    rng: np.random.Generator,
+    name: str, shape: Sequence[int], limit: str, sizes: Mapping[str, int], rng: np.random.Generator
 ) -> np.ndarray:
     if limit == "0 or 1":
         return rng.integers(0, 2, shape)
