@@ -10,22 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from cnnlib.book.earlier.chapter_5 import classical, course, modern, shifted, upright
+from cnnlib.book.earlier.chapter_5 import classical, course, modern, shifted, small, upright
 from cnnlib.data import digits, mnist_5k
-from cnnlib.learning import (
-    SGD,
-    Adam,
-    Conv,
-    Cosine,
-    Dense,
-    Flatten,
-    Network,
-    ReLU,
-    Sigmoid,
-    SoftmaxCrossEntropy,
-    evaluate,
-    fit,
-)
+from cnnlib.learning import SGD, Adam, Cosine, Network, ReLU, Sigmoid, evaluate, fit
 
 RATE, BATCH, EPOCHS = 1e-3, 64, 40
 STEPS = EPOCHS * 13  # 800 images in batches of 64
@@ -74,17 +61,8 @@ def trainings(seeds: Sequence[int]) -> dict[str, list]:
     return found
 
 
-def small(seed: int) -> Network:
-    """The small network of Part 5B."""
-    layers = [
-        Conv(8, 5, stride=2), ReLU(), Conv(16, 3, stride=2), ReLU(), Flatten(), Dense(10),
-    ]  # fmt: skip
-    rng = np.random.default_rng(seed)
-    return Network(layers, SoftmaxCrossEntropy(), input_shape=(28, 28, 1), rng=rng)
-
-
 def batches_and_rates(seeds: Sequence[int]) -> list[dict[str, Any]]:
-    """Accuracy of the small network after six epochs, for batches with and without their rate."""
+    """Accuracy of the small network of Part 5B for batches with and without a rate of their own."""
     x, t, x_test, t_test = mnist_5k()
     found = []
     for batch in (8, 32, 128):

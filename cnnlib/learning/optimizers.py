@@ -120,8 +120,8 @@ class Optimizer(Configured, ABC):
                 )
             read_array(f"params[{name!r:.80}]", p)  # no masked one
             check_writable(name, p)
-            g = read_array(f"grads[{name!r:.80}]", grads[name])
-            if g.dtype.kind == "b" or g.shape != p.shape:
+            g = _read_gradient(name, grads[name])
+            if g.shape != p.shape:
                 raise InputError(
                     f"grads[{name!r:.80}] is {g.dtype} {g.shape}; expected real numbers in the "
                     f"shape of its parameter, {p.shape}"

@@ -307,8 +307,8 @@ def fit(
         rates = None
         if schedule is not None:
             _rate(schedule, epochs * history.epoch_steps)  # before the work, not after it
-            # Of a function one can say only what it gives.
-            rates = [_rate(schedule, number) for number in range(1, history.epoch_steps + 1)]
+            if checkpoint is not None:  # of a function one can say only what it gives
+                rates = [_rate(schedule, number) for number in range(1, history.epoch_steps + 1)]
         run = {"batch": batch, "clip_norm": clip_norm, "rates": rates}
         data = [x, t, *(validation or ())]
         kept = TrainingState(checkpoint, network, optimizer, rng, history, data, **run)

@@ -52,6 +52,20 @@ def modern(rng, dtype=np.float32):
     return Network(layers, SoftmaxCrossEntropy(), input_shape=(28, 28, 1), rng=rng, dtype=dtype)
 
 
+def small(seed=0, init="he"):
+    """Two strided convolutions and a dense layer, for quick comparisons."""
+    layers = [
+        Conv(8, 5, stride=2, init=init),
+        ReLU(),
+        Conv(16, 3, stride=2, init=init),
+        ReLU(),
+        Flatten(),
+        Dense(10, init=init),
+    ]
+    rng = np.random.default_rng(seed)
+    return Network(layers, SoftmaxCrossEntropy(), input_shape=(28, 28, 1), rng=rng)
+
+
 def beside_the_kink(network):
     """Small random biases, so that no ReLU sits at 0."""
     r = np.random.default_rng(2)
