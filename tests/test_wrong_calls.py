@@ -97,7 +97,21 @@ def test_the_table_would_see_a_raw_error_a_silent_one_and_a_long_message():
 
 
 @pytest.mark.parametrize(
-    "layer", [Conv(2, 2), Dense(2), Flatten(), MaxPool(2), AvgPool(2), ReLU(), learning.Softmax()]
+    "layer",
+    [
+        Conv(2, 2),
+        Dense(2),
+        Flatten(),
+        MaxPool(2),
+        AvgPool(2),
+        ReLU(),
+        learning.Softmax(),
+        learning.BatchNorm(),
+        learning.Dropout(0.5),
+        learning.LeakyReLU(),
+        learning.Residual([ReLU()]),
+        learning.GlobalAveragePool(),
+    ],
 )
 def test_backwards_before_forwards_says_so(layer):
     shape = (4,) if isinstance(layer, Dense) else (4, 4, 1)

@@ -84,9 +84,10 @@ KINDS = {name: kind for kind, names in {
               "warm_up",
     "from 0?": "padding center",
     "truth": "flip count_padding bias training progress relu rotated mark_center indices overhang "
-             "markers decoupled",
+             "markers decoupled unbiased",
     "positive": "lr step peak most", "positive?": "epsilon clip_norm",
-    "share": "momentum beta1 beta2",
+    "share": "momentum beta1 beta2 rate",
+    "number": "slope",
     "share?": "rho",
     "spread": "init weight_decay", "shape": "shape",
     "nothing": "method form quantity kind rng network optimizer loss layers dtype params grads "
@@ -94,7 +95,8 @@ KINDS = {name: kind for kind, names in {
     "nothing?": "validation schedule", "path": "path", "path?": "checkpoint",
     "function": "fn f draw", "text": "alt",
     "words": "about drawing_", "words?": "title note xlabel ylabel missing x_title z_title",
-    "may be empty": "classes rows columns_ lines times histories highlight log copying_ points_",
+    "may be empty": "classes rows columns_ lines times histories highlight log copying_ points_ "
+                    "shortcut",
 }.items() for name in names.split()}
 # Names under which a message may speak of an argument: how a layer or a shape hands it on.
 ALIASES = {
@@ -224,10 +226,10 @@ def core(of, method, _):
     yield of(cnnlib.adjoint_test, x=X, w=W, dz=DZ, method="auto", **LAID)
     yield of(cnnlib.explain, quantity="z", cell=(0, 1, 1, 0), x=X, w=W, kinds={"dz": "array?"})
     yield of(cnnlib.threads, count=1)
-    for name in ("relu", "sigmoid", "tanh", "softmax"):
+    for name in ("relu", "sigmoid", "tanh", "softmax", "leaky_relu"):
         yield of(getattr(learning, name), z=np.ones(3))
         yield of(getattr(learning, f"{name}_delta"), da=np.ones(3),
-                 **{"z" if name == "relu" else "a": np.ones(3)})
+                 **{"z" if name.endswith("relu") else "a": np.ones(3)})
     yield of(learning.softmax_jacobian, a=np.ones(3))
 
 
@@ -237,10 +239,13 @@ def build(kind, shape, /, **given):
 
 def layers(of, method, _):
     at_build = "kernel window stride dilation padding center method init"
-    later = dict.fromkeys(at_build.split(), "anything")
-    made = {"Conv": (3, 2), "Dense": (3,), "MaxPool": (2,), "AvgPool": (2,)}
-    for name in (*made, "Flatten", "ReLU", "Sigmoid", "Tanh", "Softmax"):
-        kind, learns = getattr(learning, name), name in ("Conv", "Dense")
+    later = dict.fromkeys(at_build.split(), "anything") | {"rng": "nothing?"}
+    made = {"Conv": (3, 2), "Dense": (3,), "MaxPool": (2,), "AvgPool": (2,), "Dropout": (0.5,),
+            "Residual": ([ReLU()],)}
+    others = ("Flatten", "ReLU", "Sigmoid", "Tanh", "Softmax", "BatchNorm", "LeakyReLU",
+              "GlobalAveragePool")
+    for name in (*made, *others):
+        kind, learns = getattr(learning, name), name in ("Conv", "Dense", "Residual")
         arguments, x = made.get(name, ()), numbers(2, 16) if name == "Dense" else X
         given = dict(zip(inspect.signature(kind).parameters, arguments, strict=False))
         shape = x.shape[1:]
@@ -256,7 +261,7 @@ def layers(of, method, _):
             # Where the axes are known, the rest is read as well.
             every = {n: p.default for n, p in inspect.signature(kind).parameters.items()} | given
             yield of(partial(build, kind, shape), f"{name}, built", **every,
-                     kinds={"stride": "integer?"} if "Pool" in name else {})
+                     kinds={"stride": "integer?"} if "Pool" in name else {"rng": "nothing?"})
         yield method(f"{name}.forward", lambda b=built: b().forward, x=x,
                      kinds={"training": "anything"})
         for act in ("backward", "gradients", "delta"):
@@ -311,6 +316,9 @@ def trainings(of, method, _):
     yield of(learning.evaluate, **data)
     yield of(learning.batches, count=5, size=2, kinds={"count": "from 0"})
     yield of(learning.check_gradients, x=X, t=T, entries=2)
+    yield of(learning.receptive_field)
+    yield of(learning.BatchNorm, kinds={"epsilon": "positive"})
+    yield of(learning.LeakyReLU)
     yield of(learning.first_weights, shape=(2, 3), fan_in=2, fan_out=3, init="he", dtype=np.float64)
     yield of(recording.record, **data, steps=1, probe=(X, T), title="no", frames=2,
              kinds={"steps": "integer", "title": "words", "frames": "integer"})

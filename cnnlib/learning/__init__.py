@@ -1,5 +1,7 @@
 """Networks that learn: layers and activations, losses, optimizers, the loop that trains them."""
 
+from typing import TYPE_CHECKING
+
 from .activations import (
     relu,
     relu_delta,
@@ -12,6 +14,7 @@ from .activations import (
     tanh_delta,
 )
 from .checking import check_gradients
+from .later import LATER, later
 from .layers import (
     AvgPool,
     Conv,
@@ -38,19 +41,39 @@ from .optimizers import SGD, Adam, Momentum, Optimizer, RMSprop, clip_gradients
 from .schedules import Cosine
 from .training import History, Step, batches, evaluate, fit, steps
 
+if TYPE_CHECKING:  # imported when somebody asks for them
+    from .averaging import GlobalAveragePool
+    from .dropping import Dropout
+    from .leaking import LeakyReLU, leaky_relu, leaky_relu_delta
+    from .normalizing import BatchNorm
+    from .receptive import receptive_field
+    from .residual import Residual
+
+
+def __getattr__(name: str) -> object:
+    """What `later.py` lists."""
+    if name not in LATER:
+        raise AttributeError(f"module {__name__} has no attribute {name!r}")
+    return later(name)
+
+
 __all__ = [
     "SGD",
     "Adam",
     "AvgPool",
+    "BatchNorm",
     "BinaryCrossEntropy",
     "Conv",
     "Cosine",
     "CrossEntropy",
     "Dense",
+    "Dropout",
     "Flatten",
+    "GlobalAveragePool",
     "HalfSquaredError",
     "History",
     "Layer",
+    "LeakyReLU",
     "Loss",
     "MaxPool",
     "Momentum",
@@ -58,6 +81,7 @@ __all__ = [
     "Optimizer",
     "RMSprop",
     "ReLU",
+    "Residual",
     "Sigmoid",
     "SigmoidBinaryCrossEntropy",
     "Softmax",
@@ -71,6 +95,9 @@ __all__ = [
     "evaluate",
     "first_weights",
     "fit",
+    "leaky_relu",
+    "leaky_relu_delta",
+    "receptive_field",
     "relu",
     "relu_delta",
     "sigmoid",

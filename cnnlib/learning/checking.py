@@ -37,8 +37,9 @@ def check_gradients(
         As in `numerical_gradient`. A step that carries a ReLU or a max-pool past its kink gives a
         wrong difference, so a single large error among many small ones is no proof of a mistake.
     training : bool
-        Whether layers that behave otherwise in a training do so here. What they change of their
-        buffers is put back, as the parameters are, whatever stops the check.
+        Whether layers that behave otherwise in a training do so here. What they draw is drawn anew
+        alike for each pass: a dropout has one mask. What they change of their buffers and
+        Generators is put back, as the parameters are, whatever stops the check.
 
     Returns
     -------
@@ -59,6 +60,13 @@ def check_gradients(
         check_writable(name, p)
     arrays = [*network.params.values(), *network.buffers.values()]
     kept, errors = [a.copy() for a in arrays], {}
+    generators = [(bits, bits.state) for bits in network.generators.values()]
+
+    def forward() -> np.ndarray:
+        for bits, state in generators:
+            bits.state = state
+        return network.forward(x, training=training)
+
     try:
         _, grads = network.gradients(x, t, training=training)
         for name, p in network.params.items():
@@ -66,7 +74,7 @@ def check_gradients(
 
             def loss(values: np.ndarray, p: np.ndarray = p, chosen: np.ndarray = chosen) -> float:
                 p.flat[chosen] = values
-                return value_of(network.loss, network.forward(x, training=training), t)
+                return value_of(network.loss, forward(), t)
 
             before = p.flat[chosen]
             numerical = numerical_gradient(loss, before, step)
@@ -75,4 +83,6 @@ def check_gradients(
     finally:  # whatever stops it
         for a, as_it_was in zip(arrays, kept, strict=True):
             np.copyto(a, as_it_was)
+        for bits, state in generators:
+            bits.state = state
     return errors

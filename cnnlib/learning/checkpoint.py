@@ -58,12 +58,7 @@ class TrainingState:
         self.path, self.network, self.optimizer = path, network, optimizer
         self.rng, self.history, self.written = rng, history, -math.inf
         self.ours: set[str] = set()  # the checksums of the files that may be replaced
-        self.generators = {
-            f"{name}.{key}": value.bit_generator
-            for name, layer in network.layers.items()
-            for key, value in vars(layer).items()
-            if isinstance(value, np.random.Generator)
-        }
+        self.generators = network.generators
         self.state: dict[str, Any] = {"params": _copies(network.params)}
         self.state["buffers"] = _copies(network.buffers)
         self.keep()
@@ -165,7 +160,7 @@ class TrainingState:
         """Refuse a layer that draws from `rng`: shuffles are drawn again, and its draws are not."""
         for name, bits in self.generators.items():
             if bits is self.rng.bit_generator:
-                layer = name.partition(".")[0]
+                layer = name.rpartition(".")[0]
                 raise InputError(
                     f"layer {layer} draws from rng, which shuffles: a training that goes on from a "
                     f"checkpoint would shuffle in another way. Give {layer} a Generator of its own"

@@ -15,6 +15,7 @@ defines
                     later they keep their names, shapes and types
     gradients       if it has parameters
     output_shape    if it is not to be tried on zeros for that
+    inner           if it holds layers: they, by name (`residual.py` has such a one)
 
 If it does something else in training, its `forward` takes the keyword `training`; `backward` then
 belongs to the last `forward`. What shall outlast a save or an interrupted training stands in
@@ -24,6 +25,8 @@ not the one that shuffles; anything else begins anew. A file with such a layer i
 """
 
 import math
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -90,6 +93,8 @@ class Layer(Configured):
     buffers : dict of arrays
         What is saved with the layer, but no optimizer steps: say, a running mean, which `forward`
         itself changes while it trains.
+    inner : dict of Layer
+        The layers that it holds, by name; their arrays are the network's like its own.
 
     Examples
     --------
@@ -107,6 +112,8 @@ class Layer(Configured):
     >>> layer, layer.forward(np.array([[2.0]])).tolist(), layer.backward(np.array([[5.0]])).tolist()
     (Scale(3), [[6.0]], [[15.0]])
     """
+
+    inner: Mapping[str, "Layer"] = MappingProxyType({})
 
     def __init__(self) -> None:
         kind = type(self).__name__
@@ -240,6 +247,10 @@ class Conv(Windowed):
         shape = read_shape("shape", shape)
         return (*self._window(len(shape) - 1).output_shape(shape[:-1]), self.filters)
 
+    def axes_on(self, shape: Shape) -> tuple[Axis, ...]:
+        """The index rule of each axis on samples of this shape, (*P, C)."""
+        return self._window(len(shape) - 1).axes(shape[:-1])
+
     def _window(self, axes: int) -> Window:
         U = per_axis("kernel", self.kernel, axes, 1)
         return Window(U, self.stride, self.dilation, self.padding, self.center, self.flip)
@@ -317,7 +328,8 @@ class Dense(Layer):
 
     def delta(self, dz: np.ndarray) -> np.ndarray:
         """dx[n,l] = sum_k w[l,k] * dz[n,k]."""
-        return _read_deltas(dz, (*np.shape(dz)[:1], self.outputs)) @ self.params["w"].T
+        (dz,) = float_arrays(dz=dz)
+        return _read_deltas(dz, (*dz.shape[:1], self.outputs)) @ self.params["w"].T
 
 
 class Flatten(Layer):
@@ -361,8 +373,11 @@ class Pool(Windowed):
 
     def output_shape(self, shape: Shape) -> Shape:
         """(*I, C), by the index rule."""
-        shape = _read_image("shape", shape)
-        return (*(axis.outputs for axis in self._axes(shape[:-1])), shape[-1])
+        return (*(axis.outputs for axis in self.axes_on(shape)), shape[-1])
+
+    def axes_on(self, shape: Shape) -> tuple[Axis, ...]:
+        """The index rule of each axis on samples of this shape, (*P, C)."""
+        return self._axes(_read_image("shape", shape)[:-1])
 
     def _axes(self, P: Shape) -> tuple[Axis, ...]:
         return lay_pool(P, self.window, self.stride, self.padding, self.center, self.flip)

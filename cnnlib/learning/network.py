@@ -1,11 +1,8 @@
 """A network: layers one after another, and a loss at the end."""
 
 import math
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, MutableMapping, Sequence
-from copy import copy
 from dataclasses import dataclass, field
-from inspect import signature
 from typing import Any
 
 import numpy as np
@@ -20,12 +17,13 @@ from cnnlib.arrays import (
     read_path,
     read_shape,
     read_truth,
-    whole,
 )
 from cnnlib.data.files import Place, blaming
 from cnnlib.errors import Error, InputError, shown
 
 from . import storage
+from .chain import ARRAYS, Chain, named, walk
+from .later import LATER, later
 from .layers import AvgPool, Conv, Dense, Flatten, Layer, MaxPool, ReLU, Sigmoid, Softmax, Tanh
 from .losses import (
     BinaryCrossEntropy,
@@ -38,8 +36,7 @@ from .losses import (
 )
 
 MOST = 10_000  # layers of a network
-ARRAYS = ("params", "buffers")
-# The classes that a file may name without ado.
+# The classes that a file may name without ado, besides those of `later.py`.
 LAYERS = (AvgPool, Conv, Dense, Flatten, MaxPool, ReLU, Sigmoid, Softmax, Tanh)
 LOSSES = (
     BinaryCrossEntropy,
@@ -48,6 +45,7 @@ LOSSES = (
     SigmoidBinaryCrossEntropy,
     SoftmaxCrossEntropy,
 )
+INSIDE = ("layer", "arguments")  # a file's words for a layer that is an argument of another one
 LIBRARY: dict[str, type] = {kind.__name__: kind for kind in (*LAYERS, *LOSSES)}
 
 
@@ -201,70 +199,40 @@ class Network:
         read_kind("layers", layers, Sequence, "[Flatten(), Dense(10)]")
         for layer in layers:
             read_kind("an entry of layers", layer, Layer, "an instance, such as ReLU()")
-        if len({id(layer) for layer in layers}) < len(layers):
+        every = dict(walk(named(layers)))
+        if len({id(layer) for layer in every.values()}) < len(every):
             raise InputError("a layer occurs twice in layers; each remembers one pass, so make two")
-        if not 0 < len(layers) <= MOST:
-            what = f"has {len(layers)} entries" if layers else "is empty"
+        if not 0 < len(every) <= MOST:
+            what = f"has {len(every)} entries" if layers else "is empty"
             raise InputError(f"layers {what}; expected one layer at least, and at most {MOST}")
         self.loss = read_kind("loss", loss, Loss, "an instance, such as SoftmaxCrossEntropy()")
         self.dtype, rng = read_float_type("dtype", dtype), read_generator("rng", rng)
         self.input_shape = read_shape("input_shape", input_shape)
-        self.layers: dict[str, Layer] = {}
-        self.shapes: dict[str, Shape] = {}
-        before = [(layer, dict(vars(layer))) for layer in layers]
+        before = [(layer, dict(vars(layer))) for layer in every.values()]
         try:
-            self.output_shape = self._build(layers, rng)
+            self._chain = Chain(named(layers), self.input_shape, rng, self.dtype)
         except BaseException:
             for layer, state in before:  # it may be one of another network, which goes on
                 vars(layer).clear()
                 vars(layer).update(state)
             raise
-        self._with_mode = {name for name, layer in self.layers.items() if _has_mode(layer)}
-        self._held = {name: layer.params for name, layer in self.layers.items()}
+        self.layers, self.shapes = self._chain.layers, self._chain.shapes
+        self.output_shape = self._chain.output_shape
+        self._held = {name: layer.params for name, layer in walk(self.layers)}
         self._kinds = self._kinds_now()
         self._pass: list[np.ndarray] = []  # the outputs of the last forward pass, once it is over
 
-    def _build(self, layers: Sequence[Layer], rng: np.random.Generator) -> Shape:
-        """Let the layers make their arrays, one after another; the shape of an output sample."""
-        shape, count = self.input_shape, Counter[str]()
-        for layer in layers:
-            kind = type(layer).__name__.lower()
-            count[kind] += 1
-            while (name := f"{kind}{count[kind]}") in self.layers:  # `tanh11` is a Tanh1, too
-                count[kind] += 1
-            if not all(isinstance(getattr(layer, what, None), dict) for what in ARRAYS):
-                cure = "let its __init__ begin with super().__init__()"
-                raise InputError(f"layer {name} has no params: {cure}")
-            # The dicts are new, so that a network can tell that another one has built its layer.
-            layer.params, layer.buffers = copy(layer.params), copy(layer.buffers)
-            try:
-                built: Any = layer.build(shape, rng, self.dtype)
-            except InputError as error:
-                raise InputError(f"layer {name}, input {shape}: {error}") from None
-            if not isinstance(built, tuple) or not all((whole(n) or 0) > 0 for n in built):
-                cure = "let it return super().build(shape, rng, dtype)"
-                raise InputError(f"build of layer {name} returned {shown(built)}, no shape: {cure}")
-            for what in ARRAYS:
-                for key, a in getattr(layer, what).items():
-                    if not isinstance(a, np.ndarray) or a.dtype.hasobject:
-                        raise InputError(
-                            f"build of layer {name} made {what}[{shown(key)}] {shown(a)}; expected "
-                            "an array of numbers"
-                        )
-            shape = tuple(map(int, built))
-            self.layers[name], self.shapes[name] = layer, shape
-        return shape
-
     def check_layers(self) -> None:
         """Refuse layers whose arrays are no longer those that they were built with."""
-        for name, layer in self.layers.items():
+        every = dict(walk(self.layers))
+        for name, layer in every.items():
             if layer.params is not self._held.get(name):
                 raise InputError(
                     f"layer {name} is in another network by now, or has been put in, or its params "
                     "have: make layers of its own for each network"
                 )
-        if len(self.layers) < len(self._held):
-            raise InputError(f"there are the layers {[*self.layers]}; expected {[*self._held]}")
+        if len(every) < len(self._held):
+            raise InputError(f"there are the layers {[*every]}; expected {[*self._held]}")
         if (now := self._kinds_now()) != self._kinds:
             at = next(n for n in [*self._kinds, *now] if self._kinds.get(n) != now.get(n))
             name, what, key = at
@@ -277,7 +245,7 @@ class Network:
     def _kinds_now(self) -> dict[tuple[str, str, Any], tuple[Any, Any]]:
         return {
             (name, what, key): (getattr(a, "dtype", type(a)), getattr(a, "shape", None))
-            for name, layer in self.layers.items()
+            for name, layer in walk(self.layers)
             for what in ARRAYS
             for key, a in getattr(layer, what).items()
         }
@@ -297,11 +265,21 @@ class Network:
         """What the last backward pass found, named like `params`; the arrays themselves."""
         return self._named("grads")
 
+    @property
+    def generators(self) -> dict[str, np.random.BitGenerator]:
+        """What layers draw from, named like parameters: Generators in their attributes."""
+        return {
+            f"{name}.{key}": value.bit_generator
+            for name, layer in walk(self.layers)
+            for key, value in vars(layer).items()
+            if isinstance(value, np.random.Generator)
+        }
+
     def _named(self, kind: str) -> dict[str, np.ndarray]:
         """The arrays of all layers: that of `conv1` called `w` is `conv1.w`."""
         return {
             f"{name}.{key}": array
-            for name, layer in self.layers.items()
+            for name, layer in walk(self.layers)
             for key, array in getattr(layer, kind).items()
         }
 
@@ -329,8 +307,10 @@ class Network:
                 "remember one pass, so call forward(x) right before backward(y, t)"
             )
         dz = self._delta(last[0], t)
-        first = next((name for name, layer in self.layers.items() if layer.params), None)
-        for _ in self._backwards(dz, first):
+        first = next(
+            (name.split(".")[0] for name, layer in walk(self.layers) if layer.params), None
+        )
+        for _ in self._chain.backwards(dz, first):
             pass
         if last is not self._pass:
             raise InputError("another thread has used this network; give each one a network")
@@ -379,7 +359,7 @@ class Network:
         if t is None:
             return Trace(outputs)
         *_, y = outputs.values()
-        deltas = dict(self._backwards(self._delta(y, t)))
+        deltas = dict(self._chain.backwards(self._delta(y, t)))
         ordered = {name: deltas[name] for name in outputs}
         return Trace(outputs, ordered, value_of(self.loss, y, t), self.grads)
 
@@ -389,46 +369,13 @@ class Network:
         self.check_layers()
         self._pass = this = []
         yield "x", y
-        for name, layer in self.layers.items():
-            mode = {"training": True} if training and name in self._with_mode else {}
-            shape = (len(y), *self.shapes[name])
-            y = self._typed(f"forward of layer {name}", layer.forward(y, **mode), shape)
+        for name, y in self._chain.forwards(y, training):  # noqa: B020 (the last one stays)
             yield name, y
         this.append(y)
 
-    def _backwards(
-        self, dz: np.ndarray, first: str | None = None
-    ) -> Iterator[tuple[str, np.ndarray]]:
-        """The walk back: each layer and the deltas of its outputs, then 'x' and those of the batch.
-
-        It fills the layers' `grads`. It ends early at the layer `first`, before which none learns:
-        nobody would read the deltas of its inputs.
-        """
-        inputs = [self.input_shape, *self.shapes.values()]
-        for n, (name, layer) in reversed([*enumerate(self.layers.items())]):
-            yield name, dz
-            if name == first:
-                layer.gradients(dz)
-                return
-            shape = (len(dz), *inputs[n])
-            dz = self._typed(f"delta of layer {name}", layer.backward(dz), shape)
-        yield "x", dz
-
     def _delta(self, y: np.ndarray, t: np.ndarray) -> np.ndarray:
         """The derivative of the loss by the outputs."""
-        return self._typed("delta of the loss", self.loss.delta(y, t), y.shape)
-
-    def _typed(self, what: str, a: np.ndarray, shape: Shape) -> np.ndarray:
-        """Refuse what a part returns in another type: all that follows would be computed in it."""
-        if not isinstance(a, np.ndarray) or a.dtype != self.dtype:
-            kind = getattr(a, "dtype", type(a).__name__)
-            raise InputError(
-                f"{what} returned {kind}, this network computes in {self.dtype}: "
-                "let the layer keep the dtype of what comes in, say by a.astype(x.dtype)"
-            )
-        if a.shape != shape:
-            raise InputError(f"{what} returned the shape {a.shape}; expected {shape}")
-        return a
+        return self._chain.typed("delta of the loss", self.loss.delta(y, t), y.shape)
 
     def read(self, x: np.ndarray) -> np.ndarray:
         """Check a batch and bring it to the network's type."""
@@ -505,9 +452,9 @@ class Network:
         self.check_layers()
         made = self.architecture()
         tree = {"network": made, "params": dict(self.params), "buffers": dict(self.buffers)}
-        kinds = [type(part) for part in (*self.layers.values(), self.loss)]
+        kinds = [type(self.loss), *(type(layer) for _, layer in walk(self.layers))]
         try:
-            again = Network.from_tree(tree, classes=[k for k in kinds if k not in LIBRARY.values()])
+            again = Network.from_tree(tree, classes=kinds)
             if (again.architecture(), again.shapes) != (made, self.shapes):
                 raise InputError("an argument has changed since it was built, or is not kept")
         except Exception as error:  # of a layer that was changed, or a class of your own
@@ -572,10 +519,8 @@ class Network:
         """
         parts, known = [], dict(LIBRARY)
         for name, part in [*self.layers.items(), ("the loss", self.loss)]:
-            kind = type(part)
             try:
-                _know(known, kind)
-                parts.append((kind.__name__, storage.plain(part.config())))
+                parts.append(storage.plain(_said(part, known)))
             except Exception as error:
                 raise InputError(f"{name} cannot be written to a file: {error}") from error
         dtype = read_float_type("dtype", self.dtype).name
@@ -641,7 +586,8 @@ class Network:
         """A table of layers, shapes and numbers of parameters."""
         rows = [("layer", "output shape", "parameters")]
         for name, layer in self.layers.items():
-            count = sum(a.size for a in layer.params.values())
+            parts = walk({name: layer})
+            count = sum(a.size for _, part in parts for a in part.params.values())
             rows.append((name, " x ".join(map(str, self.shapes[name])), str(count)))
         rows.append(("total", "", str(sum(a.size for a in self.params.values()))))
         names, shapes, counts = (max(map(len, column)) for column in zip(*rows, strict=True))
@@ -650,9 +596,10 @@ class Network:
 
 def _know(known: dict[str, type], kind: type) -> None:
     """Add a class by its name, by which alone a file tells classes."""
-    if known.setdefault(kind.__name__, kind) is not kind:
+    name = kind.__name__
+    if known.setdefault(name, later(name) if name in LATER else kind) is not kind:
         raise InputError(
-            f"there are two classes {kind.__name__}, of your own or cnnlib's; a file tells classes "
+            f"there are two classes {name}, of your own or cnnlib's; a file tells classes "
             "by their names: rename yours"
         )
 
@@ -665,6 +612,18 @@ def _known(classes: Iterable[type]) -> dict[str, type]:
     return known
 
 
+def _said(part: Any, known: dict[str, type]) -> Any:
+    """What a file says of a layer or loss: its class and its arguments, layers among them too."""
+
+    def plain(value: Any) -> Any:
+        if isinstance(value, Layer):
+            return dict(zip(INSIDE, _said(value, known), strict=True))
+        return [plain(one) for one in value] if isinstance(value, list | tuple) else value
+
+    _know(known, type(part))
+    return type(part).__name__, {name: plain(value) for name, value in part.config().items()}
+
+
 def _made(part: Any, known: Mapping[str, type]) -> Any:
     """The layer or loss that an entry of `parts` names."""
     row = part if isinstance(part, list | tuple) and len(part) == 2 else (None, None)
@@ -674,13 +633,20 @@ def _made(part: Any, known: Mapping[str, type]) -> Any:
             f"an entry of parts is {shown(part)}; expected a class's name and its arguments: "
             "['Dense', {'outputs': 10}]"
         )
-    if name not in known:
+    if name not in known and name not in LATER:
         raise UnknownClassError(
             f"the network has a part of the class {name:.80}, which cnnlib does not have; "
             f"pass the class: classes=[{name:.80}]"
         )
+
+    def filled(value: Any) -> Any:
+        if isinstance(value, Mapping) and set(value) == set(INSIDE):
+            return _made([value[word] for word in INSIDE], known)
+        return [filled(one) for one in value] if isinstance(value, list | tuple) else value
+
     try:
-        return known[name](**config)
+        kind = known.get(name) or later(name)
+        return kind(**{key: filled(value) for key, value in config.items()})
     except Error:
         raise
     except Exception as error:
@@ -694,9 +660,3 @@ def _words(kind: tuple[Any, Any] | None) -> str:
 def kinds_of(arrays: Mapping[str, np.ndarray]) -> dict[str, tuple[str, Shape]]:
     """Types and shapes of arrays, whatever the order of their bytes: those that fit are equal."""
     return {name: (a.dtype.name, a.shape) for name, a in arrays.items()}
-
-
-def _has_mode(layer: Layer) -> bool:
-    """Whether the layer's `forward` has the keyword `training`: it may be left out."""
-    parameters = signature(layer.forward).parameters.values()
-    return any(p.name == "training" or p.kind is p.VAR_KEYWORD for p in parameters)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from cnnlib.errors import InputError
-from cnnlib.learning import activations, losses
+from cnnlib.learning import activations, leaky_relu, leaky_relu_delta, losses
 
 # function, its delta, and whether the delta takes the output (else the input)
 PAIRS = [
@@ -14,6 +14,7 @@ PAIRS = [
     (activations.sigmoid, activations.sigmoid_delta, True),
     (activations.tanh, activations.tanh_delta, True),
     (activations.softmax, activations.softmax_delta, True),
+    (leaky_relu, leaky_relu_delta, False),
 ]
 NAMES = [f.__name__ for f, _, _ in PAIRS]
 FLOATS = [np.float32, np.float64]
@@ -34,6 +35,13 @@ def test_relu_by_hand():
 def test_relu_delta_by_hand_has_slope_0_at_the_kink():
     dz = activations.relu_delta([[5, 6], [7, -8]], [[-2, 0], [3, 1e-300]])
     np.testing.assert_array_equal(dz, [[0, 0], [7, -8]])
+
+
+def test_leaky_relu_by_hand_has_the_left_slope_at_the_kink():
+    assert leaky_relu([[-8, 0], [3, -1]], 0.25).tolist() == [[-2, 0], [3, -0.25]]
+    dz = leaky_relu_delta([[5, 6], [7, -8]], [[-2, 0], [3, 1e-300]], 0.5)
+    assert dz.tolist() == [[2.5, 3], [7, -8]]
+    assert leaky_relu([-8.0]).tolist() == [-0.08]  # PyTorch's own slope
 
 
 def test_relu_keeps_nan_visible_and_cuts_minus_infinity():
@@ -128,6 +136,7 @@ def test_agrees_with_pytorch(function, delta, takes_output, torch):
         "sigmoid": torch.sigmoid,
         "tanh": torch.tanh,
         "softmax": lambda z: torch.softmax(z, dim=-1),
+        "leaky_relu": torch.nn.functional.leaky_relu,
     }[function.__name__]
     zt = torch.tensor(z, requires_grad=True)
     at = theirs(zt)
@@ -156,6 +165,7 @@ def test_logits_of_1000_are_safe(function, delta, takes_output, dtype):
         "sigmoid": [1, 0, 0.5, 1 / (1 + np.exp(-3))],
         "tanh": [1, -1, 0, np.tanh(3)],
         "softmax": [1, 0, 0, 0],
+        "leaky_relu": [1000, -10, 0, 3],
     }
     np.testing.assert_allclose(a[0], exact[function.__name__], rtol=0, atol=2 * np.finfo(dtype).eps)
 

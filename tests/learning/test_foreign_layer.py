@@ -33,7 +33,7 @@ from cnnlib.learning.layers import Layer
 TINY = 1e-5  # keeps the root away from 0
 
 
-class BatchNorm(Layer):
+class Norm(Layer):
     """y = gamma * h + beta with h = (x - mean) / s, s = sqrt(variance + TINY), channel by channel.
 
     A training step takes mean and variance of its batch, over all axes but the last, and moves the
@@ -83,7 +83,7 @@ class BatchNorm(Layer):
 
 
 def make(seed=0, dtype=np.float32, rate=0.1):
-    layers = [Conv(3, 2), BatchNorm(rate=rate), ReLU(), MaxPool(2), Flatten(), Dense(3)]
+    layers = [Conv(3, 2), Norm(rate=rate), ReLU(), MaxPool(2), Flatten(), Dense(3)]
     rng = np.random.default_rng(seed)
     return Network(layers, SoftmaxCrossEntropy(), input_shape=(5, 4, 1), rng=rng, dtype=dtype)
 
@@ -119,7 +119,7 @@ def run(network, optimizer=None, path=None, set=None, seed=0, **how):
 
 def test_by_hand():
     """One channel, x = 1 and 3: mean 2, variance 1, so h = -1 and 1."""
-    layer = BatchNorm(rate=0.5)
+    layer = Norm(rate=0.5)
     layer.build((1,), np.random.default_rng(0), np.float64)
     layer.params["gamma"][:], layer.params["beta"][:] = 10, 7
     x = np.array([[1.0], [3.0]])
@@ -136,7 +136,7 @@ def test_by_hand():
 @pytest.mark.parametrize("shape", [(5, 3), (4, 3, 2, 3)], ids=str)
 def test_its_delta_against_central_differences(shape, training):
     r = np.random.default_rng(0)
-    layer, x, dz = BatchNorm(), r.normal(size=shape), r.normal(size=shape)
+    layer, x, dz = Norm(), r.normal(size=shape), r.normal(size=shape)
     layer.build(shape[1:], r, np.float64)
     for a in (*layer.params.values(), *layer.buffers.values()):
         a[...] = r.uniform(0.5, 2, a.shape)
@@ -156,15 +156,15 @@ def test_its_delta_against_central_differences(shape, training):
 
 def test_network_summary_and_repr():
     network = make(rate=0.2)
-    assert list(network.layers)[:2] == ["conv1", "batchnorm1"]
+    assert list(network.layers)[:2] == ["conv1", "norm1"]
     assert set(network.params) == {
-        "conv1.w", "conv1.b", "batchnorm1.gamma", "batchnorm1.beta", "dense1.w", "dense1.b"
+        "conv1.w", "conv1.b", "norm1.gamma", "norm1.beta", "dense1.w", "dense1.b"
     }  # fmt: skip
-    assert set(network.buffers) == {"batchnorm1.mean", "batchnorm1.variance"}
-    assert network.buffers["batchnorm1.mean"] is network.layers["batchnorm1"].buffers["mean"]
-    assert "batchnorm1    4 x 3 x 3               6" in network.summary()
-    assert "    BatchNorm(rate=0.2),\n" in repr(network)
-    assert repr(BatchNorm()) == "BatchNorm()" and BatchNorm().config() == {"rate": 0.1}
+    assert set(network.buffers) == {"norm1.mean", "norm1.variance"}
+    assert network.buffers["norm1.mean"] is network.layers["norm1"].buffers["mean"]
+    assert "norm1       4 x 3 x 3               6" in network.summary()
+    assert "    Norm(rate=0.2),\n" in repr(network)
+    assert repr(Norm()) == "Norm()" and Norm().config() == {"rate": 0.1}
 
 
 def test_equal_by_their_arguments():
@@ -173,8 +173,8 @@ def test_equal_by_their_arguments():
 
 
 def test_not_built():
-    with pytest.raises(InputError, match=r"this BatchNorm has no buffers\['mean'\].*put it into"):
-        BatchNorm().forward(np.ones((2, 3)))
+    with pytest.raises(InputError, match=r"this Norm has no buffers\['mean'\].*put it into"):
+        Norm().forward(np.ones((2, 3)))
 
 
 @pytest.mark.parametrize("training", [False, True])
@@ -189,8 +189,8 @@ def test_check_gradients(training):
     assert max(error for name, error in found.items() if name != "conv1.b") < 1e-6
     assert training or found["conv1.b"] < 1e-6
     assert bits(network) == before
-    layer = network.layers["batchnorm1"]
-    layer.delta = lambda dz: BatchNorm.delta(layer, dz) * 1.01
+    layer = network.layers["norm1"]
+    layer.delta = lambda dz: Norm.delta(layer, dz) * 1.01
     broken = check_gradients(network, x, t, rng=np.random.default_rng(0), training=training)
     assert broken["conv1.w"] > 1e-3 and broken["dense1.w"] < 1e-6
 
@@ -223,8 +223,8 @@ def test_fit_moves_the_buffers_in_the_forward_pass_alone():
     run(network, optimizer, epochs=1)
     assert optimizer.names == set(network.params) == set(optimizer.memory)
     mean += 0.1 * (z.mean((0, 1, 2)) - mean)
-    np.testing.assert_allclose(optimizer.seen[0]["batchnorm1.mean"], mean, rtol=1e-12)
-    means = [seen["batchnorm1.mean"].tolist() for seen in optimizer.seen]
+    np.testing.assert_allclose(optimizer.seen[0]["norm1.mean"], mean, rtol=1e-12)
+    means = [seen["norm1.mean"].tolist() for seen in optimizer.seen]
     assert len(means) == 6 and all(a != b for a, b in pairwise(means))
 
 
@@ -236,12 +236,12 @@ def test_evaluation_and_a_trace_use_the_running_numbers_and_change_nothing():
     assert evaluate(network, x, t, batch=2)[0] == pytest.approx(loss, rel=1e-5)  # not the batch's
     seen = network.trace(x, t)
     assert seen.loss == pytest.approx(loss, rel=1e-6)
-    layer, z = network.layers["batchnorm1"], seen.outputs["conv1"].astype(np.float64)
+    layer, z = network.layers["norm1"], seen.outputs["conv1"].astype(np.float64)
     mean, variance = layer.buffers["mean"], layer.buffers["variance"]
     gamma, beta = layer.params["gamma"], layer.params["beta"]
     expected = gamma * (z - mean) / np.sqrt(variance + TINY) + beta
-    np.testing.assert_allclose(seen.outputs["batchnorm1"], expected, rtol=1e-4, atol=1e-5)
-    slope = seen.deltas["batchnorm1"] * gamma / np.sqrt(variance + TINY)
+    np.testing.assert_allclose(seen.outputs["norm1"], expected, rtol=1e-4, atol=1e-5)
+    slope = seen.deltas["norm1"] * gamma / np.sqrt(variance + TINY)
     np.testing.assert_allclose(seen.deltas["conv1"], slope, rtol=1e-4, atol=1e-7)
     assert network.first_broken(x) == "the loss"
     assert bits(network) == before
@@ -261,13 +261,11 @@ def test_it_learns():
 def test_saved_and_loaded_bit_for_bit(tmp_path):
     network, _ = trained()
     network.save(tmp_path / "a.npz")
-    again, x = Network.load(tmp_path / "a.npz", classes=[BatchNorm]), data(9, seed=2)[0]
-    assert bits(again) == bits(network) and again.layers["batchnorm1"].buffers["mean"].any()
+    again, x = Network.load(tmp_path / "a.npz", classes=[Norm]), data(9, seed=2)[0]
+    assert bits(again) == bits(network) and again.layers["norm1"].buffers["mean"].any()
     assert again.architecture() == network.architecture()
     assert again.forward(x).tobytes() == network.forward(x).tobytes()
-    with pytest.raises(
-        InputError, match=r"class BatchNorm, .*pass the class: classes=\[BatchNorm\]"
-    ):
+    with pytest.raises(InputError, match=r"class Norm, .*pass the class: classes=\[Norm\]"):
         Network.load(tmp_path / "a.npz")
 
 
@@ -293,13 +291,13 @@ def test_interrupted_and_resumed_with_the_same_bits(stop, tmp_path):
     expected, history = trained()
     network, path = make(), tmp_path / "run.npz"
     assert len(stopped(network, Adam(0.01), path, stop).loss) == stop - 1
-    assert bits(Network.load(path, classes=[BatchNorm])) == bits(network)  # the file and the memory
+    assert bits(Network.load(path, classes=[Norm])) == bits(network)  # the file and the memory
     again = make(seed=5)  # all of it comes from the file
     resumed = run(again, path=path, seed=6)
     assert bits(again) == bits(expected) and resumed == history
 
 
-class Dropout(Layer):
+class Drops(Layer):
     """y = m * x / (1 - rate), where m is 0 with the probability `rate`; outside training y = x."""
 
     def __init__(self, rate, seed=0):
@@ -316,7 +314,7 @@ class Dropout(Layer):
         return self.m * dz
 
 
-def dropping(seed=0, dropout=Dropout):
+def dropping(seed=0, dropout=Drops):
     layers = [Conv(3, 2), ReLU(), MaxPool(2), Flatten(), dropout(0.5), Dense(3)]
     rng = np.random.default_rng(seed)
     return Network(layers, SoftmaxCrossEntropy(), input_shape=(5, 4, 1), rng=rng)
@@ -329,7 +327,7 @@ def test_a_layer_that_draws_goes_on_with_the_same_bits(stop, tmp_path):
     history = run(expected)
     assert len(history.loss) == 18
     expected.forward(data()[0], training=True)
-    assert 0.2 < (expected.layers["dropout1"].m == 0).mean() < 0.8
+    assert 0.2 < (expected.layers["drops1"].m == 0).mean() < 0.8
     network, path, optimizer = dropping(), tmp_path / "run.npz", Adam(0.01)
     stopped(network, optimizer, path, stop)
     again = dropping(seed=5)
@@ -343,7 +341,7 @@ def test_a_layer_that_draws_goes_on_with_the_same_bits(stop, tmp_path):
 def test_a_layer_that_draws_from_what_shuffles_is_refused_with_a_checkpoint(tmp_path):
     rng = np.random.default_rng(0)
 
-    class Shares(Dropout):
+    class Shares(Drops):
         def build(self, shape, rng, dtype):
             self.rng = rng
             return super().build(shape, rng, dtype)
@@ -390,7 +388,7 @@ def test_a_divergence_puts_back_what_gave_the_last_good_loss(tmp_path):
 def test_the_place_that_broke_is_that_of_the_training_mode():
     """With the running numbers of the first step nothing would break here."""
 
-    class Overflows(BatchNorm):
+    class Overflows(Norm):
         def forward(self, x, *, training=False):
             y = super().forward(x, training=training)
             return y * np.inf if training else y
@@ -433,7 +431,7 @@ def test_the_network_explorer(monkeypatch):
     pytest.importorskip("anywidget")
     from cnnlib.book.widgets import network as widgets
 
-    layers = [Conv(2, 5, stride=4), BatchNorm(), ReLU(), Flatten(), Dense(10), Softmax()]
+    layers = [Conv(2, 5, stride=4), Norm(), ReLU(), Flatten(), Dense(10), Softmax()]
     rng = np.random.default_rng(0)
     network = Network(layers, CrossEntropy(), input_shape=(28, 28, 1), rng=rng)
     for name, a in network.buffers.items():
@@ -444,13 +442,13 @@ def test_the_network_explorer(monkeypatch):
     assert list(maps) == list(deltas) == ["image", *network.layers]
     scale = 1 / np.sqrt(0.25 + TINY)
     expected = (maps["conv1"] - 0.5) * scale
-    np.testing.assert_allclose(maps["batchnorm1"], expected, rtol=1e-4, atol=1e-6)
-    np.testing.assert_allclose(deltas["conv1"], deltas["batchnorm1"] * scale, rtol=1e-4, atol=1e-9)
+    np.testing.assert_allclose(maps["norm1"], expected, rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(deltas["conv1"], deltas["norm1"] * scale, rtol=1e-4, atol=1e-9)
     assert loss == pytest.approx(-np.log(maps["softmax1"][0, target]), rel=1e-5)
 
 
 UNKNOWN = (
-    "layer batchnorm1 is a BatchNorm; cnnlib has no translation of it to .*: translate a network "
+    "layer norm1 is a Norm; cnnlib has no translation of it to .*: translate a network "
     "without it .*, or keep such a network in cnnlib"
 )
 

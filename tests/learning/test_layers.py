@@ -9,7 +9,8 @@ import cnnlib
 from cnnlib.checks import numerical_gradient
 from cnnlib.errors import InputError
 from cnnlib.geometry import Window
-from cnnlib.learning import layers
+from cnnlib.learning import BatchNorm, Dropout, GlobalAveragePool, LeakyReLU, Residual, layers
+from cnnlib.learning.chain import walk
 from cnnlib.learning.layers import (
     AvgPool,
     Conv,
@@ -75,6 +76,24 @@ CASES = {
     "Tanh": (Tanh, (3, 5)),
     "Softmax": (Softmax, (4, 5)),
     "Softmax over channels": (Softmax, (2, 3, 4)),
+    "BatchNorm": (BatchNorm, (3, 4, 2)),
+    "BatchNorm of rows": (lambda: BatchNorm(epsilon=0.1), (3, 4)),
+    "Dropout": (lambda: Dropout(0.5), (2, 3, 2)),
+    "LeakyReLU": (LeakyReLU, (3, 5, 2)),
+    "LeakyReLU, rising to the left": (lambda: LeakyReLU(-0.5), (3, 5)),
+    "GlobalAveragePool 1-D": (GlobalAveragePool, (3, 5, 2)),
+    "GlobalAveragePool 3-D": (GlobalAveragePool, (2, 3, 1, 4, 2)),
+    "Residual, x itself": (
+        lambda: Residual([Conv(2, 3, padding="same"), Tanh(), Conv(2, (1, 2), padding="same")]),
+        (2, 4, 3, 2),
+    ),
+    "Residual, with a shortcut": (
+        lambda: Residual(
+            [Conv(3, 3, stride=2, padding=1), Tanh()], shortcut=[AvgPool(1), Conv(3, 1, stride=2)]
+        ),
+        (2, 7, 2),
+    ),
+    "Residual within one": (lambda: Residual([Residual([Dense(4), Tanh()])]), (3, 4)),
 }
 every = pytest.mark.parametrize("case", CASES.values(), ids=CASES)
 
@@ -95,9 +114,15 @@ def built(make, shape, seed=0):
     r = np.random.default_rng(seed)
     layer = make()
     out = layer.build(shape[1:], r, np.float64)
-    for p in layer.params.values():
+    for p in arrays(layer, "params").values():
         p[...] = r.normal(size=p.shape)
     return layer, r.normal(size=shape), r.normal(size=(shape[0], *out))
+
+
+def arrays(layer, what):
+    """Those of the layer and of the layers inside it."""
+    parts = walk({"": layer})
+    return {f"{at}.{name}": a for at, part in parts for name, a in getattr(part, what).items()}
 
 
 def close(found, expected):
@@ -124,7 +149,7 @@ def test_delta_against_central_differences(case):
 def test_parameter_gradients_against_central_differences(case):
     layer, x, dz = built(*case)
     numerical = {}
-    for name, p in layer.params.items():
+    for name, p in arrays(layer, "params").items():
         kept = p.copy()
 
         def f(values, p=p):
@@ -135,9 +160,10 @@ def test_parameter_gradients_against_central_differences(case):
         p[...] = kept
     layer.forward(x)
     layer.backward(dz)
-    assert layer.grads.keys() == layer.params.keys()
+    grads = arrays(layer, "grads")
+    assert grads.keys() == arrays(layer, "params").keys()
     for name, gradient in numerical.items():
-        close(layer.grads[name], gradient)
+        close(grads[name], gradient)
 
 
 def test_bias_can_be_left_out():
@@ -221,7 +247,8 @@ def test_conv_lays_its_window_once_and_passes_every_keyword_on(monkeypatch):
 
 
 def test_every_layer_has_a_case():
-    kinds = {kind for kind in vars(cnnlib.learning).values() if isinstance(kind, type)}
+    public = [getattr(cnnlib.learning, name) for name in cnnlib.learning.__all__]
+    kinds = {kind for kind in public if isinstance(kind, type)}
     layers_there = {kind for kind in kinds if issubclass(kind, layers.Layer)} - {layers.Layer}
     assert {type(make()) for make, _ in CASES.values()} == layers_there
 
@@ -352,8 +379,8 @@ def test_dtype_of_a_layer(case, dtype):
     layer.build(shape[1:], r, dtype)
     z = layer.forward(r.normal(size=shape).astype(dtype))
     dx = layer.backward(r.normal(size=z.shape).astype(dtype))
-    arrays = [z, dx, *layer.params.values(), *layer.grads.values()]
-    assert {a.dtype for a in arrays} == {np.dtype(dtype)}
+    every = [z, dx, *arrays(layer, "params").values(), *arrays(layer, "grads").values()]
+    assert {a.dtype for a in every} == {np.dtype(dtype)}
 
 
 # Memory: buffers that remember
@@ -366,11 +393,11 @@ def test_second_backward_equals_the_first(case):
     z = layer.forward(x)
     kept_z = z.copy()
     dx = layer.backward(dz).copy()
-    grads = {name: g.copy() for name, g in layer.grads.items()}
+    grads = {name: g.copy() for name, g in arrays(layer, "grads").items()}
     for _ in range(2):
         assert np.array_equal(layer.backward(dz), dx)
-        assert layer.grads.keys() == grads.keys()
-        assert all(np.array_equal(layer.grads[name], g) for name, g in grads.items())
+        assert arrays(layer, "grads").keys() == grads.keys()
+        assert all(np.array_equal(arrays(layer, "grads")[name], g) for name, g in grads.items())
     assert np.array_equal(x, kept_x) and np.array_equal(dz, kept_dz) and np.array_equal(z, kept_z)
 
 
@@ -384,7 +411,7 @@ def test_a_batch_leaves_nothing_behind(case):
     results = []
     for layer in (used, fresh):
         z = layer.forward(x)
-        results.append([z, layer.backward(dz), *layer.grads.values()])
+        results.append([z, layer.backward(dz), *arrays(layer, "grads").values()])
     for a, b in zip(*results, strict=True):
         assert np.array_equal(a, b)
 
@@ -396,10 +423,10 @@ def test_layers_of_one_kind_share_nothing(case):
     two, _, _ = built(make, shape, seed=1)
     one.forward(x)
     dx = one.backward(dz).copy()
-    grads = {name: g.copy() for name, g in one.grads.items()}
+    grads = {name: g.copy() for name, g in arrays(one, "grads").items()}
     two.backward(np.ones_like(two.forward(-2 * x)))
     assert np.array_equal(one.backward(dz), dx)
-    assert all(np.array_equal(one.grads[name], g) for name, g in grads.items())
+    assert all(np.array_equal(arrays(one, "grads")[name], g) for name, g in grads.items())
 
 
 # Errors
@@ -424,6 +451,8 @@ def test_layers_of_one_kind_share_nothing(case):
         (lambda: MaxPool((2, 2, 2)), (4, 4, 1), "window is .2, 2, 2., with 3 entries"),
         (lambda: MaxPool(2), (4,), "expected images"),
         (lambda: AvgPool(5), (4, 6, 1), "spans 5 cells on spatial axis 0"),
+        (GlobalAveragePool, (4,), "expected images"),
+        (lambda: LeakyReLU(np.inf), (4,), "slope is inf; expected a finite number"),
     ],
 )
 def test_errors(make, shape, message):

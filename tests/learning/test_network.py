@@ -8,6 +8,8 @@ from cnnlib.checks import numerical_gradient
 from cnnlib.convolution import Laid
 from cnnlib.data import digits, mnist_5k
 from cnnlib.errors import DataError, InputError
+from cnnlib.learning import BatchNorm, Dropout, GlobalAveragePool, LeakyReLU, Residual
+from cnnlib.learning.later import LATER
 from cnnlib.learning.layers import (
     AvgPool,
     Conv,
@@ -445,6 +447,11 @@ def every_layer(dtype=np.float32):
         MaxPool((2, 1), stride=1, padding=(1, 0)),
         Conv(2, [2, 2], padding=[[1, 0], [0, 1]]),
         Sigmoid(),
+        Residual([BatchNorm(rate=0.3, epsilon=0.01, unbiased=False)], shortcut=[Conv(2, 1)]),
+        LeakyReLU(0.2),
+        Dropout(0.25, np.random.default_rng(0)),
+        Residual([Residual([Tanh()]), MaxPool(3, stride=1, padding=1)]),
+        GlobalAveragePool(),
         Flatten(),
         Dense(5, bias=False, init=np.float32(0.1)),
         Softmax(),
@@ -518,7 +525,9 @@ def test_a_file_may_name_the_layers_and_losses_of_the_library_and_nothing_else()
     public = {name: getattr(learning, name) for name in learning.__all__}
     made = {n: k for n, k in public.items() if isinstance(k, type) and issubclass(k, Layer | Loss)}
     assert {"Layer", "Loss"} < made.keys()
-    assert made == {**LIBRARY, "Layer": Layer, "Loss": Loss}
+    asked_for = {n: getattr(learning, n) for n in LATER if n in made}
+    assert made == {**LIBRARY, **asked_for, "Layer": Layer, "Loss": Loss}
+    assert LATER.keys() < set(learning.__all__) and not asked_for.keys() & LIBRARY.keys()
 
 
 def test_what_a_file_could_not_bring_back_is_refused_when_it_is_written(tmp_path):

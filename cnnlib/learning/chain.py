@@ -1,0 +1,132 @@
+"""Layers one after another: named, built, and walked forwards and backwards."""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from copy import copy
+from inspect import signature
+from typing import Any
+
+import numpy as np
+
+from cnnlib.arrays import Shape, whole
+from cnnlib.errors import InputError, shown
+
+from .layers import Layer
+
+ARRAYS = ("params", "buffers")
+
+
+def named(layers: Sequence[Layer]) -> dict[str, Layer]:
+    """The layers by name: `conv1`, `relu1`, `conv2`, ... in their order."""
+    names: dict[str, Layer] = {}
+    count = Counter[str]()
+    for layer in layers:
+        kind = type(layer).__name__.lower()
+        count[kind] += 1
+        while (name := f"{kind}{count[kind]}") in names:  # `tanh11` is a Tanh1, too
+            count[kind] += 1
+        names[name] = layer
+    return names
+
+
+def walk(layers: Mapping[str, Layer]) -> Iterator[tuple[str, Layer]]:
+    """Each layer by name, and those inside it: `residual1`, `residual1.conv1`, ..."""
+    for name, layer in layers.items():
+        yield name, layer
+        yield from walk({f"{name}.{inner}": part for inner, part in layer.inner.items()})
+
+
+class Chain:
+    """Layers in the order of the forward pass, built for samples of one shape.
+
+    A network is one; a layer that holds layers has one for each way through it.
+
+    Attributes
+    ----------
+    layers : dict of Layer
+        By name.
+    shapes : dict of tuple
+        Of an output sample of each layer.
+    output_shape : tuple
+        Of an output sample of the last one.
+    """
+
+    def __init__(
+        self, layers: Mapping[str, Layer], shape: Shape, rng: np.random.Generator, dtype: np.dtype
+    ) -> None:
+        self.layers, self.input_shape, self.dtype = dict(layers), shape, dtype
+        self.shapes: dict[str, Shape] = {}
+        for name, layer in self.layers.items():
+            shape = self.shapes[name] = _build(name, layer, shape, rng, dtype)
+        self.output_shape = shape
+        self._with_mode = {name for name, layer in self.layers.items() if _has_mode(layer)}
+
+    def forwards(self, y: np.ndarray, training: bool) -> Iterator[tuple[str, np.ndarray]]:
+        """The walk through all layers: each one and its outputs."""
+        for name, layer in self.layers.items():
+            mode = {"training": True} if training and name in self._with_mode else {}
+            shape = (len(y), *self.shapes[name])
+            y = self.typed(f"forward of layer {name}", layer.forward(y, **mode), shape)
+            yield name, y
+
+    def backwards(
+        self, dz: np.ndarray, first: str | None = None
+    ) -> Iterator[tuple[str, np.ndarray]]:
+        """The walk back: each layer and the deltas of its outputs, then 'x' and those of the batch.
+
+        It fills the layers' `grads`. It ends early at the layer `first`, before which none learns:
+        nobody would read the deltas of its inputs.
+        """
+        inputs = [self.input_shape, *self.shapes.values()]
+        for n, (name, layer) in reversed([*enumerate(self.layers.items())]):
+            yield name, dz
+            if name == first:
+                layer.gradients(dz)
+                return
+            shape = (len(dz), *inputs[n])
+            dz = self.typed(f"delta of layer {name}", layer.backward(dz), shape)
+        yield "x", dz
+
+    def typed(self, what: str, a: np.ndarray, shape: Shape) -> np.ndarray:
+        """Refuse what a part returns in another type: all that follows would be computed in it."""
+        if not isinstance(a, np.ndarray) or a.dtype != self.dtype:
+            kind = getattr(a, "dtype", type(a).__name__)
+            raise InputError(
+                f"{what} returned {kind}, this network computes in {self.dtype}: "
+                "let the layer keep the dtype of what comes in, say by a.astype(x.dtype)"
+            )
+        if a.shape != shape:
+            raise InputError(f"{what} returned the shape {a.shape}; expected {shape}")
+        return a
+
+
+def _build(
+    name: str, layer: Layer, shape: Shape, rng: np.random.Generator, dtype: np.dtype
+) -> Shape:
+    """Let a layer make its arrays; the shape of an output sample."""
+    if not all(isinstance(getattr(layer, what, None), dict) for what in ARRAYS):
+        cure = "let its __init__ begin with super().__init__()"
+        raise InputError(f"layer {name} has no params: {cure}")
+    # The dicts are new, so that a network can tell that another one has built its layer.
+    layer.params, layer.buffers = copy(layer.params), copy(layer.buffers)
+    try:
+        built: Any = layer.build(shape, rng, dtype)
+    except InputError as error:
+        raise InputError(f"layer {name}, input {shape}: {error}") from None
+    if not isinstance(built, tuple) or not all((whole(n) or 0) > 0 for n in built):
+        cure = "let it return super().build(shape, rng, dtype)"
+        raise InputError(f"build of layer {name} returned {shown(built)}, no shape: {cure}")
+    for what in ARRAYS:
+        for key, a in getattr(layer, what).items():
+            if not isinstance(a, np.ndarray) or a.dtype.hasobject:
+                raise InputError(
+                    f"build of layer {name} made {what}[{shown(key)}] {shown(a)}; expected "
+                    "an array of numbers"
+                )
+    return tuple(map(int, built))
+
+
+def _has_mode(layer: Layer) -> bool:
+    """Whether the layer's `forward` has the keyword `training`: it may be left out."""
+    parameters = signature(layer.forward).parameters.values()
+    return any(p.name == "training" or p.kind is p.VAR_KEYWORD for p in parameters)
