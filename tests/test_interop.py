@@ -346,8 +346,21 @@ def torch_cases():
         "divisor": (lambda nn: nn.AvgPool2d(2, divisor_override=3), "AvgPool2d"),
         "softmax": (lambda nn: nn.Softmax(dim=2), "Softmax(dim=2)"),
         "flatten": (lambda nn: nn.Sequential(nn.Flatten(2), nn.Linear(42, 3)), "Flatten(start"),
-        "dropout": (lambda nn: nn.Dropout(), "Dropout(p=0.5"),
-        "norm": (lambda nn: nn.BatchNorm2d(2), "BatchNorm2d"),
+        "dropout of maps": (lambda nn: nn.Dropout2d(), "Dropout2d(p=0.5"),
+        "all dropped": (lambda nn: nn.Dropout(1.0), "rate is 1.0"),
+        "norm of a group": (lambda nn: nn.GroupNorm(1, 2), "GroupNorm"),
+        "nothing learned": (lambda nn: nn.BatchNorm2d(2, affine=False), "learns gamma and beta"),
+        "no running": (
+            lambda nn: nn.BatchNorm2d(2, track_running_stats=False), "moves its running numbers"),
+        "all batches alike": (lambda nn: nn.BatchNorm2d(2, momentum=None), "by one share"),
+        "a mean to more cells": (lambda nn: nn.AdaptiveAvgPool2d(2), "AdaptiveAvgPool2d"),
+        "a mean that stays": (lambda nn: nn.AdaptiveAvgPool2d(1), "ends in AdaptiveAvgPool2d"),
+        "a mean before a convolution": (
+            lambda nn: nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Conv2d(2, 1, 1)),
+            "a Flatten right"),
+        "padding before a mean": (
+            lambda nn: nn.Sequential(nn.ZeroPad2d(1), nn.AdaptiveAvgPool2d(1), nn.Flatten()),
+            "a Flatten right behind"),
         "zeros before a max-pool": (
             lambda nn: nn.Sequential(nn.ZeroPad2d(1), nn.MaxPool2d(2)), "a max-pool with minus"),
         "ones before a convolution": (
@@ -461,7 +474,15 @@ def keras_cases():
         "first": (lambda k: k.MaxPooling2D(2, data_format="channels_first"), "MaxPooling2D"),
         "relu6": (lambda k: k.ReLU(max_value=6), "ReLU"),
         "softmax": (lambda k: k.Softmax(axis=1), "Softmax"),
-        "dropout": (lambda k: k.Dropout(0.5), "Dropout"),
+        "dropout of maps": (lambda k: k.SpatialDropout2D(0.5), "SpatialDropout2D"),
+        "one mask for all": (lambda k: k.Dropout(0.5, noise_shape=(1, 6, 6, 2)), "Dropout"),
+        "norm of rows of pixels": (lambda k: k.BatchNormalization(axis=1), "BatchNormalization"),
+        "no gamma": (lambda k: k.BatchNormalization(scale=False), "BatchNormalization"),
+        "no beta": (lambda k: k.BatchNormalization(center=False), "BatchNormalization"),
+        "a mean that keeps": (
+            lambda k: k.GlobalAveragePooling2D(keepdims=True), "GlobalAveragePooling2D"),
+        "padding before a norm": (
+            lambda k: [k.ZeroPadding2D(1), k.BatchNormalization()], "BatchNormalization"),
         "regularizer": (lambda k: k.Conv2D(1, 2, kernel_regularizer="l2"), "regularizers"),
         "constraint": (lambda k: k.Conv2D(1, 2, kernel_constraint="non_neg"), "constraints"),
         "activity": (lambda k: k.Conv2D(1, 2, activity_regularizer="l2"), "Conv2D"),

@@ -4,6 +4,7 @@ import math
 import re
 from collections.abc import Callable, Iterator, Sequence
 from copy import deepcopy
+from dataclasses import dataclass, field
 from functools import partial, reduce
 from typing import Any, NoReturn
 
@@ -12,14 +13,31 @@ import numpy as np
 from cnnlib.arrays import read_kind
 from cnnlib.errors import InputError
 from cnnlib.geometry import Shape, Window, per_axis
+from cnnlib.learning.averaging import GlobalAveragePool
+from cnnlib.learning.chain import Chain
+from cnnlib.learning.dropping import Dropout
 from cnnlib.learning.layers import AvgPool, Conv, Dense, Layer, MaxPool
+from cnnlib.learning.leaking import LeakyReLU
 from cnnlib.learning.losses import Loss
 from cnnlib.learning.network import Network
+from cnnlib.learning.normalizing import BatchNorm
+from cnnlib.learning.residual import Residual
 
-from .to_frameworks import LAID, PLAIN, framework, orders, refuse, steps
+from .to_frameworks import LAID, PLAIN, check_end, framework, orders, refuse, steps
 
 Pairs = Sequence[Sequence[int]]  # (before, after) for each axis
-Found = tuple[str, list[Any], list[Layer]]  # a place in the model, its parts, cnnlib's layers
+Run = Callable[[Any, np.ndarray], np.ndarray]  # what a part makes of a batch
+WAYS = ("main", "shortcut")  # of a Residual, as `to_torch` and `to_keras` make it
+
+
+@dataclass
+class Found:
+    """A place in the model: its parts, cnnlib's layers, and what the ways of a sum have inside."""
+
+    place: str
+    parts: list[Any]
+    layers: list[Layer]
+    ways: "list[list[Found]]" = field(default_factory=list)
 
 
 def from_torch(module: Any, loss: Loss, *, input_shape: Shape) -> Network:
@@ -32,8 +50,10 @@ def from_torch(module: Any, loss: Loss, *, input_shape: Shape) -> Network:
     Parameters
     ----------
     module : torch.nn.Sequential
-        Of Conv, MaxPool, AvgPool, ConstantPad and ZeroPad in 1 to 3 dimensions, Linear, Flatten,
-        ReLU, Sigmoid, Tanh, Softmax, and Sequentials of these. Its parameters are copied.
+        Of Conv, MaxPool, AvgPool, AdaptiveAvgPool to one cell with a Flatten behind it, BatchNorm,
+        ConstantPad and ZeroPad in 1 to 3 dimensions, Linear, Flatten, Dropout, ReLU, LeakyReLU,
+        Sigmoid, Tanh, Softmax, the `Residual` that `to_torch` makes, and Sequentials of these. Its
+        parameters and running statistics are copied. A Dropout has no Generator yet.
     loss : Loss
         Compares the network's outputs with the targets.
     input_shape : tuple
@@ -65,11 +85,17 @@ def from_torch(module: Any, loss: Loss, *, input_shape: Shape) -> Network:
     if len(list(module.named_parameters(remove_duplicate=False))) > len(list(module.parameters())):
         raise InputError("two layers of module share a parameter; give each one of its own")
     dtypes = {str(p.dtype).removeprefix("torch.") for p in module.parameters()} or {"float32"}
-    parts = deepcopy(module).cpu().named_modules(remove_duplicate=False)
-    leaves = [(path or "module", p) for path, p in parts if type(p) is not torch.nn.Sequential]
+
+    def leaves(part: Any, at: str = "") -> Iterator[tuple[str, Any]]:
+        if type(part) is not torch.nn.Sequential:
+            yield at or "module", part
+            return
+        for name, child in part._modules.items():  # a child that occurs twice, too
+            yield from leaves(child, f"{at}.{name}" if at else name)
 
     def weights(part: Any) -> list[np.ndarray]:
-        w, *b = (p.detach().numpy() for p in part.parameters())
+        statistics = (getattr(part, name, None) for name in ("running_mean", "running_var"))
+        w, *b = (p.detach().numpy() for p in (*part.parameters(), *statistics) if p is not None)
         return [np.moveaxis(w, 1, -1) if w.ndim > 2 else w.T, *b]
 
     def run(part: Any, x: np.ndarray) -> Any:
@@ -81,16 +107,31 @@ def from_torch(module: Any, loss: Loss, *, input_shape: Shape) -> Network:
     def doubled(part: Any, x: np.ndarray) -> Any:
         return run(deepcopy(part).double(), x.astype(np.float64))
 
-    found = _found(torch.nn, leaves, _torch_layers)
+    found = _found(torch.nn, deepcopy(module).cpu().eval(), leaves, _torch_layers)
     return _network(found, weights, run, loss, input_shape, dtypes, doubled)
 
 
 def _torch_layers(place: str, kind: str, n: int, part: Any, pads: list[Any]) -> Iterator[Layer]:
     """The layer of cnnlib for a module and the paddings before it, without weights."""
-    if kind == "Linear":
+    means = [pad for pad in pads if type(pad).__name__.startswith("Adaptive")]
+    if means and not (kind == "Flatten" and pads == means[:1]):
+        why = "cnnlib has it only as the mean of a whole map, which leaves rows"
+        refuse(place, f"follows {means[0]}", why, "put a Flatten right behind that one")
+    if means:
+        yield GlobalAveragePool()
+    elif kind == "Linear":
         yield Dense(part.out_features, bias=part.bias is not None)
     elif kind in PLAIN:
         yield PLAIN[kind]()
+    elif kind == "LeakyReLU":
+        yield LeakyReLU(part.negative_slope)
+    elif kind == "Dropout" and not n:
+        yield Dropout(part.p)
+    elif kind == "BatchNorm":
+        if not part.affine or not part.track_running_stats or part.momentum is None:
+            why = "cnnlib's learns gamma and beta, and moves its running numbers by one share"
+            refuse(place, f"is {part}", why, "make it with PyTorch's defaults for these")
+        yield BatchNorm(rate=part.momentum, epsilon=part.eps)
     elif kind not in LAID or getattr(part, "padding_mode", "zeros") != "zeros":
         _unknown(place, part)
     else:
@@ -129,8 +170,10 @@ def from_keras(model: Any, loss: Loss) -> Network:
     ----------
     model : keras.Sequential
         Built, channels last, of Conv, MaxPooling, AveragePooling and ZeroPadding in 1 to 3
-        dimensions, Dense, Flatten, Activation, ReLU and Softmax; activations are relu, sigmoid,
-        tanh and softmax. Its parameters are copied.
+        dimensions, GlobalAveragePooling, BatchNormalization, Dense, Flatten, Dropout, Activation,
+        ReLU, LeakyReLU and Softmax, and the `Residual` that `to_keras` makes; activations are relu,
+        sigmoid, tanh and softmax. Its parameters and running statistics are copied. A Dropout has
+        no Generator yet.
     loss : Loss
         Compares the network's outputs with the targets.
 
@@ -165,6 +208,9 @@ def from_keras(model: Any, loss: Loss) -> Network:
         raise InputError("model has regularizers or constraints; cnnlib trains by the loss alone")
     dtypes = {name for part in model.layers for name in (part.compute_dtype, part.variable_dtype)}
 
+    def leaves(part: Any) -> list[tuple[str, Any]]:
+        return [(layer.name, layer) for layer in part.layers]
+
     def weights(part: Any) -> list[np.ndarray]:
         w, *b = part.get_weights()
         return [np.moveaxis(w, -1, 0) if w.ndim > 2 else w, *b]
@@ -173,7 +219,7 @@ def from_keras(model: Any, loss: Loss) -> Network:
         return keras.ops.convert_to_numpy(part(x))
 
     read = partial(_keras_layers, keras.activations)
-    found = _found(keras.layers, [(part.name, part) for part in model.layers], read)
+    found = _found(keras.layers, model, leaves, read)
     return _network(found, weights, run, loss, model.input_shape[1:], dtypes)
 
 
@@ -186,7 +232,18 @@ def _keras_layers(
     first = getattr(part, "data_format", "channels_last") != "channels_last"
     if first or part.activity_regularizer or activation not in {known.linear, *plain}:
         _unknown(place, f"{part}, activation {activation}")
-    if kind == "Dense":
+    if kind == "BatchNormalization":
+        if not (part.center and part.scale and part.axis == -1):
+            _unknown(place, part)
+        yield BatchNorm(rate=1 - part.momentum, epsilon=part.epsilon, unbiased=False)
+    elif kind == "Dropout" and part.noise_shape is None:
+        yield Dropout(part.rate)
+    elif kind == "LeakyReLU":
+        slope = float(part.negative_slope)  # which TensorFlow keeps in float32
+        yield LeakyReLU(slope if part.compute_dtype == "float32" else float(np.float32(slope)))
+    elif kind == "GlobalAveragePooling":
+        yield GlobalAveragePool()
+    elif kind == "Dense":
         yield Dense(part.units, bias=part.use_bias)
     elif kind in PLAIN:
         yield PLAIN[kind]()
@@ -214,19 +271,25 @@ def _keras_layers(
         yield PLAIN[plain[activation]]()
 
 
-def _found(home: Any, leaves: list[tuple[str, Any]], read: Any) -> list[Found]:
+def _found(home: Any, model: Any, leaves: Callable[[Any], Any], read: Any) -> list[Found]:
     """Read a model's parts in order; paddings wait for the layer behind them."""
     found: list[Found] = []
     pads: list[Any] = []
-    for place, part in leaves:
+    for place, part in leaves(model):
         # 'Conv', 2 for the framework's own Conv2d or Conv2D; a class from elsewhere has no kind.
         own = getattr(home, type(part).__name__, None) is type(part)
         kind, n = re.findall(r"^(.*?)(?:([123])[dD])?$", type(part).__name__)[0]
         if own and kind in ("ConstantPad", "ZeroPad", "ZeroPadding"):
             pads.append(part)
+        elif own and kind == "AdaptiveAvgPool" and {*np.ravel(part.output_size)} == {1}:
+            pads.append(part)
+        elif kind == "Residual" and not pads and all(hasattr(part, way) for way in WAYS):
+            ways = [_found(home, getattr(part, way), leaves, read) for way in WAYS]
+            main, beside = ([layer for one in way for layer in one.layers] for way in ways)
+            found.append(Found(place, [part], [Residual(main, shortcut=beside)], ways))
         else:
             layers = list(read(place, kind if own else "", int(n or 0), part, pads))
-            found.append((place, [*pads, part], layers))
+            found.append(Found(place, [*pads, part], layers))
             pads = []
     if pads:
         raise InputError(f"the model ends in {pads[-1]}; no layer of cnnlib pads alone: remove it")
@@ -236,47 +299,68 @@ def _found(home: Any, leaves: list[tuple[str, Any]], read: Any) -> list[Found]:
 def _network(
     found: list[Found],
     weights: Callable[[Any], list[np.ndarray]],
-    run: Callable[[Any, np.ndarray], np.ndarray],
+    run: Run,
     loss: Loss,
     input_shape: Shape,
     dtypes: set[str],
-    doubled: Callable[[Any, np.ndarray], np.ndarray] | None = None,
+    doubled: Run | None = None,
 ) -> Network:
     """Fill a network with what was found, and try each layer on random numbers.
 
     PyTorch has channels first, and `doubled`: what `run` gives, computed in float64.
     """
-    channels_first = doubled is not None
     if dtypes not in ({"float32"}, {"float64"}):
         raise InputError(f"the dtypes are {sorted(dtypes)}; expected float32 or float64 throughout")
     rng, dtype = np.random.default_rng(0), np.dtype(min(dtypes)).type
-    layers = [layer for _, _, group in found for layer in group]
+    layers = [layer for one in found for layer in one.layers]
     network = Network(layers, loss, input_shape=input_shape, rng=rng, dtype=dtype)
-    order = orders(network) if channels_first else [slice(None)] * (1 + len(layers))
+    if doubled is not None:
+        check_end(network.chain)
+    _fill(found, network.chain, None, weights, run, rng, doubled)
+    return network
+
+
+def _fill(
+    found: list[Found],
+    chain: Chain,
+    first: Any,
+    weights: Callable[[Any], list[np.ndarray]],
+    run: Run,
+    rng: np.random.Generator,
+    doubled: Run | None,
+) -> None:
+    """Fill the layers of a chain, whose rows PyTorch has in the order `first`."""
+    channels_first, dtype = doubled is not None, chain.dtype.type
+    order = orders(chain, first) if channels_first else [slice(None)] * (1 + len(chain.layers))
 
     def laid(x: np.ndarray, at: int) -> np.ndarray:
         """What goes into layer number `at`, as the framework lays it."""
         return np.moveaxis(x, -1, 1) if channels_first and x.ndim > 2 else x[:, order[at]]
 
-    at, walk = 0, list(steps(network, "the framework"))
-    for place, parts, group in found:
+    at, walk = 0, list(steps(chain, "the framework"))
+    for one in found:
         name, layer, shape = walk[at]
+        place, parts = one.place, one.parts
+        for inside, way in zip(one.ways, getattr(layer, "ways", ()), strict=True):
+            _fill(inside, way, order[at], weights, run, rng, doubled)
         learned = weights(parts[-1]) if layer.params else []
-        for (letter, p), values in zip(layer.params.items(), learned, strict=True):
+        arrays = layer.params | layer.buffers
+        for (letter, p), values in zip(arrays.items(), learned, strict=True):
             if values.shape != p.shape:
                 raise InputError(
                     f"{place} becomes {name}, but its {letter} has shape {values.shape}; samples "
-                    f"of shape {network.input_shape} need {p.shape}: input_shape is that of one "
+                    f"of shape {chain.input_shape} need {p.shape}: input_shape is that of one "
                     "sample of cnnlib, channels last, and groups must be 1"
                 )
-            p[order[at] if letter == "w" else slice(None)] = values
+            by_row = letter == "w" or (isinstance(layer, BatchNorm) and len(shape) == 1)
+            p[order[at] if by_row else slice(None)] = values
         x = y = 4 * rng.standard_normal((2, *shape)).astype(dtype)
         theirs = given = laid(x, at)
         for part in parts:
             theirs = run(part, theirs)
-        for layer in group:
+        for layer in one.layers:
             y = layer.forward(y)
-        at += len(group)
+        at += len(one.layers)
         ours = laid(y, at)
         if not _equal(theirs, ours):
             if doubled is not None and dtype == np.float32:
@@ -290,7 +374,6 @@ def _network(
                         "another version of PyTorch"
                     )
             _unknown(place, parts[-1])
-    return network
 
 
 def _equal(theirs: np.ndarray, ours: np.ndarray) -> bool:

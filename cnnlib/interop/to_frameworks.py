@@ -10,6 +10,9 @@ import numpy as np
 from cnnlib.arrays import read_kind
 from cnnlib.errors import InputError
 from cnnlib.geometry import Axis, Shape, Window, per_axis
+from cnnlib.learning.averaging import GlobalAveragePool
+from cnnlib.learning.chain import Chain
+from cnnlib.learning.dropping import Dropout
 from cnnlib.learning.layers import (
     AvgPool,
     Conv,
@@ -22,11 +25,22 @@ from cnnlib.learning.layers import (
     Softmax,
     Tanh,
 )
+from cnnlib.learning.leaking import LeakyReLU
 from cnnlib.learning.network import Network
+from cnnlib.learning.normalizing import BatchNorm
+from cnnlib.learning.residual import Residual
 
 PLAIN = {kind.__name__: kind for kind in (ReLU, Sigmoid, Tanh, Softmax, Flatten)}  # no settings
 LAID = {kind.__name__: kind for kind in (Conv, MaxPool, AvgPool)}  # a window laid on an image
+OTHERS = (Dense, BatchNorm, Dropout, LeakyReLU, GlobalAveragePool, Residual)
 KERAS = {"MaxPool": "MaxPooling", "AvgPool": "AveragePooling"}
+TORCH = {"w": "weight", "b": "bias", "gamma": "weight", "beta": "bias"}
+TORCH |= {"mean": "running_mean", "variance": "running_var"}
+SUFFIXES = {
+    "ConstantPad": "_pad",
+    "ZeroPadding": "_pad",
+    "AdaptiveAvgPool": "_mean",
+}  # what is not the layer itself
 Parts = Iterator[tuple[str, dict[str, Any]]]  # classes of a framework, and what they are made with
 
 
@@ -41,6 +55,9 @@ def to_torch(network: Network) -> Any:
     - PyTorch pads both sides alike. Another padding becomes a ConstantPad before the layer: of
       zeros before a convolution, of minus infinity before a max-pool.
     - PyTorch flattens channels first, so the rows of the Dense after a Flatten change places.
+    - A `Residual` becomes a module of that name, with the ways `main` and `shortcut`.
+    - The module is in evaluation, like a network outside `fit`; `module.train()` changes that, and
+      then batch norm does the same as here. The masks of a dropout are PyTorch's own.
 
     Parameters
     ----------
@@ -51,7 +68,8 @@ def to_torch(network: Network) -> Any:
     Returns
     -------
     torch.nn.Sequential
-        Of PyTorch's own modules, named like the network's layers, of its dtype, on the CPU.
+        Of PyTorch's own modules (and `Residual`), named like the network's layers, of its dtype,
+        on the CPU.
 
     Raises
     ------
@@ -75,30 +93,78 @@ def to_torch(network: Network) -> Any:
     """
     read_kind("network", network, Network, "Network(layers, loss, ...)")
     torch = framework("torch", "torch")
-    modules, state = torch.nn.Sequential(), {}
-    for (name, layer, shape), order in zip(
-        steps(network, "PyTorch"), orders(network), strict=False
-    ):
-        with torch.device("meta"):  # no memory, no random numbers: the state is loaded below
+    state: dict[str, Any] = {}
+    check_end(network.chain)
+    modules = _torch_modules(torch, network.chain, None, "", state)
+    modules.load_state_dict(state, assign=True)
+    return modules.eval()
+
+
+def _torch_modules(torch: Any, chain: Chain, order: Any, at: str, state: dict[str, Any]) -> Any:
+    """The modules of a chain, without memory or random numbers; their arrays go to `state`."""
+    modules = torch.nn.Sequential()
+    walk = zip(steps(chain, "PyTorch"), orders(chain, order), strict=False)
+    for (name, layer, shape), order in walk:
+        if isinstance(layer, Residual):
+            ways = [
+                _torch_modules(torch, way, order, f"{at}{name}.{inside}.", state)
+                for inside, way in zip(("main", "shortcut"), layer.ways, strict=True)
+            ]
+            modules.add_module(name, _residual_module(torch)(*ways))
+            continue
+        with torch.device("meta"):  # the state is loaded later
             for kind, settings in _torch_parts(name, layer, shape):
                 module = getattr(torch.nn, kind)(**settings)
-                modules.add_module(name + "_pad" * ("Pad" in kind), module)
-        for letter, p in _correlation(layer).items():
+                modules.add_module(name + SUFFIXES.get(kind[:-2], ""), module)
+        for letter, p in (_correlation(layer) | layer.buffers).items():
             if letter == "w":
                 p = np.moveaxis(p, -1, 1) if isinstance(layer, Conv) else p[order].T
-            entry = f"{name}.{'weight' if letter == 'w' else 'bias'}"
-            state[entry] = torch.from_numpy(np.array(p, order="C"))  # a copy
-    modules.load_state_dict(state, assign=True)
+            elif isinstance(layer, BatchNorm) and len(shape) == 1:
+                p = p[order]
+            state[f"{at}{name}.{TORCH[letter]}"] = torch.from_numpy(
+                np.array(p, order="C")
+            )  # a copy
+        if isinstance(layer, BatchNorm):
+            state[f"{at}{name}.num_batches_tracked"] = torch.tensor(0)
     return modules
+
+
+def _residual_module(torch: Any) -> Any:
+    """The class of a sum of two ways: PyTorch has none of its own."""
+
+    class Residual(torch.nn.Module):
+        def __init__(self, main: Any, shortcut: Any) -> None:
+            super().__init__()
+            self.main, self.shortcut = main, shortcut
+
+        def forward(self, x: Any) -> Any:
+            return self.main(x) + self.shortcut(x)
+
+    return Residual
 
 
 def _torch_parts(name: str, layer: Any, shape: Shape) -> Parts:
     """The modules that do the work of one layer."""
+    settings: dict[str, Any]
     kind, bias, config = type(layer).__name__, {"bias": "b" in layer.params}, layer.config()
     if kind == "Dense":
         yield "Linear", {"in_features": shape[0], "out_features": layer.params["w"].shape[1]} | bias
     elif kind in PLAIN:
         yield kind, {"dim": 1} if kind == "Softmax" else {}
+    elif kind == "Dropout":
+        yield kind, {"p": layer.rate}
+    elif kind == "LeakyReLU":
+        yield kind, {"negative_slope": layer.slope}
+    elif kind == "GlobalAveragePool":
+        yield f"AdaptiveAvgPool{len(shape) - 1}d", {"output_size": 1}
+        yield "Flatten", {}
+    elif kind == "BatchNorm":
+        if not layer.unbiased:
+            why = "PyTorch's running variance is that of the batch times M / (M - 1)"
+            cure = f"set {name}.unbiased = True; outside a training nothing changes"
+            refuse(name, "has unbiased=False", why, cure)
+        settings = {"num_features": shape[-1], "eps": layer.epsilon, "momentum": layer.rate}
+        yield f"BatchNorm{max(1, len(shape) - 1)}d", settings
     else:
         axes, n = _axes(layer, shape), len(shape) - 1
         pads = [(a.before, a.after) for a in axes]
@@ -114,7 +180,7 @@ def _torch_parts(name: str, layer: Any, shape: Shape) -> Parts:
             flat = sum(reversed(pads), ())  # the last axis first
             value = -math.inf if kind == "MaxPool" else 0.0
             yield f"ConstantPad{n}d", {"padding": flat, "value": value}
-        settings: dict[str, Any] = {"kernel_size": tuple(a.kernel for a in axes)}
+        settings = {"kernel_size": tuple(a.kernel for a in axes)}
         settings |= {"stride": tuple(a.stride for a in axes)}
         settings |= {"padding": tuple(a.before if own else 0 for a in axes)}
         if kind == "Conv":
@@ -131,6 +197,8 @@ def to_keras(network: Network) -> Any:
     - A kernel (K, *U, C) becomes (*U, C, K).
     - A padding becomes 'valid' or 'same' where Keras's rule gives the same cells, else a
       ZeroPadding before the layer.
+    - A `Residual` becomes a layer of that name, with the ways `main` and `shortcut`.
+    - `model(x, training=True)` does what a training does here, but for the masks of a dropout.
 
     Parameters
     ----------
@@ -163,17 +231,44 @@ def to_keras(network: Network) -> Any:
     """
     read_kind("network", network, Network, "Network(layers, loss, ...)")
     keras = framework("keras", "tensorflow-cpu")
-    dtype = network.dtype.name
-    model = keras.Sequential([keras.Input(network.input_shape, dtype=dtype)])
-    for name, layer, shape in steps(network, "Keras"):
+    return _keras_model(keras, network.chain)
+
+
+def _keras_model(keras: Any, chain: Chain, **how: Any) -> Any:
+    """The Keras layers of a chain, with their weights."""
+    dtype = chain.dtype.name
+    model = keras.Sequential([keras.Input(chain.input_shape, dtype=dtype)], **how)
+    for name, layer, shape in steps(chain, "Keras"):
+        if isinstance(layer, Residual):
+            inside = zip(("main", "shortcut"), layer.ways, strict=True)
+            ways = [_keras_model(keras, way, name=way_name) for way_name, way in inside]
+            model.add(_residual_layer(keras)(*ways, name=name, dtype=dtype))
+            continue
         for kind, settings in _keras_parts(name, layer, shape, dtype):
-            own = name + "_pad" * ("Pad" in kind)
+            own = name + SUFFIXES.get(kind[:-2], "")
             model.add(getattr(keras.layers, kind)(name=own, dtype=dtype, **settings))
-        p = _correlation(layer)
+        p = _correlation(layer) | layer.buffers
         if isinstance(layer, Conv):
             p["w"] = np.moveaxis(p["w"], 0, -1)
-        model.layers[-1].set_weights(list(p.values()))
+        if p:
+            model.layers[-1].set_weights(list(p.values()))
     return model
+
+
+def _residual_layer(keras: Any) -> Any:
+    """The class of a sum of two ways, which a Sequential can hold."""
+
+    class Residual(keras.layers.Layer):
+        def __init__(self, main: Any, shortcut: Any, **how: Any) -> None:
+            super().__init__(**how)
+            self.main, self.shortcut = main, shortcut
+            self.built = True  # its ways are
+
+        def call(self, x: Any, training: bool = False) -> Any:
+            beside = self.shortcut(x, training=training) if self.shortcut.layers else x
+            return self.main(x, training=training) + beside
+
+    return Residual
 
 
 def _keras_parts(name: str, layer: Any, shape: Shape, dtype: str) -> Parts:
@@ -183,6 +278,22 @@ def _keras_parts(name: str, layer: Any, shape: Shape, dtype: str) -> Parts:
     learned = {"use_bias": "b" in layer.params, "kernel_initializer": "zeros"}
     if kind == "Dense":
         yield kind, {"units": layer.params["w"].shape[1]} | learned
+    elif kind == "Dropout":
+        yield kind, {"rate": layer.rate}
+    elif kind == "LeakyReLU":
+        single = float(np.float32(layer.slope))
+        if dtype != "float32" and layer.slope != single:
+            why = "TensorFlow keeps it in float32, whatever the images are"
+            refuse(name, f"has the slope {layer.slope}", why, f"set {name}.slope = {single}")
+        yield kind, {"negative_slope": layer.slope}
+    elif kind == "GlobalAveragePool":
+        yield f"GlobalAveragePooling{len(shape) - 1}D", last
+    elif kind == "BatchNorm":
+        if layer.unbiased:
+            why = "Keras's running variance is that of the batch, without the factor M / (M - 1)"
+            cure = f"set {name}.unbiased = False; outside a training nothing changes"
+            refuse(name, "has unbiased=True", why, cure)
+        yield "BatchNormalization", {"momentum": 1 - layer.rate, "epsilon": layer.epsilon}
     elif kind in PLAIN:
         yield (kind, last) if kind == "Flatten" else ("Activation", {"activation": kind.lower()})
     else:
@@ -219,12 +330,12 @@ def _keras_parts(name: str, layer: Any, shape: Shape, dtype: str) -> Parts:
         yield f"{KERAS.get(kind, kind)}{n}D", settings
 
 
-def steps(network: Network, framework: str) -> Iterator[tuple[str, Layer, Shape]]:
+def steps(chain: Chain, framework: str) -> Iterator[tuple[str, Layer, Shape]]:
     """Each layer with its name and the shape of the samples that come in."""
-    shape = network.input_shape
-    for name, layer in network.layers.items():
+    shape = chain.input_shape
+    for name, layer in chain.layers.items():
         has = f"is a {type(layer).__name__}"
-        if type(layer) not in (Dense, *PLAIN.values(), *LAID.values()):
+        if type(layer) not in (*OTHERS, *PLAIN.values(), *LAID.values()):
             why = f"cnnlib has no translation of it to {framework}"
             cure = "translate a network without it and add a layer of your own there"
             refuse(name, has, why, f"{cure}, or keep such a network in cnnlib")
@@ -233,26 +344,39 @@ def steps(network: Network, framework: str) -> Iterator[tuple[str, Layer, Shape]
             has = f"{has} for samples of shape {shape}"
             refuse(name, has, why, "keep such a network in cnnlib")
         yield name, layer, shape
-        shape = network.shapes[name]
+        shape = chain.shapes[name]
 
 
-def orders(network: Network) -> list[Any]:
+def orders(chain: Chain, order: Any = None) -> list[Any]:
     """Which numbers of a row PyTorch has first, second, ...: at each layer's input, and at the end.
 
     It flattens images channels first. Behind a Dense the order is the same again.
     """
-    found: list[Any] = [slice(None)]
-    for _, layer, shape in steps(network, "PyTorch"):
-        order = slice(None) if isinstance(layer, Dense) else found[-1]
-        if isinstance(layer, Flatten) and len(shape) > 1:
+    found: list[Any] = [slice(None) if order is None else order]
+    for name, layer, shape in steps(chain, "PyTorch"):
+        order = found[-1]
+        if isinstance(layer, Residual):
+            order, other = (orders(way, order)[-1] for way in layer.ways)
+            cells = np.arange(chain.shapes[name][-1])
+            if not np.array_equal(cells[order], cells[other]):
+                why = "PyTorch flattens channels first, so the two ways end in two orders"
+                refuse(name, "adds flattened images to others", why, "put the Flatten behind it")
+        elif isinstance(layer, Dense | GlobalAveragePool):
+            order = slice(None)
+        elif isinstance(layer, Flatten) and len(shape) > 1:
             order = np.moveaxis(np.arange(math.prod(shape)).reshape(shape), -1, 0).ravel()
         found.append(order)
-    if not isinstance(found[-1], slice) and (np.diff(found[-1]) < 0).any():
+    return found
+
+
+def check_end(chain: Chain) -> None:
+    """Refuse outputs that PyTorch would have in another order."""
+    last = orders(chain)[-1]
+    if not isinstance(last, slice) and (np.diff(last) < 0).any():
         raise InputError(
             "the network ends in flattened images; PyTorch flattens channels first, so its outputs "
             "would have another order: leave the Flatten out, or put a Dense behind it"
         )
-    return found
 
 
 def _correlation(layer: Layer) -> dict[str, np.ndarray]:

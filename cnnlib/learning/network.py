@@ -156,6 +156,8 @@ class Network:
         Of an output sample of each layer.
     output_shape : tuple
         Of an output sample of the last one.
+    chain : Chain
+        The layers with their shapes, as it walks them.
 
     Raises
     ------
@@ -210,14 +212,14 @@ class Network:
         self.input_shape = read_shape("input_shape", input_shape)
         before = [(layer, dict(vars(layer))) for layer in every.values()]
         try:
-            self._chain = Chain(named(layers), self.input_shape, rng, self.dtype)
+            self.chain = Chain(named(layers), self.input_shape, rng, self.dtype)
         except BaseException:
             for layer, state in before:  # it may be one of another network, which goes on
                 vars(layer).clear()
                 vars(layer).update(state)
             raise
-        self.layers, self.shapes = self._chain.layers, self._chain.shapes
-        self.output_shape = self._chain.output_shape
+        self.layers, self.shapes = self.chain.layers, self.chain.shapes
+        self.output_shape = self.chain.output_shape
         self._held = {name: layer.params for name, layer in walk(self.layers)}
         self._kinds = self._kinds_now()
         self._pass: list[np.ndarray] = []  # the outputs of the last forward pass, once it is over
@@ -310,7 +312,7 @@ class Network:
         first = next(
             (name.split(".")[0] for name, layer in walk(self.layers) if layer.params), None
         )
-        for _ in self._chain.backwards(dz, first):
+        for _ in self.chain.backwards(dz, first):
             pass
         if last is not self._pass:
             raise InputError("another thread has used this network; give each one a network")
@@ -359,7 +361,7 @@ class Network:
         if t is None:
             return Trace(outputs)
         *_, y = outputs.values()
-        deltas = dict(self._chain.backwards(self._delta(y, t)))
+        deltas = dict(self.chain.backwards(self._delta(y, t)))
         ordered = {name: deltas[name] for name in outputs}
         return Trace(outputs, ordered, value_of(self.loss, y, t), self.grads)
 
@@ -369,13 +371,13 @@ class Network:
         self.check_layers()
         self._pass = this = []
         yield "x", y
-        for name, y in self._chain.forwards(y, training):  # noqa: B020 (the last one stays)
+        for name, y in self.chain.forwards(y, training):  # noqa: B020 (the last one stays)
             yield name, y
         this.append(y)
 
     def _delta(self, y: np.ndarray, t: np.ndarray) -> np.ndarray:
         """The derivative of the loss by the outputs."""
-        return self._chain.typed("delta of the loss", self.loss.delta(y, t), y.shape)
+        return self.chain.typed("delta of the loss", self.loss.delta(y, t), y.shape)
 
     def read(self, x: np.ndarray) -> np.ndarray:
         """Check a batch and bring it to the network's type."""
