@@ -65,14 +65,19 @@ def conv(
     flip : bool
         False for a cross-correlation (`g = +1`), which is what the field calls a convolution; True
         for a true convolution (`g = -1`).
-    method : {'auto', 'gemm', 'loops', 'fft'}
+    method : {'auto', 'gemm', 'loops', 'fft', 'winograd'}
         'loops' is the specification, 'gemm' the same by matrix products, 'fft' by Fourier
         transforms, up to rounding (see `cnnlib.sums.fourier`): what is not finite spreads over all
-        outputs of its image, and so does the rounding of a very large number. 'auto' is 'gemm' or
-        'fft', whichever should be faster: 'fft' for large kernels. But it takes 'gemm' where a
-        number is not finite, where many are zeros or they are very unequal, and where 'fft' might
-        lose more than 1e-5 (in float64 2e-14) of an output's own sum of |w||x|; a window that lies
-        partly beside the image is judged as if the image went on (see `cnnlib.sums.guarded`).
+        outputs of its image, and so does the rounding of a very large number. 'winograd' is
+        minimal filtering, for kernels of 3 weights along one axis or two at stride 1 and dilation 1
+        (see `cnnlib.sums.winograd`): the same spreads over tiles of 4 by 4 outputs, and in float32
+        it loses two to four times as much as 'gemm'; weight gradients are those of 'gemm'. 'auto'
+        is 'gemm', 'fft' or 'winograd', whichever should be faster: 'fft' for large kernels, and in
+        float32 'winograd' for many channels (more than 32) where it saves a fifth. But it takes
+        'gemm' where a number is not finite, where many are zeros or they are very unequal, and
+        where another might lose more than 1e-5 (in float64 2e-14) of an output's own sum of
+        |w||x|: for the whole batch in place of 'fft', for tiles in place of 'winograd'. That is
+        estimated from the numbers (see `cnnlib.sums.guarded` and `cnnlib.sums.mended`).
 
     Returns
     -------

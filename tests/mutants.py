@@ -38,6 +38,7 @@ SUITES = {
     "loops": ("test_loops", "test_convolution"),
     "gemm": ("test_convolution", "test_layers"),
     "fourier": ("test_fourier", "test_convolution", "test_layers"),
+    "winograd": ("test_winograd",),
     "bias": ("test_convolution", "test_layers"),
     "pooling": ("test_pooling", "test_loops", "test_layers"),
     "head": ("test_activations", "test_layers"),

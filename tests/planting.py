@@ -29,9 +29,9 @@ from cnnlib.diagnosis.mistakes.switches import SWITCHES
 from cnnlib.errors import InputError
 from cnnlib.geometry import Axis, Window, per_axis
 from cnnlib.learning import activations, layers, losses, network, optimizers, training
-from cnnlib.sums import fourier, gemm, loops
+from cnnlib.sums import fourier, gemm, loops, winograd
 
-ENGINES = {"loops": loops, "gemm": gemm, "fourier": fourier}
+ENGINES = {"loops": loops, "gemm": gemm, "fourier": fourier, "winograd": winograd}
 FUNCTIONS = {"z": "conv", "dx": "conv_delta", "dw": "conv_weight_gradient"}
 SIZES = ("one_inside", "padding_once", "no_kernel", "height_for_width")
 LARGEST = 10**7  # products of a sum that is still computed row by row

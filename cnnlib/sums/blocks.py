@@ -121,7 +121,7 @@ def estimate_row(inner: int, columns: int) -> float:
 def matrix(w: np.ndarray, cuts: tuple[Blocks, ...]) -> np.ndarray:
     """m[*t, c, *b, k] = w[k, *u, c] where output `b` meets entry `t` through weight `u`, else 0."""
     if _single(cuts):
-        return np.moveaxis(_by_entry(w, cuts), 0, -1)
+        return np.moveaxis(by_entry(w, cuts), 0, -1)
     weights_and_0 = np.concatenate([w.ravel(), np.zeros(1, w.dtype)])
     return weights_and_0.take(_places_in_w(cuts, w.shape[-1], len(w)))
 
@@ -130,7 +130,7 @@ def weights(dm: np.ndarray, cuts: tuple[Blocks, ...], C: int, K: int) -> np.ndar
     """dw[k, *u, c] = sum of `dm` over the places where `matrix` puts w[k, *u, c]."""
     U = [one.axis.kernel for one in cuts]
     if _single(cuts):
-        return np.ascontiguousarray(_by_entry(dm.reshape(-1, K).T.reshape(K, *U, C), cuts))
+        return np.ascontiguousarray(by_entry(dm.reshape(-1, K).T.reshape(K, *U, C), cuts))
     dw_and_rest = np.zeros(K * math.prod(U) * C + 1, dm.dtype)
     np.add.at(dw_and_rest, _places_in_w(cuts, C, K).ravel(), dm.ravel())
     return dw_and_rest[:-1].reshape(K, *U, C)
@@ -141,7 +141,7 @@ def _single(cuts: tuple[Blocks, ...]) -> bool:
     return all(one.span == one.axis.kernel for one in cuts)
 
 
-def _by_entry(w: np.ndarray, cuts: tuple[Blocks, ...]) -> np.ndarray:
+def by_entry(w: np.ndarray, cuts: tuple[Blocks, ...]) -> np.ndarray:
     """The weights of single outputs in the order of the entries, and the other way about.
 
     A single output meets its entries in the order of its weights, or, on an axis that is flipped,

@@ -136,7 +136,7 @@ def scatter(dz: np.ndarray, w: np.ndarray, axes: Axes, dx: np.ndarray) -> None:
     mT = matrix(w, cuts).reshape(*lines, -1, L * C, B * K).swapaxes(-2, -1).copy()
     dx.fill(0)
     for images, entries in framed(dx, cuts, back=True):
-        limit = min(SLAB, dz.nbytes) // (max(B * K, L * C) * dz.itemsize)
+        limit = max(LEAST, min(SLAB, dz.nbytes) // (max(B * K, L * C) * dz.itemsize))
         for cells, places in parts(entries.shape, limit, cuts):
             deltas = by_block(dz[images][places], B)
             product = scratch("product", (len(deltas), L * C), dz.dtype)
@@ -167,14 +167,25 @@ def multiply(
 
 def slabs(x: np.ndarray, cuts: Cuts) -> Iterator[tuple[Cells, np.ndarray]]:
     """Yield the `rows` of some blocks and the place of their outputs, until all had their turn."""
+    width = math.prod(one.span for one in cuts) * x.shape[-1]
+    limit = max(LEAST, min(SLAB, x.nbytes) // (width * x.itemsize))
+    for places, read in pieces(x, cuts, limit):
+        rows = scratch("rows", (read.size // width, width), x.dtype)
+        rows.reshape(read.shape)[...] = read
+        yield places, rows
+
+
+def pieces(x: np.ndarray, cuts: Cuts, limit: int) -> Iterator[tuple[Cells, np.ndarray]]:
+    """Yield the entries [n, *block, *t, c] of about `limit` blocks, and the place of their outputs.
+
+    No entry is copied: they are a view of the images, or of their frame.
+    """
     for here, entries in framed(x, cuts):
-        width = math.prod(entries.shape[1 + len(cuts) :])
-        limit = min(SLAB, x.nbytes) // (width * x.itemsize)
         for cells, (images, *along) in parts(entries.shape, limit, cuts):
-            read = entries[cells]
-            rows = scratch("rows", (read.size // width, width), x.dtype)
-            rows.reshape(read.shape)[...] = read
-            yield (slice(here.start + images.start, here.start + images.stop), *along), rows
+            yield (
+                (slice(here.start + images.start, here.start + images.stop), *along),
+                entries[cells],
+            )
 
 
 def framed(x: np.ndarray, cuts: Cuts, *, back: bool = False) -> Iterator[tuple[slice, np.ndarray]]:
@@ -235,7 +246,7 @@ def entry_view(shape: Shape, cuts: Cuts, itemsize: int) -> tuple[Shape, Shape]:
 @lru_cache(64)  # of a large batch they are many
 def parts(shape: Shape, limit: int, cuts: Cuts) -> list[tuple[Cells, Cells]]:
     """Cut entries of this shape into runs of blocks: the cells, and the place of the outputs."""
-    blocks = runs(shape[: 1 + len(cuts)], max(LEAST, limit))
+    blocks = runs(shape[: 1 + len(cuts)], limit)
     return [(cells, (cells[0], *map(Blocks.outputs, cuts, cells[1:]))) for cells in blocks]
 
 

@@ -11,7 +11,7 @@ from functools import lru_cache
 from cnnlib import arrays
 from cnnlib.geometry import Axis, Shape
 
-from . import fourier
+from . import fourier, winograd
 
 NUMBER = 8  # bytes, of float64
 ROW = 256  # bytes of a row of the connection table as a list of Python
@@ -35,6 +35,7 @@ def rooms(x_shape: Shape, filters: int, axes: Axes) -> dict[str, int]:
         "kernel": w * NUMBER,
         "gemm": frames * NUMBER,
         "fft": 4 * circles * NUMBER,  # complex, before and after a product
+        "winograd": (frames + _tiled(axes, C, filters)) * NUMBER,
         "loops": rows * ROW,
     }
 
@@ -69,3 +70,11 @@ def _framed_back(axes: Axes) -> int:
         beyond = (a.inputs - 1 - first) // a.stride - (a.outputs - 1)
         cells *= a.outputs + max(0, last // a.stride) + max(0, beyond)
     return cells
+
+
+def _tiled(axes: Axes, C: int, filters: int) -> int:
+    """Numbers of a slab of tiles, twice, and of the transformed weights."""
+    if not winograd.fits(axes):
+        return 0
+    cells = math.prod(one.span for one in winograd.tiles(axes))
+    return 2 * cells * (winograd.LEAST * max(C, filters) + C * filters)
