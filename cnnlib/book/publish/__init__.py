@@ -9,6 +9,9 @@ from cnnlib.errors import Error
 # The address of the repository, such as "https://github.com/OWNER/NAME". While it is empty, the
 # pages offer the files that lie beside them instead of Binder and pip with an address.
 REPOSITORY = ""
+# Where readers report an error: "https://..." or "mailto:...". While it is empty, it is the list of
+# issues of the repository, and without that the pages do not offer it.
+REPORT = ""
 
 
 class BuildError(Error, RuntimeError):

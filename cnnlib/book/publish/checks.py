@@ -13,6 +13,7 @@ ALWAYS = {"srcset", "imagesrcset", "ping"}  # these do, whatever stands in them
 DEAD = {"script", "button", "input", "select", "textarea", "form", "iframe", "object", "embed"}
 LOADS = re.compile(r"@import|image-set|url\((?!['\"]?(?:data:|#))", re.IGNORECASE)
 HIDES = re.compile(LOADS.pattern + r"|\\", re.IGNORECASE)  # in CSS a u may be written \75
+BESIDE = re.compile(r"(?:assets|figures)/[\w.-]+")  # the files that the pages of a site share
 SCHEME = re.compile(r"([a-z][a-z\d+.-]*):", re.IGNORECASE)
 SCHEMES = {"http", "https", "mailto"}  # where a link may lead; others would run or open something
 # What a cell may have. All else would be dropped by a browser, or swallow what follows.
@@ -30,7 +31,8 @@ VOID = {"br", "col", "hr", "img", "input", "link", "meta", "wbr"}  # elements wi
 # A whole tag, a comment, or the start of a page. Any other < is read in one way here and in
 # another by a browser.
 MARKUP = re.compile(
-    r"""<script>.*?</script>|<!DOCTYPE\ html>|<!--(?!-?>)(?:(?!--).)*-->|</[a-z][a-z\d]*\s*>
+    r"""<script(?:\ src="[\w./]*")?>.*?</script>|<!DOCTYPE\ html>
+    |<!--(?!-?>)(?:(?!--).)*-->|</[a-z][a-z\d]*\s*>
     |<[a-z][a-z\d]*(?:\s+[^\s"'<>/=]+(?:\s*=\s*(?:"[^"]*"|'[^']*'|[^\s"'<>=`]+))?)*\s*/?>""",
     re.DOTALL | re.IGNORECASE | re.VERBOSE,
 )
@@ -79,7 +81,9 @@ class Page(HTMLParser):
             self.ids.add(values["id"])
         loaded = [values[name] for name in REQUESTS & values.keys()]
         loaded += [values["href"]] if tag == "link" and "href" in values else []
-        if any(not address.startswith("data:") for address in loaded):
+        own = [address for address in loaded if BESIDE.fullmatch(address)]
+        self.links += [(self._where(), address) for address in own]
+        if any(not address.startswith("data:") and address not in own for address in loaded):
             self._fail(f"<{tag}> loads {loaded[0]!r}: a page is complete in itself")
         if (
             (ALWAYS & values.keys())

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from nbformat import NotebookNode
 
 from .formulas import EQUATION
+from .parts import Part, parts
 from .reading import START, markdown, titles
 
 # The table of the first page says what each chapter promises and how long it takes.
@@ -32,11 +33,18 @@ class Chapter:
     promise: str = ""  # Markdown, like the time
     time: str = ""
     note: str = ""  # why its page shows older results
+    parts: tuple[Part, ...] = ()  # its pages
 
     @property
     def file(self) -> str:
-        """Its page."""
+        """Its page, or the first of them: what links name, before it is known which page it is."""
         return f"{self.name}.html"
+
+    def minutes(self, part: Part) -> str:
+        """How long a page takes: of "75 + 60 min" the share of that part."""
+        shares = re.findall(r"\d+", self.time)
+        at = self.parts.index(part)
+        return shares[at] if len(shares) == len(self.parts) else ""
 
 
 def read_chapters(notebooks: Mapping[str, NotebookNode]) -> dict[str, Chapter]:
@@ -67,6 +75,7 @@ def read_chapter(name: str, notebook: NotebookNode) -> Chapter:
         title,
         {number: f"{name}.html#eq-{known.get(number, number)}" for number in found},
         {number: f"{name}.html#exercise-{id}" for number, id in exercises.items()},
+        parts=parts(name, notebook),
     )
 
 

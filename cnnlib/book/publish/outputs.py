@@ -13,6 +13,7 @@ from traitlets import TraitError
 
 from ..widgets import EXPLORERS, MIME, VIEW, Explorer
 from . import BuildError
+from .captions import Captions
 from .formulas import mathml
 from .outline import Addresses, tagged
 from .pictures import FORMATS, SVG, picture
@@ -26,7 +27,12 @@ FORMULA = re.compile(r"\$\$?([^$]+)\$\$?|(\\begin\{(.+?)\}.*\\end\{\3\})", re.DO
 
 
 def outputs_html(
-    cell: NotebookNode, folder: Path, equations: Addresses, explorers: list[Explorer], alone: bool
+    cell: NotebookNode,
+    folder: Path,
+    equations: Addresses,
+    explorers: list[Explorer],
+    captions: Captions,
+    alone: bool,
 ) -> str:
     """The outputs of a code cell; its explorers join `explorers`, those of the page.
 
@@ -45,9 +51,9 @@ def outputs_html(
         elif not _is_bar(output.data):
             kind = _kind(output.data, tagged(cell, "playground"))
             if kind == MIME:
-                html = _explorer(output.data, explorers, alone)
+                html = _explorer(output.data, explorers, captions, alone)
             else:
-                html = _of_kind(kind, output, folder, equations)
+                html = _of_kind(kind, output, folder, equations, captions)
             shown.append(html)
     return "".join(f"{html}\n" for html in shown)
 
@@ -75,7 +81,9 @@ def _kind(data: Mapping[str, Any], playground: bool) -> str:
     )
 
 
-def _of_kind(kind: str, output: NotebookNode, folder: Path, equations: Addresses) -> str:
+def _of_kind(
+    kind: str, output: NotebookNode, folder: Path, equations: Addresses, captions: Captions
+) -> str:
     content = output.data[kind]
     if kind == "text/html":  # a report leads to chapters, which are pages here
         linked = NOTEBOOK.sub(r"\1.html\2", content)
@@ -89,7 +97,7 @@ def _of_kind(kind: str, output: NotebookNode, folder: Path, equations: Addresses
         return f'<span class="equation">{mathml(formula[1] or formula[2], display=True)}</span>'
     if kind in PICTURES:
         alt = output.metadata.get(kind, {}).get("alt", "")
-        return f'<div class="output">{picture(kind, content, alt)}</div>'
+        return f'<div class="output">{captions.framed(picture(kind, content, alt), alt)}</div>'
     if kind == "application/json":
         content = json.dumps(content, indent=2, ensure_ascii=False)
     return _text(content)
@@ -109,28 +117,32 @@ def _text(text: str) -> str:
     return f'<pre class="output">{escape(strip_ansi(text), quote=False)}</pre>'
 
 
-def _explorer(data: Mapping[str, Any], explorers: list[Explorer], alone: bool) -> str:
+def _explorer(
+    data: Mapping[str, Any], explorers: list[Explorer], captions: Captions, alone: bool
+) -> str:
     """Make an explorer again from what the notebook stores of it."""
     try:
         explorer = EXPLORERS[data[MIME]["explorer"]](**data[MIME]["traits"])
         still = data["image/png"]
     except (KeyError, TypeError, TraitError) as error:
         raise BuildError(f"an explorer cannot be made again ({error}): execute its cell") from None
-    return f'<div class="output">{explorer_html(explorer, still, explorers, alone)}</div>'
+    html = explorer_html(explorer, still, explorers)
+    return f'<div class="output">{captions.live(html, "" if alone else own_page(explorer))}</div>'
 
 
-def explorer_html(explorer: Explorer, png: str, shown: list[Explorer], alone: bool = False) -> str:
-    """The place of an explorer in a page: its still, which the explorer replaces, and its address.
+def explorer_html(explorer: Explorer, png: str, shown: list[Explorer]) -> str:
+    """The place of an explorer in a page: its still, which the explorer replaces.
 
     The explorer joins `shown`, those of the page.
     """
     still = picture("image/png", png, explorer.alt).replace("<img ", '<img class="still" ')
-    html = f'<div class="explorer" data-explorer="{len(shown)}">{still}</div>'
     shown.append(explorer)
-    if alone:
-        return html
-    address = escape(f"explorers/{page_name(explorer)}#{explorer.address()}")
-    return html + f'<p class="beside"><a href="{address}">This explorer on its own page</a></p>'
+    return f'<div class="explorer" data-explorer="{len(shown) - 1}">{still}</div>'
+
+
+def own_page(explorer: Explorer) -> str:
+    """The address at which an explorer is alone, in this state."""
+    return f"explorers/{page_name(explorer)}#{explorer.address()}"
 
 
 def page_name(explorer: Explorer | type[Explorer]) -> str:

@@ -2,23 +2,32 @@
 
 import base64
 import gzip
+import re
+import subprocess
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
-from html import escape
+from html import escape, unescape
+from importlib.metadata import version
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from nbformat import NotebookNode
 
-from ..widgets import HOST, Explorer, in_script, policy
+from ..widgets import EXPLORERS, HOST, Explorer, in_script, policy
+from . import REPORT
 from .checks import Page
-from .formulas import FONT
+from .formulas import FOLDER
 from .outline import Addresses, Chapter, numbered, read_chapters
+from .parts import Part
 from .reading import read
 
 TEMPLATES = Path(__file__).parent / "templates"
-TAKEN = ("content", "contents", "explorer-data")  # the ids that stand around a text
+# The ids that stand around a text.
+TAKEN = ("content", "contents", "explorer-data", "elsewhere")
+SHARED = "assets"  # the folder of what all pages of a site load
+DESCRIPTION = 160  # characters
+FIRST = re.compile(r"</h1>\s*<p>(.*?)</p>", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -32,85 +41,168 @@ class Site:
     wheel: str = ""
     results: tuple[str, ...] = ()
 
+    edition: str = ""  # version, date and commit
+
     @property
     def github(self) -> str:
         """OWNER/NAME, if the repository is on GitHub: Binder takes it from there."""
         address = "https://github.com/"
         return self.repository.removeprefix(address) if address in self.repository else ""
 
+    @property
+    def report(self) -> str:
+        """The address at which an error is reported."""
+        return REPORT or (self.repository and f"{self.repository}/issues")
+
+    @property
+    def pages(self) -> tuple[tuple[Chapter, Part], ...]:
+        """All pages of the chapters, in their order."""
+        return tuple((chapter, part) for chapter in self.chapters for part in chapter.parts)
+
+
+@dataclass(frozen=True)
+class Text:
+    """The text of a page, before anything stands around it."""
+
+    name: str  # of the page, without .html
+    html: str
+    read: Page  # what was read from it
+    explorers: Sequence[Explorer] = ()  # what `mount.js` puts into it
+    older: Mapping[str, str] = field(default_factory=dict)  # when and why it has older outputs
+
 
 def single(name: str, notebook: NotebookNode, folder: Path, repository: str) -> Site:
     """The surroundings of a page that stands alone; it may name the equations of the others."""
     books = {path.stem: read(path) for path in sorted(folder.glob("*.ipynb")) if path.stem != name}
-    return Site(numbered(read_chapters(books | {name: notebook})), repository)
+    equations = numbered(read_chapters(books | {name: notebook}))
+    return Site(equations, repository, edition=edition())
 
 
 def page(
     site: Site,
-    name: str,
-    body: str,
-    origin: str,
-    explorers: Sequence[Explorer] = (),
-    older: Mapping[str, str] | None = None,
+    text: Text,
     scripts: Sequence[str] = (),
-) -> tuple[str, Page]:
-    """Put the page around a body; the second result is what was read from the body.
+    elsewhere: Mapping[str, Sequence[str]] | None = None,
+) -> str:
+    """Put the page around a text.
 
     Parameters
     ----------
     site : Site
-        The pages that it belongs to.
-    name : str
-        That of its file, without `.html`.
-    body : str
-        Its text, in HTML.
-    origin : str
-        The file that an error names.
-    explorers : sequence of Explorer
-        What `mount.js` puts into the text.
-    older : mapping, optional
-        When and why it shows older outputs.
+        The pages that it belongs to. Without chapters everything is in the page; with them, what
+        all pages share lies beside them, in the files of `assets`.
+    text : Text
+        What stands in it.
     scripts : sequence of str
         What it has besides those of every page.
-
-    Raises
-    ------
-    BuildError
-        See `checks`: the body would not be a page that works.
+    elsewhere : mapping, optional
+        The addresses that this page once had, by the page that has them now.
     """
-    text = Page(origin, body, TAKEN)
-    files = [chapter.file for chapter in site.chapters]
-    file = f"{name}.html"
-    at = files.index(file) if file in files else None
-    scripts = [source("course.js"), *scripts]
-    data = ""
-    if explorers:
-        modules = {type(explorer).__name__: packed(explorer.module) for explorer in explorers}
-        shown = [(type(explorer).__name__, explorer.state()) for explorer in explorers]
-        data = in_script({"modules": modules, "shown": shown})
-        scripts += [HOST + source("mount.js")]
-    styles = dict.fromkeys(explorer.style for explorer in explorers)
-    html = (
+    at = next((n for n, (_, part) in enumerate(site.pages) if part.name == text.name), None)
+    chapter, part = site.pages[at] if at is not None else (None, None)
+    notebook = chapter.name if chapter else text.name
+    offered = notebook in site.notebooks or not site.chapters
+    headings = text.read.headings
+    title = headings[0][2] if headings else text.name
+    return (
         environment()
         .get_template("page.html.j2")
         .render(
             site=site,
-            file=file,
-            notebook=f"{name}.ipynb" if name in site.notebooks or not site.chapters else "",
-            title=text.headings[0][2] if text.headings else name,
-            headings=text.headings,
-            body=body,
-            note=escape(note_on(older or {})),
-            before=site.chapters[at - 1] if at else None,
-            after=site.chapters[at + 1] if at is not None and at + 1 < len(files) else None,
-            style="\n".join([style(), *styles]),
-            theme=source("theme.js"),
-            data=data,
-            scripts=scripts,
-            policy=policy(source("theme.js"), *scripts),
+            name=text.name,
+            chapter=chapter,
+            part=part,
+            notebook=f"{notebook}.ipynb" if offered else "",
+            title=title,
+            description=_description(text),
+            headings=headings[1:],
+            body=text.html,
+            note=escape(note_on(text.older)),
+            before=site.pages[at - 1] if at else None,
+            after=site.pages[at + 1] if at is not None and at + 1 < len(site.pages) else None,
+            elsewhere=in_script(elsewhere) if elsewhere else "",
+            **(_beside(text, scripts) if site.chapters else _within(text, scripts)),
         )
     )
-    return html, text
+
+
+def _beside(text: Text, scripts: Sequence[str]) -> dict[str, object]:
+    """What a page of a site loads from the files beside it."""
+    styles, files = ["course.css"], ["course.js"]
+    if text.explorers:
+        styles, files = [*styles, "explorers.css"], [*files, "explorers.js"]
+    return {
+        "links": [f"{SHARED}/{name}" for name in styles],
+        "first": f"{SHARED}/theme.js",
+        "files": [f"{SHARED}/{name}" for name in files],
+        "style": "",
+        "theme": "",
+        "scripts": scripts,
+        "data": in_script({"shown": _shown(text)}) if text.explorers else "",
+        "policy": policy(*scripts, beside=True),
+    }
+
+
+def _within(text: Text, scripts: Sequence[str]) -> dict[str, object]:
+    """The same for a page that stands alone."""
+    scripts, data = [source("course.js"), *scripts], ""
+    if text.explorers:
+        modules = {type(explorer).__name__: packed(explorer.module) for explorer in text.explorers}
+        data = in_script({"modules": modules, "shown": _shown(text)})
+        scripts += [HOST + source("mount.js")]
+    return {
+        "links": [],
+        "first": "",
+        "files": [],
+        "style": "\n".join([style(), *dict.fromkeys(one.style for one in text.explorers)]),
+        "theme": source("theme.js"),
+        "scripts": scripts,
+        "data": data,
+        "policy": policy(source("theme.js"), *scripts),
+    }
+
+
+def _shown(text: Text) -> list[tuple[str, dict]]:
+    return [(type(explorer).__name__, explorer.state()) for explorer in text.explorers]
+
+
+def assets() -> dict[str, str]:
+    """The files that the pages of a site share: style with fonts, scripts, explorers."""
+    kinds = {name: kind() for name, kind in EXPLORERS.items()}
+    files = {
+        "course.css": style(),
+        "theme.js": source("theme.js"),
+        "course.js": source("course.js"),
+        "explorers.css": "\n".join(one.style for one in kinds.values()),
+        "explorers.js": HOST + source("mount.js"),
+    }
+    for name, one in kinds.items():  # a script, because a page on a disk may not fetch
+        files[f"{name}.js"] = f'(window.bookModules ??= {{}}).{name} = "{packed(one.module)}";\n'
+    return {f"{SHARED}/{name}": content for name, content in files.items()}
+
+
+def _description(text: Text) -> str:
+    """The first paragraph of a page: search engines and messengers show it."""
+    found = FIRST.search(text.html)
+    words = " ".join(unescape(re.sub("<[^>]*>", "", found[1])).split()) if found else ""
+    if len(words) > DESCRIPTION:
+        words = words[:DESCRIPTION].rpartition(" ")[0] + " …"
+    return words
+
+
+@cache
+def edition() -> str:
+    """Version, and in a repository date and commit of what the pages are made from."""
+    number = f"Version {version('cnnlib')}"
+    root = Path(__file__).parents[3]
+    if not (root / ".git").exists():
+        return number
+    command = ["git", "log", "-1", "--format=%cs, commit %h"]
+    try:
+        asked = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
+    except OSError:
+        return number
+    return ", ".join(filter(None, [number, asked.stdout.strip()]))
 
 
 def packed(text: str) -> str:
@@ -126,9 +218,12 @@ def source(name: str) -> str:
 
 @cache
 def style() -> str:
-    """The style sheet with the font in it."""
-    font = base64.b64encode(FONT.read_bytes()).decode()
-    return source("course.css").replace("{{ font }}", font)
+    """The style sheet with the fonts in it: a page on a disk may not load them as files."""
+    text = source("course.css")
+    for name in ("math", "text", "bold", "italic", "names"):
+        font = base64.b64encode((FOLDER / f"{name}.woff2").read_bytes()).decode()
+        text = text.replace(f"{{{{ {name} }}}}", font)
+    return text
 
 
 @cache

@@ -23,10 +23,10 @@ def print_book(html: Path, target: Path) -> None:
     twice: the first PDF says on which page each heading came to stand.
     """
     names = [path.stem for path in sorted(html.glob("*.html"))]
-    names = [name for name in names if (html / "notebooks" / f"{name}.ipynb").exists()]
+    names = [name for name in names if (html / "notebooks" / f"{_chapter_of(name)}.ipynb").exists()]
     if not names:
         raise BuildError(f"there are no chapters in {html}: run make book or make html first")
-    chapters = [_chapter(html / f"{name}.html") for name in names]
+    chapters = [_page(html / f"{name}.html") for name in names]
     numbers: dict[str, int] = {}
     with tempfile.TemporaryDirectory() as scratch:
         source, result = Path(scratch, "book.html"), Path(scratch, "book.pdf")
@@ -48,8 +48,13 @@ def browser() -> str:
     return found[0]
 
 
-def _chapter(path: Path) -> dict:
-    """The text of a page, with addresses that are unique in the whole book."""
+def _chapter_of(name: str) -> str:
+    """The chapter of a page: 03_delta_backprop_b is its second part."""
+    return re.sub("_[a-z]$", "", name)
+
+
+def _page(path: Path) -> dict:
+    """The text of a page, with addresses that are unique in the whole book, and its pictures."""
     name = path.stem
     page = path.read_text(encoding="utf-8")
     body = re.search(r'<main id="content">(.*)</main>', page, re.DOTALL)
@@ -60,6 +65,8 @@ def _chapter(path: Path) -> dict:
     text = re.sub(r'href="(\w+)\.html#([^"]*)"', r'href="#\1.\2"', text)
     text = re.sub(r'href="(\w+)\.html"', r'href="#\1"', text)
     headings = [h for h in Page(path.name, text).headings if h[0] <= 2]
+    pictures = (path.parent / "figures").resolve().as_uri()
+    text = re.sub(r'src="figures/([^"]*)" loading="lazy"', rf'src="{pictures}/\1"', text)
     return {"name": name, "title": headings[0][2], "text": text, "headings": headings[1:]}
 
 

@@ -15,6 +15,7 @@ from pygments.lexers import TextLexer, get_lexer_by_name
 from pygments.util import ClassNotFound
 
 from . import BuildError
+from .blocks import kept_together, told_apart
 from .formulas import EQUATION, mathml
 from .outline import Addresses, ids
 from .pictures import SUFFIXES, SVG, picture
@@ -37,7 +38,7 @@ def to_html(
     # A table gets a box of its own, in which a narrow screen can scroll it.
     html = html.replace("<table", '<div class="scroll"><table')
     html = html.replace("</table>", "</table></div>").replace("<th></th>", "<td></td>")
-    return HEADER.sub(_header, html)
+    return told_apart(kept_together(HEADER.sub(_header, html)))
 
 
 class Prose(IPythonRenderer):
@@ -130,6 +131,13 @@ def highlighted(code: str, language: str, equations: Addresses) -> str:
     html = highlight(code, lexer, HtmlFormatter(nowrap=True))
     html = PLAIN.sub(r"\1", html).rstrip("\n")
     return COMMENT.sub(lambda found: references(found[0], equations), html)
+
+
+def lines(code: str) -> str:
+    """Each line of code in an element of its own: what a narrow page wraps stands further in."""
+    return "".join(
+        f'<span class="line">{line}</span>' for line in re.findall(r"[^\n]*\n|[^\n]+", code)
+    )
 
 
 def references(html: str, equations: Addresses, strict: bool = False) -> str:

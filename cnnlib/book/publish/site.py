@@ -1,9 +1,9 @@
-"""The site: a page for each chapter, a start page, search, a page for instructors, explorers."""
+"""The site: a page for each part of a chapter, a start page, search, instructors, explorers."""
 
 import base64
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from html import escape
 from pathlib import Path
@@ -18,13 +18,16 @@ from ..figures import png
 from ..widgets import EXPLORERS, ConvolutionExplorer, Explorer, in_script
 from . import REPOSITORY
 from .build import LIBRARY, Book
+from .captions import Captions
 from .checks import Page, check_links
 from .exporter import CourseExporter
 from .formulas import FOLDER
 from .handout import wheel
 from .outline import Addresses, Chapter, numbered, read_chapters
 from .outputs import explorer_html, page_name
-from .pages import Site, environment, note_on, page, source
+from .pages import TAKEN, Site, Text, assets, edition, environment, note_on, page, source
+from .parts import Numbered, divided
+from .places import Places
 from .prose import REFERENCE, to_html
 from .reading import chapters, companions, markdown, read, write
 
@@ -41,27 +44,32 @@ def render(notebooks: Path, book: Book, html: Path) -> None:
     books = book.notebooks
     contents = hashlib.sha256("".join(map(nbformat.writes, books.values())).encode()).hexdigest()
     inputs = contents + _digest(_below(LIBRARY), _below(notebooks), [notebooks.parent / CITATION])
+    inputs += edition()
     if record.exists() and record.read_text() == f"{inputs} {_digest(_below(html))}":
         print(f"Nothing has changed: open {html / 'index.html'}")
         return
     files = _downloads(notebooks, book)
     site = _site(book, notebooks, files)
-    rendered = books | {"instructor": _instructor(site.chapters, notebooks)}
-    pages = {f"{n}.html": _rendered(book, n, notebooks, site) for n, book in rendered.items()}
-    pages["search.html"] = _search_page(site, {file: text for file, (_, text) in pages.items()})
-    pages["index.html"] = _start_page(site)
+    texts = _texts(book, notebooks, site)
+    places = Places(site, texts)
+    texts = {name: places.led(text) for name, text in texts.items()}
+    html_of = {name: page(site, text, (), places.moved(name)) for name, text in texts.items()}
+    texts["search"], scripts = _search(texts)
+    html_of["search"] = page(site, texts["search"], scripts)
+    files |= {name: text.encode() for name, text in assets().items()}
     for kind in EXPLORERS.values():  # what follows # in their addresses is a state, not a place
         files[f"explorers/{page_name(kind)}"] = kind().page().encode()
-    texts = {file: text for file, (_, text) in pages.items()}
-    check_links(texts, set(files), {f"{name}.html" for name in book.unread})
-    files |= {file: html.encode() for file, (html, _) in pages.items()}
+    unread = {f"{name}.html" for name in book.unread}
+    check_links({f"{name}.html": text.read for name, text in texts.items()}, set(files), unread)
+    for name, text in html_of.items():
+        files[f"{name}.html"] = _with_pictures(text, files).encode()
     for old in [path for path in html.rglob("*") if path.is_file()]:
         if old.relative_to(html).as_posix() not in files:
             old.unlink()
     for name, content in files.items():
         write(html / name, content)
     write(record, f"{inputs} {_digest(_below(html))}")
-    print(f"{len(pages)} pages rendered: open {html / 'index.html'}")
+    print(f"{len(html_of)} pages rendered: open {html / 'index.html'}")
 
 
 def _below(folder: Path) -> list[Path]:
@@ -101,6 +109,7 @@ def _site(book: Book, notebooks: Path, files: dict[str, bytes]) -> Site:
         frozenset(Path(file).stem for file in below if file.endswith(".ipynb")),
         next(file for file in below if file.endswith(".whl")),
         tuple(file for file in below if file.endswith(".json")),
+        edition(),
     )
 
 
@@ -111,10 +120,40 @@ def _cited_from_unread(book: Book) -> Addresses:
     return {n: places[n.split(".")[0]] for n in cited if n.split(".")[0] in places}
 
 
-def _rendered(notebook: NotebookNode, name: str, folder: Path, site: Site) -> tuple[str, Page]:
-    surroundings = {"metadata": {"name": name, "path": str(folder)}, "site": site}
-    html, resources = CourseExporter().from_notebook_node(notebook, surroundings)
-    return html, resources["page"]
+def _texts(book: Book, folder: Path, site: Site) -> dict[str, Text]:
+    """The texts of all pages but the search, by their names."""
+    exporter, texts = CourseExporter(), {}
+    for chapter in site.chapters:
+        captions = Captions.of(chapter.title)
+        notebook = book.notebooks[chapter.name]
+        for part, cells in divided(chapter.name, notebook):
+            text = exporter.text(site, chapter.name, notebook, cells, folder, captions)
+            texts[part.name] = replace(text, name=part.name)
+    written = _instructor(site.chapters, folder)
+    cells = [Numbered(number, cell) for number, cell in enumerate(written.cells, 1)]
+    texts["instructor"] = exporter.text(site, "instructor", written, cells, folder, Captions())
+    texts["index"] = _start_page(site)
+    return texts
+
+
+PICTURE = re.compile(r'src="data:image/(\w+)[^;"]*;base64,([^"]*)"')
+CAPTIONED = re.compile(
+    r'(<img src="(figures/[^"]*)"[^>]*></div><figcaption class="words">(?:(?!</figcaption>).)*)'
+)
+
+
+def _with_pictures(html: str, files: dict[str, bytes]) -> str:
+    """The pictures of a page as files beside it, which join `files`, and links that save them."""
+
+    def moved(found: re.Match[str]) -> str:
+        content = base64.b64decode(found[2])
+        name = hashlib.sha256(content).hexdigest()[:12]
+        file = f"figures/{name}.{found[1]}"
+        files[file] = content
+        return f'src="{file}" loading="lazy"'
+
+    html = PICTURE.sub(moved, html)
+    return CAPTIONED.sub(r'\1 <a class="save" href="\2" download>PNG</a>', html)
 
 
 def _instructor(chapters: Sequence[Chapter], notebooks: Path) -> NotebookNode:
@@ -137,22 +176,22 @@ def _instructor(chapters: Sequence[Chapter], notebooks: Path) -> NotebookNode:
     return new_notebook(cells=[new_markdown_cell(text)])
 
 
-def _start_page(site: Site) -> tuple[str, Page]:
+def _start_page(site: Site) -> Text:
     shown: list[Explorer] = []
     explorer = ConvolutionExplorer()
     html = explorer_html(explorer, base64.b64encode(png(explorer.draw())).decode(), shown)
     listed = [(page_name(kind), kind.about) for kind in EXPLORERS.values()]
     template = environment().get_template("index_page.html.j2")
     body = template.render(site=site, explorers=listed, explorer=html)
-    return page(site, "index", body, "index.html", shown)
+    return Text("index", body, Page("index.html", body, TAKEN), shown)
 
 
-def _search_page(site: Site, pages: dict[str, Page]) -> tuple[str, Page]:
+def _search(texts: Mapping[str, Text]) -> tuple[Text, list[str]]:
     """The index stands in the page itself, as a script: that works without a server, too."""
     index = []
-    for file, text in pages.items():
-        for _, place, title in text.headings:
-            index.append([f"{file}#{place}", title, " ".join(text.texts[place])])
+    for name, text in texts.items():
+        for _, place, title in text.read.headings:
+            index.append([f"{name}.html#{place}", title, " ".join(text.read.texts[place])])
     body = environment().get_template("search.html.j2").render()
     scripts = [f"window.BOOK_INDEX = {in_script(index)};", source("search.js")]
-    return page(site, "search", body, "search.html", scripts=scripts)
+    return Text("search", body, Page("search.html", body, TAKEN)), scripts

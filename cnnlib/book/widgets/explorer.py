@@ -45,16 +45,18 @@ def check_size(window: Window, P: Shape) -> None:
             )
 
 
-def policy(*scripts: str, styles: Sequence[str] = ()) -> str:
+def policy(*scripts: str, styles: Sequence[str] = (), beside: bool = False) -> str:
     """A content security policy of a page: these scripts and style sheets, and no request.
 
     The explorers' modules come from a blob of the page itself. Without `styles` any style is
-    allowed: formulas and tables have theirs in attributes, which a policy cannot name.
+    allowed: formulas and tables have theirs in attributes, which a policy cannot name. `beside`
+    allows scripts, styles and pictures from the folder of the page, and nothing from outside.
     """
     style = _hashes(styles) if styles else "'unsafe-inline'"
+    own = "'self' " if beside else ""
     return (
-        f"default-src 'none'; script-src {_hashes(scripts)} blob:; style-src {style}; "
-        "img-src data:; font-src data:; base-uri 'none'; form-action 'self'"
+        f"default-src 'none'; script-src {own}{_hashes(scripts)} blob:; style-src {own}{style}; "
+        f"img-src {own}data:; font-src data:; base-uri 'none'; form-action 'self'"
     )
 
 

@@ -8,31 +8,48 @@ async function unpacked(text) {
   return new Response(stream).text();
 }
 
+// A page that stands alone has the modules in it. In a site each is a file, loaded when it is
+// wanted: as a script, because a page on a disk may not fetch.
+function packed(name) {
+  if (book.modules) return Promise.resolve(book.modules[name]);
+  return new Promise((done, failed) => {
+    const script = document.createElement("script");
+    script.src = `assets/${name}.js`;
+    script.onload = () => done(window.bookModules[name]);
+    script.onerror = failed;
+    document.head.append(script);
+  });
+}
+
 // Until an explorer is there, its place is as high as it was at the last visit: nothing jumps.
 const heights = `heights:${location.pathname}:${innerWidth}`;
+let known = [];
 try {
-  JSON.parse(localStorage.getItem(heights)).forEach((height, number) => {
-    places[number].style.minHeight = `${height}px`;
-  });
+  known = JSON.parse(localStorage.getItem(heights)) || [];
+  known.forEach((height, number) => { places[number].style.minHeight = `${height}px`; });
 } catch { /* the first visit, or a private window */ }
 
-// One after the other, those in sight first; between two of them the page can be scrolled.
-const distance = (place) => {
-  const box = place.getBoundingClientRect();
-  return Math.max(box.top - innerHeight, -box.bottom, 0);
-};
-const order = places.map((place, number) => [distance(place), number]).sort(([a], [b]) => a - b);
+async function mount(number) {
+  const [name, state] = book.shown[places[number].dataset.explorer];
+  modules[name] ??= packed(name).then(unpacked);
+  await mountExplorer(places[number], await modules[name], state);
+  places[number].style.minHeight = "";
+  performance.mark("explorer");
+  known[number] = places[number].offsetHeight;
+  const whole = places.map((place, at) => known[at] || place.offsetHeight);
+  try { localStorage.setItem(heights, JSON.stringify(whole)); } catch { /* as above */ }
+}
 
-(async () => {
-  for (const [, number] of order) {
-    const [name, state] = book.shown[number];
-    modules[name] ??= await unpacked(book.modules[name]);
-    await mountExplorer(places[number], modules[name], state);
-    places[number].style.minHeight = "";
-    performance.mark("explorer");
-    await new Promise((done) => { setTimeout(done); });
+// An explorer is made when it is about to come into view. One after the other: between two of
+// them the page can be scrolled.
+let queue = Promise.resolve();
+const sight = new IntersectionObserver((seen) => {
+  for (const { target, isIntersecting } of seen) {
+    if (isIntersecting) {
+      sight.unobserve(target);
+      const number = places.indexOf(target);
+      queue = queue.then(() => mount(number)).then(() => new Promise((done) => { setTimeout(done); }));
+    }
   }
-  performance.mark("explorers");
-  const now = places.map((place) => place.offsetHeight);
-  try { localStorage.setItem(heights, JSON.stringify(now)); } catch { /* as above */ }
-})();
+}, { rootMargin: "600px 0px" });
+places.forEach((place) => sight.observe(place));

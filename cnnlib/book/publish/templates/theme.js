@@ -1,5 +1,5 @@
-// The font of the formulas is in the page: have it ready before the first of them is laid out.
-document.fonts.load('1em "Book Math"');
+// The fonts are in the style sheet: have them ready before the first word is laid out.
+for (const font of ['1em "Book Math"', '1em Book', 'bold 1em Book', 'italic 1em Book']) document.fonts.load(font);
 
 // Light or dark as chosen, before anything is drawn. Nothing chosen: as the system has it.
 (() => {
