@@ -77,7 +77,7 @@ lint: $(STAMP)-dev  ## check style, format and types; of the explorers' scripts,
 	    else echo "The explorers' scripts are not checked: npm install -g typescript eslint brings what does."; fi
 
 bench: $(STAMP)  ## time the library beside PyTorch, where there is one; every round: build/bench.json
-	@$(RUN) benchmarks/bench.py --json build/bench.json
+	@$(RUN) benchmarks/bench.py --json build/bench.json --summary
 
 # Without NEW it times anew what OLD has.
 bench-compare: $(STAMP)  ## did a change slow it down? OLD=before.json, and NEW=after.json or timed anew

@@ -41,7 +41,7 @@ from cnnlib.data.files import write
 from cnnlib.sums.choice import faster
 
 ROOT = Path(__file__).parents[1]
-CHAPTER, README = ROOT / "notebooks" / "results" / "speed.json", ROOT / "README.md"
+RECORDS, README = ROOT / "notebooks" / "results" / "speed", ROOT / "README.md"
 LEAST_ROUNDS = 7
 BASE = Workload((32, 32), 16, 16, (3, 3), padding=1, batch=16)
 SERIES: dict[str, dict[int, Workload]] = {
@@ -84,7 +84,7 @@ def convolutions(session: Session) -> Timed:
         session.note(name, work)
         runs = convolution.both(work, session.torch)
         runs |= {("all", machine): run for machine, run in floors.machine_runs().items()}
-        if session.works[name]["method"] == "gemm":
+        if session.works[name]["method"] != "fft":
             runs |= floors.runs(work)
         for (part, run), times in measure.rounds(runs, session.rounds).items():
             found.setdefault(name if part == "all" else f"{name} {part}", {})[run] = times
@@ -217,6 +217,17 @@ def merged(old: Record, new: Record) -> Record:
     return new | both | {"times": times}
 
 
+def keep(found: Record) -> None:
+    """Write the figures to the record of their machine; what else that one has stays."""
+    path = RECORDS / f"{summary.slug(found['machine'])}.json"
+    if path.exists():
+        old = json.loads(path.read_text(encoding="utf-8"))
+        if old["machine"] == found["machine"]:
+            found = old | found | {"load": old["load"] | found["load"]}
+    RECORDS.mkdir(exist_ok=True)
+    write(path, (json.dumps(found, indent=1) + "\n").encode())
+
+
 def arguments() -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(description="Time cnnlib, most of it beside PyTorch.")
@@ -233,7 +244,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--keep", action="store_true", help="keep what else the file has")
     parser.add_argument("--record", type=Path, metavar="FILE", help="time nothing: read this file")
     parser.add_argument("--markdown", action="store_true", help="print the README's table instead")
-    what = f"write {CHAPTER.name} for chapter 8, and the README's table"
+    what = "write the record of this machine for chapter 8, and the README's table"
     parser.add_argument("--summary", action="store_true", help=what)
     given = parser.parse_args()
     if given.rounds < LEAST_ROUNDS:
@@ -255,11 +266,11 @@ def main() -> None:
             write(given.json, (json.dumps(record) + "\n").encode())
     found = summary.figures(record)
     if given.summary:
-        write(CHAPTER, (json.dumps(found, indent=1) + "\n").encode())
-        table = report.markdown(found)
+        keep(found)
+        table = report.markdown(summary.recorded(RECORDS))
         readme = report.README_TABLE.sub(lambda _: table, README.read_text(encoding="utf-8"))
         write(README, readme.encode())
-    print(report.markdown(found) if given.markdown else report.text(found))
+    print(report.markdown([found]) if given.markdown else report.text(found))
 
 
 if __name__ == "__main__":

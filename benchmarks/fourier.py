@@ -60,6 +60,8 @@ def timed(work: Workload, torch, count: int) -> Times:
         "fft": convolution.functions(work, method="fft")["all"],
         "layer": layer_run(work),
     }
+    if "winograd" in counts(work.shape, work.filters, work.window.axes(work.inputs)):
+        runs["winograd"] = convolution.functions(work, method="winograd")["all"]
     if torch is not None:
         runs["torch"] = convolution.torch_functions(work, torch, "contiguous_format")["all"]
     expected = runs["gemm"]()
@@ -80,14 +82,15 @@ def layer_run(work: Workload) -> Callable:
 
 def report(works: dict[tuple[str, int], Workload], times: dict[tuple[str, int], Times]) -> str:
     """The table, the largest loss, and the crossovers."""
-    methods = list(next(iter(times.values())))
+    methods = list(dict.fromkeys(method for each in times.values() for method in each))
     rows = [["", "batch, channels, kernel", *methods, "auto", "loss"]]
     losses, crossings = [], {}
     for key, work in works.items():
-        median = {method: float(np.median(times[key][method])) for method in methods}
+        median = {method: float(np.median(each)) for method, each in times[key].items()}
         auto = faster(work.shape, work.filters, work.window)
-        losses.append(median[auto] / min(median["gemm"], median["fft"]))
-        rows.append([key[0], str(work), *(f"{median[method]:.2f}" for method in methods)])
+        losses.append(median[auto] / min(median[m] for m in COSTS if m in median))
+        cells = (f"{median[method]:.2f}" if method in median else "" for method in methods)
+        rows.append([key[0], str(work), *cells])
         rows[-1] += [auto, f"{losses[-1]:.2f}"]
         if median["fft"] < median["gemm"]:
             crossings.setdefault(key[0], key[1])

@@ -25,6 +25,7 @@ LEAST = 0.02  # seconds that a measurement lasts; much shorter ones are mostly n
 LARGE = 31 << 20  # bytes, larger than any array of the benchmark; above 32 MB glibc never learns
 SWITCHES = (  # settings that change the speed of one side; printed where they are set
     "OPENBLAS_CORETYPE", "NPY_DISABLE_CPU_FEATURES", "ATEN_CPU_CAPABILITY", "ONEDNN_MAX_CPU_ISA",
+    "MKL_ENABLE_INSTRUCTIONS",
 )  # fmt: skip
 
 

@@ -4,7 +4,8 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from measure import spread, table
+from measure import SWITCHES, spread, table
+from summary import label
 
 BUSY = 1.5  # load average from which others were at work too: the benchmark alone makes 1
 
@@ -179,7 +180,9 @@ TABLES: dict[str, Callable[[dict[str, Any]], str]] = {
     "import": imports,
 }
 
-README_TABLE = re.compile(r"^\| workload \|.*?\n\n\(.*?\)$", re.DOTALL | re.MULTILINE)
+README_TABLE = re.compile(
+    r"^\| workload \|.*?\n\n\| machine \|.*?(?=\n\n)", re.DOTALL | re.MULTILINE
+)
 README_ROWS = {
     "W1": "64 images 28x28, 1 to 8 channels, 5x5",
     "W2": "64 images 12x12, 8 to 16 channels, 5x5",
@@ -191,18 +194,28 @@ README_ROWS = {
 }
 
 
-def markdown(figures: dict[str, Any]) -> str:
-    """The table of the README, and the machine."""
-    rows = figures["convolutions"]
-    lines = ["| workload | cnnlib / PyTorch |", "|---|---|"]
-    lines += [f"| {text} | {rows[name]['ratio'][0]:.2f} |" for name, text in README_ROWS.items()]
-    lines.append(f"| **geometric mean** | **{rows['geometric mean']:.2f}** |")
-    step = figures["training"]["ratio"]
+def markdown(machines: list[dict[str, Any]]) -> str:
+    """The tables of the README: a column for each machine, and what these are."""
+    names = [label(figures["machine"]) for figures in machines]
+    lines = [row(["workload", *names]), row(["---"] * (1 + len(names)))]
+    for name, text in README_ROWS.items():
+        lines.append(row([text, *(f"{m['convolutions'][name]['ratio'][0]:.2f}" for m in machines)]))
+    means = [f"**{m['convolutions']['geometric mean']:.2f}**" for m in machines]
+    lines.append(row(["**geometric mean**", *means]))
     for run, how in (("default", "as one writes it first"), ("best", "at its best")):
         text = f"a whole training step (conv, pool, conv, pool, dense, dense, Adam), PyTorch {how}"
-        lines.append(f"| {text} | {step[f'torch {run}'][0]:.2f} |")
-    facts = figures["machine"]
-    # Of several BLAS libraries the first is NumPy's own; SciPy brings another.
-    numpy, torch = facts["NumPy"].split(";")[0], facts["PyTorch"]
-    machine = f"{facts['processor']}; NumPy {numpy}; PyTorch {torch}"
-    return "\n".join([*lines, "", f"({machine})"])
+        steps = [f"{m['training']['ratio'][f'torch {run}'][0]:.2f}" for m in machines]
+        lines.append(row([text, *steps]))
+    lines += ["", row(["machine", "NumPy", "PyTorch", "limited by", "load"]), row(["---"] * 5)]
+    for name, figures in zip(names, machines, strict=True):
+        facts, load = figures["machine"], figures["load"]["convolutions"]
+        # Of several BLAS libraries the first is NumPy's own; SciPy brings another.
+        numpy, limits = facts["NumPy"].split(";")[0], [s for s in SWITCHES if s in facts]
+        limited = " ".join(f"`{switch}={facts[switch]}`" for switch in limits)
+        lines.append(row([name, numpy, facts["PyTorch"], limited, f"{load}"]))
+    return "\n".join(lines)
+
+
+def row(cells: list[str]) -> str:
+    """Of a table."""
+    return f"| {' | '.join(cells)} |"

@@ -4,8 +4,11 @@ A record is what `bench.py` writes: `times[section][name][run]` are milliseconds
 round. Nothing is timed here: the same record gives the same figures.
 """
 
+import json
 import math
+import re
 import statistics
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -26,6 +29,23 @@ def figures(record: dict[str, Any]) -> dict[str, Any]:
         if name in record["times"]:
             made[name] = rounded(of_section(record["times"][name], record["works"]))
     return made
+
+
+def recorded(folder: Path) -> list[dict[str, Any]]:
+    """The figures of all machines that have a record there, by name."""
+    return [json.loads(path.read_text(encoding="utf-8")) for path in sorted(folder.glob("*.json"))]
+
+
+def label(machine: dict[str, str]) -> str:
+    """A machine by its processor and the kernels that NumPy's BLAS took: they decide on ratios."""
+    processor = re.sub(r"\(\w+\)| Processor| CPU|, \d+ cores|@.*", "", machine["processor"])
+    core = re.search(r"core type (\w+)", machine["NumPy"])
+    return ", ".join([" ".join(processor.split()), *([core[1]] if core else [])])
+
+
+def slug(machine: dict[str, str]) -> str:
+    """The name of its record."""
+    return re.sub(r"[^a-z0-9]+", "-", label(machine).lower()).strip("-")
 
 
 def reference(group: Group) -> str | None:

@@ -191,6 +191,8 @@ def read_float_type(name: str, value: Any) -> np.dtype:
 
 def read_array(name: str, value: ArrayLike) -> np.ndarray:
     """Read an array of real numbers, of whatever type."""
+    if type(value) is np.ndarray and value.dtype.kind in "fiub":
+        return value  # as nearly always
     try:
         masked = _has_mask(value)
         array = np.asarray(0 if masked else value)
@@ -210,6 +212,9 @@ def float_arrays(**named: ArrayLike) -> list[np.ndarray]:
     Floats keep their type, the widest wins. Integers and booleans count as float64.
     """
     arrays = [read_array(name, value) for name, value in named.items()]
+    first = arrays[0].dtype
+    if first.kind == "f" and first.isnative and all(a.dtype == first for a in arrays):
+        return arrays  # as nearly always
     dtype = np.result_type(*(a.dtype if a.dtype.kind == "f" else np.float64 for a in arrays))
     return [cast(name, array, dtype) for name, array in zip(named, arrays, strict=True)]
 

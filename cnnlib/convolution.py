@@ -316,7 +316,8 @@ class Laid:
 
     def sharing(self) -> "Laid":
         """For one way forwards and back: what several sums transform is transformed once."""
-        return replace(self, chosen=keeping(self.chosen))
+        chosen = keeping(self.chosen)
+        return self if chosen is self.chosen else replace(self, chosen=chosen)
 
 
 def lay(window: Window, x_shape: Shape, w_shape: Shape, method: str, name: str = "x") -> Laid:

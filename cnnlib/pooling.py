@@ -363,6 +363,7 @@ def _wide(a: np.ndarray) -> np.ndarray:
     return a.astype(np.result_type(a, np.float32), copy=False)
 
 
+@lru_cache(1024)  # a small image takes less time
 def _trimmed(axis: Axis) -> Axis:
     """The same windows without the cells that always lie beside the input: they never win."""
     met = axis.met()
@@ -376,6 +377,7 @@ def _check_memory(numbers: int, each: int) -> None:
     check_memory("the result", numbers * each, "pass fewer images, or smaller ones")
 
 
+@lru_cache(1024)  # a small image takes less time
 def _dense(axis: Axis) -> Axis:
     """The same windows and those between them: one on every cell."""
     return replace(axis, stride=1, outputs=axis.stride * (axis.outputs - 1) + 1)

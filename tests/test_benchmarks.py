@@ -11,6 +11,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 sys.path.append(str(ROOT / "benchmarks"))  # they are programs, no package
 
+import bench  # noqa: E402
 import compare  # noqa: E402
 import measure  # noqa: E402
 import report  # noqa: E402
@@ -203,8 +204,48 @@ def test_a_machine_without_pytorch_gets_its_tables():
     assert "geometric mean" not in text
 
 
+def test_a_record_is_named_by_processor_and_kernels():
+    for processor, numpy, slug in [
+        ("AMD EPYC, 2 cores", "2.4.6, openblas 0.3.31, core type Haswell, threads: 1; openblas "
+         "0.3.30, core type Zen, threads: 1", "amd-epyc-haswell"),
+        ("Intel(R) Xeon(R) Processor, 2 cores", "2, openblas 1, core type SkylakeX",
+         "intel-xeon-skylakex"),
+        ("Apple M1, 8 cores", "2.4.6, accelerate", "apple-m1"),
+    ]:  # fmt: skip
+        assert summary.slug({"processor": processor, "NumPy": numpy}) == slug
+
+
+def test_machines_stand_side_by_side():
+    def made(name, ratio, load, **limits):
+        machine = {"processor": name, "NumPy": "2; SciPy's", "PyTorch": "2.13"} | limits
+        rows = {row: {"ratio": (ratio, ratio, ratio)} for row in report.README_ROWS}
+        steps = {"ratio": {f"torch {how}": (2 * ratio, 0, 0) for how in ("default", "best")}}
+        convolutions = rows | {"geometric mean": ratio}
+        return {"machine": machine, "load": {"convolutions": load}, "convolutions": convolutions,
+                "training": steps}  # fmt: skip
+
+    machines = made("A", 0.5, 1.0), made("B", 1.25, 3.0, OPENBLAS_CORETYPE="Haswell")
+    lines = report.markdown(list(machines)).splitlines()
+    assert lines[0] == "| workload | A | B |"
+    assert lines[5] == "| 64 images 32x32, 32 to 64 channels, 3x3 | 0.50 | 1.25 |"
+    assert "| **0.50** | **1.25** |" in lines[9] and lines[10].endswith("| 1.00 | 2.50 |")
+    assert lines[-1] == "| B | 2 | 2.13 | `OPENBLAS_CORETYPE=Haswell` | 3.0 |"
+
+
+def test_what_a_record_has_stays_if_the_machine_is_the_same(tmp_path, monkeypatch):
+    monkeypatch.setattr(bench, "RECORDS", tmp_path)
+    machine = {"processor": "A", "NumPy": "2"}
+    bench.keep({"machine": machine, "load": {"peers": 1}, "peers": 1})
+    bench.keep({"machine": machine, "load": {"training": 2}, "training": 2})
+    kept = {"machine": machine, "load": {"peers": 1, "training": 2}, "peers": 1, "training": 2}
+    assert summary.recorded(tmp_path) == [kept]
+    other = {"machine": machine | {"Python": "4"}, "load": {"training": 3}, "training": 3}
+    bench.keep(other)
+    assert summary.recorded(tmp_path) == [other]
+
+
 def test_the_readme_shows_the_recorded_figures():
     """`bench.py --record build/bench.json --summary` writes both."""
-    recorded = json.loads((ROOT / "notebooks" / "results" / "speed.json").read_text("utf-8"))
+    recorded = summary.recorded(ROOT / "notebooks" / "results" / "speed")
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     assert report.README_TABLE.findall(readme) == [report.markdown(recorded)]

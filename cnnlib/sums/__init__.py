@@ -1,1 +1,1 @@
-"""The three sums of a convolution: as loops, as matrix products, as products of transforms."""
+"""The three sums of a convolution: as loops, matrix products, products of transforms, tiles."""

@@ -153,7 +153,7 @@ def multiply(
     cuts = cut(axes, x.shape[-1], K, single=single)
     B, J = cuts[-1].size, axes[-1].outputs
     m = matrix(w, cuts).reshape(-1, B * K)
-    bias = None if b is None else np.tile(b, B)
+    bias = None if b is None else np.concatenate([b] * B)
     direct = J % B == 0 and z.flags.c_contiguous  # then the outputs of blocks are one stretch of z
     for places, rows in slabs(x, cuts):
         shape, here = (len(rows), B * K), z[places]
@@ -195,11 +195,14 @@ def framed(x: np.ndarray, cuts: Cuts, *, back: bool = False) -> Iterator[tuple[s
     `back` says that what is written to it is wanted in `x`.
     """
     frame = framing(x.shape, cuts, x.itemsize)
+    if frame.needed:
+        whole = scratch("framed", (frame.images, *frame.shape), x.dtype)
     for n in range(0, len(x), frame.images):
         images = room = x[n : n + frame.images]
         if frame.needed:
-            room = scratch("framed", (len(images), *frame.shape), x.dtype)
-            room.fill(0)
+            room = whole[: len(images)]
+            if n == 0 or back:  # else the zeros around the last images are still there
+                room.fill(0)
             room[frame.place] = images[frame.read]
         shape, strides = entry_view(room.shape, cuts, x.itemsize)
         yield slice(n, n + len(images)), np.ndarray(shape, x.dtype, room, 0, strides)

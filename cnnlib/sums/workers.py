@@ -114,10 +114,11 @@ def _with_team(count: int) -> Iterator[None]:
 def share(count: int, part: Callable[[slice], Any]) -> list[Any]:
     """Call `part` on slices of `0..count-1`, one for each thread; their results, in order."""
     team = _at_work()
-    number = min(team.count, count) if team else 1
+    if team is None:
+        return [part(slice(0, count))]
+    number = min(team.count, count)
     bounds = [count * n // number for n in range(number + 1)]
-    parts = map(slice, bounds[:-1], bounds[1:])
-    return team.map(part, parts) if team else list(map(part, parts))
+    return team.map(part, map(slice, bounds[:-1], bounds[1:]))
 
 
 def sharing() -> int:

@@ -90,6 +90,11 @@ def test_as_many_products_as_inputs_make_all_outputs(outputs, weights):
     np.testing.assert_allclose(A @ ((B @ d) * (G @ g)), np.correlate(d, g), atol=1e-13)
 
 
+def test_an_axis_of_one_weight_is_left_alone():
+    A, G, B = winograd.matrices(Window((1, 3)).axes((5, 9)), np.dtype("f8"))
+    assert (A.shape, G.shape, B.shape) == ((4, 6), (6, 3), (6, 6))
+
+
 def test_the_points_are_where_rounding_is_least():
     """As many roundings as a result gathers, beside the points that are mostly printed."""
 

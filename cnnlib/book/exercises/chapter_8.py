@@ -187,6 +187,21 @@ EXERCISES: tuple[Exercise, ...] = (
     ),
     Exercise(
         "8.10",
+        "per_output",
+        level=2,
+        judge=values({"CK": 4, "C": 64, "K": 16}, reveal=False),
+        hints=(
+            "A tile's three products, as in the code of (8.24): 16*16*C, 16*C*K and 4*16*K.",
+            "Divide by the 4 outputs of the tile.",
+        ),
+        wrong=(
+            {"CK": 16, "C": 256, "K": 64},
+            {"CK": 2.25, "C": 81, "K": 36},
+            {"CK": 4, "C": 16, "K": 64},
+        ),
+    ),
+    Exercise(
+        "8.11",
         "kept_found",
         level=3,
         faulty="forward",

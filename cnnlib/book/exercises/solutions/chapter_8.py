@@ -39,6 +39,9 @@ stays = "c"
 # BLAS: 90 + 30/3. Shared images: (90 + 30)/3.
 milliseconds = [90 + 30 / 3, (90 + 30) / 3]
 
+# Of a tile: 16*16*C to transform it, 16*C*K at its places, 4*16*K back; it has 4 outputs.
+per_output = {"CK": 16 / 4, "C": 16 * 16 / 4, "K": 4 * 16 / 4}
+
 
 # The rows are for the function itself and may be kept. The outputs are the caller's: a new array.
 def forward(x, w, kept={}):  # noqa: B006 (made once: it is meant to stay)
