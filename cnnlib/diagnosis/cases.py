@@ -10,7 +10,7 @@ import numpy as np
 from cnnlib.errors import InputError, shown
 from cnnlib.geometry import Axis, Pads, Window, per_axis
 
-from .mistakes.slopes import ACTIVATIONS
+from .mistakes.slopes import ACTIVATIONS, Slip
 from .mistakes.sums import Change, Sum, Switch, wrong
 from .settings import Facts, Setting, built, keeping
 
@@ -68,6 +68,7 @@ class Case:
     pads: Pads
     flat: bool = field(default=False, kw_only=True)  # a single axis, along the columns of one row
     activation: str = field(default="", kw_only=True)  # inside the layer
+    slip: Slip | None = field(default=None, kw_only=True)  # what is taken for its delta
 
     @cached_property
     def right(self) -> dict[str, np.ndarray]:
@@ -90,7 +91,8 @@ class Case:
         if not self.activation:
             return self.dz
         z = replace(self, activation="").right["z"]
-        return self.dz * ACTIVATIONS[self.activation][1](z)
+        f, slope = ACTIVATIONS[self.activation]
+        return self.slip(z, f(z), self.dz) if self.slip else self.dz * slope(z)
 
     def arguments(self) -> tuple:
         """Copies of what the reader's function gets."""

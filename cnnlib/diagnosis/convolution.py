@@ -62,7 +62,8 @@ def diagnose(
     limits : collection of str
         Other limits: 'square kernel', 'square input', 'odd kernel', 'exact fit', 'one sample', 'one
         channel', 'one filter', 'stride 1', 'padding 0', 'no overlap', 'side by side', 'as many
-        filters as channels'. Limits are found out, too, from where the function raises.
+        filters as channels', 'kernel of size 3'. Limits are found out, too, from where the function
+        raises.
     activation : str, optional
         What the layer has inside, after its sums: 'ReLU', 'sigmoid', 'tanh', 'leaky ReLU of slope
         0.01'; '' says that there is none. It is found out as well.

@@ -21,6 +21,7 @@ from .conventions import (
 from .errors import OTHER, judge_errors
 from .fitting import own_gradients
 from .kinds import another_shape, kind, not_linear
+from .mistakes.slopes import slips
 from .mistakes.sums import Switch
 from .patterns import only_the_bias, pattern
 from .report import Finding, Report, is_right, where
@@ -296,18 +297,14 @@ def _apart(
 
 
 def _activation_slips(quantity: str, results: Pairs) -> dict[str | None, str]:
-    """S1, S2 and S3, where the layer has an activation inside."""
+    """Entries on the slope of the activation that the layer has inside."""
     name = results[0][0].activation
     if not name or quantity == "z":
         return {}
-    plain = [(replace(case, activation=""), got) for case, got in results]
-    if all(is_right(case.right[quantity], got) for case, got in plain):
-        ids = ("S3", "S2") if name == "ReLU" else ("S3",)
-    else:
-        ones = [(replace(case, dz=np.ones_like(case.dz)), got) for case, got in results]
-        if not all(is_right(case.right[quantity], got) for case, got in ones):
-            return {}
-        ids = ("S1",)
+    ids: dict[str, None] = {}
+    for entries, slip in slips(name):
+        if all(is_right(replace(c, slip=slip).right[quantity], got) for c, got in results):
+            ids |= dict.fromkeys(entries.split())
     same = f"\nThese give the same result; one of them was made: {', '.join(ids)}."
     return {id: mistakes.get(id).cause + (same if len(ids) > 1 else "") for id in ids}
 
@@ -322,7 +319,9 @@ def _told(quantity: str, found: Sequence[Culprits]) -> dict[str | None, str]:
 
 def _messages(quantity: str, found: Sequence[Culprits]) -> Iterator[tuple[str | None, str]]:
     """What is said of each mistake, after its entry of the catalogue or None."""
-    alone = dict.fromkeys(id for one in found for switch in one.switches for id in switch.ids)
+    alone = dict.fromkeys(
+        id for one in found for switch in one.switches for id in switch.ids or ("another one",)
+    )
     for culprits in found:
         factor, number = culprits.factor, len(culprits.switches)
         if number == 0:
@@ -348,5 +347,5 @@ def _multiplied(quantity: str, factor: str) -> str:
 
 
 def _message(switch: Switch, id: str | None, factor: str) -> str:
-    text = mistakes.get(id).cause if id else switch.words
+    text = " ".join(filter(None, (mistakes.get(id).cause if id else switch.words, switch.side)))
     return text + (f"\nBesides, it is multiplied by {factor}." if factor else "")

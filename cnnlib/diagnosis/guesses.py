@@ -6,13 +6,16 @@ catalogue where it is not yet known to be made: they have its id, and are not co
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from itertools import permutations, product
 
 import numpy as np
 
+from .mistakes.deltas import RESIZED
 from .mistakes.forward import scrambled
 from .mistakes.sums import Change, DoesNotFit, Sum, Switch
+from .mistakes.switches import SWITCHES
 
 GUESSES: list[Switch] = []
 
@@ -64,6 +67,15 @@ GUESSES += [
 )
 def shifted_by_the_padding(s: Sum) -> None:
     s.p = s.p + np.array([[before] for before, _ in s.pads])
+
+
+@_guess(
+    "The padding behind is taken for the one in front: with 'same' and an even kernel they differ.",
+    "rows",
+    "z dx",
+)
+def other_padding_cut_off(s: Sum) -> None:
+    s.p = s.p + np.array([[before - after] for before, after in s.pads])
 
 
 @_guess(
@@ -214,7 +226,7 @@ def first_filter(s: Sum) -> None:
     s.dz, s.w = s.dz[..., :1], s.w[:1]
 
 
-@_guess("Terms are overwritten where they belong added up: = where += belongs.", "sum", "z dw")
+@_guess("Terms are overwritten where they belong added up: = where += belongs.", "sum", "z dw db")
 def overwritten(s: Sum) -> None:
     s.overwrites = True
 
@@ -316,20 +328,54 @@ def last_sample_alone(s: Sum) -> None:
     s.dz = s.dz * (np.arange(len(s.dz)) == len(s.dz) - 1).reshape(-1, *[1] * (s.dz.ndim - 1))
 
 
-def _recut(order: tuple[int, ...], s: Sum) -> None:
-    """The result with its axes in this order, cut anew into the right shape."""
+def _recut(layout: tuple[int, ...], order: tuple[int, ...], s: Sum) -> None:
+    """The result, laid out as the reader has it, with its axes in this order and cut anew."""
 
     def cut(a: np.ndarray) -> np.ndarray:
         if a.ndim != len(order):
             raise DoesNotFit("another number of axes is needed")
-        return a.transpose(order).reshape(a.shape)
+        laid = a.transpose(layout)
+        return laid.transpose(order).reshape(laid.shape).transpose(np.argsort(layout))
 
     s.after.append(cut)
 
 
+_FIRST, _LAST, _KERNEL_LAST = (0, 3, 1, 2), (0, 1, 2, 3), (1, 2, 3, 0)
 GUESSES += [
-    Switch(quantity, ("F10",), "result", "recut", f"{order} reshaped", partial(_recut, order))
+    Switch(quantity, ("F10",), "result", "recut", f"{order}", partial(_recut, layout, order))
+    for quantity, layouts in (("z dx", (_LAST, _FIRST)), ("dw", (_LAST, _FIRST, _KERNEL_LAST)))
+    for quantity in quantity.split()
+    for layout in layouts
     for order in permutations(range(4))
     if order != (0, 1, 2, 3)
-    for quantity in ("z", "dx", "dw")
 ]
+
+
+# ---- The catalogue along one axis alone, as where j is meant and i*s is right
+
+
+def _along(axis: int, change: Change, s: Sum) -> None:
+    """Make a change, and undo it along all other axes."""
+    if len(s.axes) < 2:
+        raise DoesNotFit("there is no other axis")
+    names = ("axes", "i", "u", "p", "shape") if hasattr(s, "shape") else ("axes",)
+    old = {name: getattr(s, name) for name in names}
+    for name, value in old.items():
+        setattr(s, name, value.copy())
+    change(s)
+    for name, value in old.items():
+        made = getattr(s, name).copy()
+        for other in range(len(value)):
+            if other != axis % len(value):
+                made[other] = value[other]
+        setattr(s, name, made)
+
+
+_WHOLE = ("half_turn", "height_for_width")  # have words of their own, or need two axes
+GUESSES += [
+    replace(switch, change=partial(_along, axis, switch.change),
+            side=f"Here along the {words} axis only.")
+    for switch in SWITCHES
+    if (switch.stage in ("axes", "rows") or switch.name in RESIZED) and switch.name not in _WHOLE
+    for axis, words in ((0, "first"), (-1, "last"))
+]  # fmt: skip

@@ -62,6 +62,15 @@ class Seen:
         """Whether what came is the gradient."""
         return self.is_like(self.right)
 
+    @cached_property
+    def whole(self) -> np.ndarray | None:
+        """The Jacobian with all entries; None if it has kinks, or is large and was not taken."""
+        if self.slopes.known.all():
+            return self.slopes.jacobian
+        if self.elsewhere is None or self.right.size > _MIDDLE or self.slopes.kinks.any():
+            return None
+        return self.elsewhere(self.values).jacobian
+
     @property
     def diagonal(self) -> np.ndarray | None:
         """The slope of each output by the entry at its own place, if the shapes are equal."""
@@ -165,10 +174,18 @@ def _numbers(seen: Sequence[Seen]) -> Iterator[tuple[str, Predict]]:
             "division made twice.",
             lambda s, size=size: s.right / size(s),
         )
-    for words, count in (("outputs", lambda s: s.output.size), ("entries", lambda s: s.x.size)):
-        of = "" if words == "outputs" else " of the argument"
+    for letter in letters:
         yield (
-            f"{{}} is the right one divided by the number of {words}{of}.",
+            f"{{}} is the root of {letter} times the right one: a division by it is missing.",
+            lambda s, letter=letter: s.sizes[letter] ** 0.5 * s.right,
+        )
+    for words, count in (
+        ("outputs", lambda s: s.output.size),
+        ("entries of the argument", lambda s: s.x.size),
+        ("outputs for each entry: a mean where a sum belongs", lambda s: s.output.size / s.x.size),
+    ):
+        yield (
+            f"{{}} is the right one divided by the number of {words}.",
             lambda s, count=count: s.right / count(s),
         )
 
@@ -241,6 +258,42 @@ def _deltas() -> Iterator[tuple[str, Predict]]:
             lambda s, sign=sign: s.right + sign * s.deltas,
         )
 
+    yield (
+        "Each entry of {} has the share of one output only, the last that it reached: = where += "
+        "belongs.",
+        _last_share,
+    )
+    for stride in (2, 3, 4):
+        yield (
+            f"{{}} adds to cells that lie side by side what belongs {stride} cells apart: the "
+            "stride is missing on the way back.",
+            lambda s, stride=stride: _without_stride(s, stride),
+        )
+
+
+def _last_share(s: Seen) -> np.ndarray:
+    """What the last output with a slope by each entry adds to it."""
+    reached = np.abs(s.slopes.jacobian) > s.slopes.off
+    last = len(reached) - 1 - reached[::-1].argmax(axis=0)
+    shares = s.slopes.jacobian[last, np.arange(s.right.size)] * s.deltas.ravel()[last]
+    return np.where(s.slopes.known, (shares * reached.any(axis=0)).reshape(s.right.shape), np.nan)
+
+
+def _without_stride(s: Seen, stride: int) -> np.ndarray | None:
+    """The shares of output i moved from cell stride*i + ... to i + ..., along strided axes."""
+    if s.x.ndim != s.output.ndim:
+        return None
+    if s.whole is None:
+        return np.full(s.right.shape, np.nan)
+    axes = [a for a, (n, P) in enumerate(zip(s.output.shape, s.x.shape, strict=True))
+            if a and 1 < n <= (P - 1) // stride + 1]  # fmt: skip
+    shares = (s.deltas.ravel()[:, None] * s.whole).reshape(-1, *s.x.shape)
+    moved = np.zeros(s.right.shape)
+    for share, at in zip(shares, np.ndindex(*s.output.shape), strict=True):
+        back = [-(stride - 1) * at[a] for a in axes]
+        moved += np.roll(share, back, axes)
+    return moved
+
 
 def _only(deltas: np.ndarray, kept: slice) -> np.ndarray:
     masked = np.zeros_like(deltas)
@@ -282,6 +335,17 @@ def _sums(seen: Sequence[Seen]) -> Iterator[tuple[str, Predict]]:
             f"{{}} is summed over {_axes(chosen)} of the outputs, which are the wrong ones.",
             lambda s, c=chosen: _shares_of_outputs(s).sum(axis=c),
         )
+    for name, value in seen[0].values.items():
+        if name == seen[0].name or np.shape(value) != seen[0].output.shape:
+            continue
+        for chosen in (
+            c for n in range(value.ndim) for c in combinations(range(value.ndim), n + 1)
+        ):
+            yield (
+                f"{{}} is the sum of delta * {name} over {_axes(chosen)}: forward multiplies with "
+                f"something else than {name}.",
+                lambda s, name=name, c=chosen: (s.deltas * s.values[name]).sum(axis=c),
+            )
     extra = {np.ndim(s.got) for s in seen}
     if len(extra) == 1 and extra.pop() >= seen[0].right.ndim:
         whole = range(np.ndim(seen[0].got))
@@ -403,7 +467,7 @@ def _turned(seen: Sequence[Seen]) -> Iterator[tuple[str, Predict]]:
             )
 
 
-_SMALL = 150  # entries: the slopes are taken anew
+_SMALL, _MIDDLE = 150, 400  # entries of which slopes are taken anew, often and once
 
 
 # ---- Where it is wrong, when nothing explains it
@@ -419,7 +483,7 @@ def _places(seen: Sequence[Seen]) -> str:
         return f"No known mistake gives this. {shape}"
     said = ["No known mistake gives this."]
     ones = [a for a in seen[0].sizes if good and all(s.sizes[a] == 1 for s in good)]
-    if ones and not any(all(s.sizes[a] == 1 for a in ones) for s in bad):
+    if 1 <= len(ones) <= 2 and not any(all(s.sizes[a] == 1 for a in ones) for s in bad):
         said.append(f"It is right with {' and '.join(f'{a}=1' for a in ones)} only.")
     if not good:
         said.append("It is wrong in every configuration.")

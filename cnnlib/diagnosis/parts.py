@@ -125,6 +125,8 @@ def diagnose_pool(
 _POOL_LADDER = (
     (1, 2, 2, 1, 2, 2),
     (1, 4, 4, 1, 2, 2),
+    (1, 4, 4, 2, 2, 2),
+    (2, 4, 4, 1, 2, 2),
     (2, 4, 6, 2, 2, 2),
     (1, 5, 4, 1, 2, 2),
     (1, 4, 3, 1, 2, 1),
@@ -189,10 +191,14 @@ def diagnose_head(fn: Callable, *, relu: bool = False, seed: int = 0) -> Report:
     rng = np.random.default_rng(read_integer("seed", seed, 0))
     sizes = (1, 2, 2), (1, 3, 2), (2, 2, 3), (4, 3, 2), (5, 4, 3)
     cases = [_head_case(N, D, K, relu, rng) for N, D, K in sizes]
-    shared = {name: HEAD[name] for name in ("mean", "delta")}
-    before = {**shared, "relu": HEAD["relu"]} if relu else shared
-    gradients = {"dz": shared, "dw": shared, "db": {**shared, "bias": HEAD["bias"]}, "dx": before}
-    places: dict[str, Places] = {"p": {}, "loss": LOSS, **gradients}
+    softmax = {"softmax": HEAD["softmax"]}
+    shared = {**softmax, **{name: HEAD[name] for name in ("mean", "delta")}}
+    own = {"db": "bias"} | ({"dx": "relu", "dw": "input"} if relu else {})
+    gradients = {
+        q: {**shared, **({own[q]: HEAD[own[q]]} if q in own else {})}
+        for q in ("dz", "dw", "db", "dx")
+    }
+    places: dict[str, Places] = {"p": softmax, "loss": {**softmax, **LOSS}, **gradients}
     return examine_choices(fn, cases, places, understood=_conventions, part="head")
 
 

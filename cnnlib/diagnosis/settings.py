@@ -118,18 +118,25 @@ _SETTINGS = (
     Setting("as many outputs as inputs", "another number of outputs than of inputs", _as_large),
 )  # fmt: skip
 _LIMITS = tuple(setting for setting in _SETTINGS if setting.built)
+# Looked for where those before do not do: a layer for odd kernels is one for 3x3, too, so far.
+_SIZES = tuple(
+    Setting(f"a kernel of size {n}", f"a kernel of another size than {n}",
+            lambda f, n=n: set(f.kernel) == {n}, f"kernel of size {n}",
+            lambda f, n=n: replace(f, kernel=(n,) * len(f.kernel)))
+    for n in (1, 2, 3, 5)
+)  # fmt: skip
 _LEAST = 4  # configurations from which a limit is read, or a verdict given
 
 
 def read_limits(names: Iterable[str]) -> list[Setting]:
     """The limits of these names, in an order in which one does not undo another."""
-    known = {limit.name: limit for limit in _LIMITS}
+    known = {limit.name: limit for limit in (*_LIMITS, *_SIZES)}
     given = (names,) if isinstance(names, str) else names
     if not isinstance(given, tuple | list | set | frozenset):
         raise InputError(f"limits is {shown(names)}; expected the names of some, as in 'stride 1'")
     for name in given:
         read_word("an entry of limits", name, known)
-    return [limit for limit in _LIMITS if limit.name in given]
+    return [limit for limit in known.values() if limit.name in given]
 
 
 def built(facts: Facts, limits: Sequence[Setting]) -> Facts:
@@ -162,12 +169,13 @@ def limits_of(
     """
     if not failing or len(fine) < min(least, len(fine) + len(failing)):
         return []
-    held = [limit for limit in _LIMITS if all(limit.holds(case.facts) for case in fine)]
-    broken = [{n for n, one in enumerate(held) if not one.holds(c.facts)} for c in failing]
-    for number in range(1, 6):
-        for chosen in combinations(range(len(held)), number):
-            if all(one & set(chosen) for one in broken):
-                return [held[n] for n in chosen]
+    for known in (_LIMITS, (*_LIMITS, *_SIZES)):
+        held = [limit for limit in known if all(limit.holds(case.facts) for case in fine)]
+        broken = [{n for n, one in enumerate(held) if not one.holds(c.facts)} for c in failing]
+        for number in range(1, 6):
+            for chosen in combinations(range(len(held)), number):
+                if all(one & set(chosen) for one in broken):
+                    return [held[n] for n in chosen]
     return []
 
 

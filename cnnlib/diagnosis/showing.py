@@ -5,6 +5,7 @@ quantities.
 """
 
 import html
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -71,7 +72,8 @@ class _Thing:
         if not self.ids:
             return head
         if len(self.ids) == 1:
-            return f"{head}: mistake {self.ids[0]}, {mistakes.get(self.ids[0]).name}"
+            other = ", or another with the same result" if self.same else ""
+            return f"{head}: mistake {self.ids[0]}, {mistakes.get(self.ids[0]).name}{other}"
         if self.together:
             return f"{head}: two mistakes together, {_list(self.together, 'or')}"
         return f"{head}: mistake {_list(self.ids, 'or')}"
@@ -95,7 +97,7 @@ class _Thing:
                     said = [cause, *said[1:]]
                 said = [line for line in said if not line.startswith((_ONE_OF, _TWO))]
             lines += [line for line in said if line not in lines]
-        if self.same and len(self.ids) > 1 and not self.together:
+        if self.same and not self.together:
             lines.append("They give the same result: one of them was made.")
         return lines
 
@@ -146,7 +148,7 @@ def _cause(finding: Finding) -> tuple:
     """What two findings of different quantities have in common if they are one thing."""
     if finding.mistake is None and finding.message.startswith("No known mistake"):
         return (finding.quantity,)
-    return finding.mistake, finding.message.replace(finding.quantity, "", 1)
+    return finding.mistake, re.sub(rf"\b{re.escape(finding.quantity)}\b", "", finding.message)
 
 
 def _list(words: Sequence[str], word: str = "and") -> str:

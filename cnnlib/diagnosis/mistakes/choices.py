@@ -41,7 +41,18 @@ LOSS: Places = {
     }
 }
 
+_OF_BATCH, _OF_SAMPLES = (
+    f"The softmax divides by the sum over {axis}, where each sample has a sum of its own (axis=1)."
+    for axis in ("the whole batch", "the samples (axis=0)")
+)
 HEAD: Places = {
+    "softmax": {
+        "over the classes": None,
+        "over the whole batch": Slip(None, _OF_BATCH),
+        "over the whole batch, rows less their maximum": Slip(None, _OF_BATCH),
+        "over the samples": Slip(None, _OF_SAMPLES),
+        "over the samples, rows less their maximum": Slip(None, _OF_SAMPLES),
+    },
     "mean": {
         "over the samples": None,
         "over samples and classes": Slip("S4"),
@@ -68,7 +79,13 @@ HEAD: Places = {
         "delta * (a >= 0)": Slip("S2"),
         "delta": Slip("S3"),
     },
+    "input": {
+        "max(x, 0)": None,
+        "x": Slip(None, "dw has x before the ReLU; the weights met max(x, 0)."),
+    },
 }  # fmt: skip
+# The axes of the maximum and of the sum.
+_AXES = dict(zip(HEAD["softmax"], ((1, 1), (None, None), (1, None), (0, 0), (1, 0)), strict=True))
 
 
 def head(
@@ -83,8 +100,9 @@ def head(
     """Loss and gradients of the head; `t` are class numbers."""
     a = np.maximum(x, 0) if relu else x
     z = a @ w + b
-    e = np.exp(z - z.max(axis=1, keepdims=True))
-    p = e / e.sum(axis=1, keepdims=True)
+    of_maximum, of_sum = _AXES[setting["softmax"]]
+    e = np.exp(z - z.max(axis=of_maximum, keepdims=True))
+    p = e / e.sum(axis=of_sum, keepdims=True)
     N, K = p.shape
     hot = np.eye(K)[t]
     d = p - hot
@@ -120,6 +138,5 @@ def head(
     loss = -np.log(p[np.arange(N), t]).sum()
     counts = {"mean over the samples": N, "sum": 1, "mean over samples and classes": N * K}
     loss /= counts[setting["loss"]]
-    return {
-        "p": p, "loss": np.array(loss), "dz": dz, "dw": a.T @ dz, "db": db, "dx": dx
-    }  # fmt: skip
+    dw = (a if setting["input"] == "max(x, 0)" else x).T @ dz
+    return {"p": p, "loss": np.array(loss), "dz": dz, "dw": dw, "db": db, "dx": dx}

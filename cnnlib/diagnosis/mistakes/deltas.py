@@ -61,6 +61,11 @@ def padded_by_p_and_slid(s: Sum) -> None:
     _resized(s, sizes)
 
 
+# Those that give dx other sizes, and nothing else.
+RESIZED = ("not_dilated", "without_the_rest", "zeros_behind_the_last", "padded_by_p_and_slid",
+           "padding_left_on", "padded_again")  # fmt: skip
+
+
 def _uncut(s: Sum, axis: int) -> None:
     if len(s.axes) < 2:
         raise DoesNotFit("there is no other axis")

@@ -8,6 +8,13 @@ from .places import Places, Setting, Slip, right
 
 Pair = tuple[int, int]  # of rows and columns
 
+_TOGETHER = (
+    "The winner is looked for in all channels of the window together; each channel has its own."
+)
+_FROM_0 = (
+    "The running maximum starts at 0, so a window of negative numbers gives 0. Start at minus "
+    "infinity."
+)
 POOL: Places = {
     "winner": {
         "the smallest position": None,
@@ -16,6 +23,9 @@ POOL: Places = {
                              "to the first of them."),
         "the largest position": Slip(None, "Of tied cells the last one gets the delta; the book's "
                                            "rule takes the first."),
+        "never below 0": Slip(None, _FROM_0),
+        "of all channels": Slip(None, _TOGETHER),
+        "of all channels, which come first": Slip(None, _TOGETHER),
     },
     "add": {
         "+=": None,
@@ -59,8 +69,7 @@ POOL_FORWARD: Places = {
     },
     "value": {
         "of this kind": None,
-        "never below 0": Slip(None, "The running maximum starts at 0, so a window of negative "
-                                    "numbers gives 0. Start at minus infinity."),
+        "never below 0": Slip(None, _FROM_0),
         "of the other kind": Slip(None, "Maximum and average are exchanged."),
         "sum": Slip("P3"),
     },
@@ -140,8 +149,16 @@ def _shares(patch: np.ndarray, setting: Setting, kind: str) -> np.ndarray:
     if setting["winner"] == "shared":
         return tied / tied.sum(axis=(1, 2), keepdims=True)
     flat = tied.reshape(N, kh * kw, C)
-    smallest = setting["winner"] == "the smallest position"
-    winner = flat.argmax(axis=1) if smallest else kh * kw - 1 - flat[:, ::-1].argmax(axis=1)
+    winner = flat.argmax(axis=1)
+    if setting["winner"] == "the largest position":
+        winner = kh * kw - 1 - flat[:, ::-1].argmax(axis=1)
+    if setting["winner"] == "never below 0":
+        winner = np.maximum(patch, 0).reshape(flat.shape).argmax(axis=1)
+    if setting["winner"] == "of all channels":
+        winner = np.tile(patch.reshape(N, -1).argmax(axis=1)[:, None] // C, C)
+    if setting["winner"] == "of all channels, which come first":
+        first = np.moveaxis(patch, -1, 1).reshape(N, -1)
+        winner = np.tile(first.argmax(axis=1)[:, None] % (kh * kw), C)
     return (np.arange(kh * kw)[:, None] == winner[:, None]).reshape(patch.shape).astype(float)
 
 

@@ -28,6 +28,7 @@ class Seen(Protocol):
     def right(self) -> np.ndarray: ...
     @property
     def is_elementwise(self) -> bool: ...
+    def of(self, deltas: np.ndarray) -> np.ndarray: ...
     def is_like(self, other: Any) -> bool: ...
 
 
@@ -55,6 +56,38 @@ ACTIVATIONS: dict[str, tuple[_Slope, _Slope]] = {
 }
 # The slope by the output, of those that have a formula of it.
 OF_OUTPUTS: dict[str, _Slope] = {"sigmoid": lambda a: a * (1 - a), "tanh": lambda a: 1 - a * a}
+_INVERSE: dict[str, _Slope] = {"sigmoid": lambda a: np.log(a / (1 - a)), "tanh": np.arctanh}
+
+
+Slip = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]  # of z, a and the delta
+
+
+def slips(name: str) -> Iterator[tuple[str, Slip]]:
+    """What people take for delta * slope(z): the entries of the catalogue, and what each gives.
+
+    Each of z, the output a and the delta d can stand where another belongs.
+    """
+    slope, formula = ACTIVATIONS[name][1], OF_OUTPUTS.get(name)
+    yield ("S3 S2" if name == "ReLU" else "S3"), lambda z, a, d: d
+    if name == "ReLU":
+        yield "S1", lambda z, a, d: slope(z)
+    if name.startswith("leaky"):
+        leak = slope(np.array([-1.0]))
+        yield "S13", lambda z, a, d: d * (z > 0)
+        yield "S13", lambda z, a, d: np.where(z > 0, d, leak)
+        yield "S13", lambda z, a, d: np.where(z > 0, leak, 1) * d
+    else:
+        yield "S9", lambda z, a, d: d * slope(a)
+        yield "S10", lambda z, a, d: d * a
+    for g in (slope, formula) if formula else (slope,):
+        yield "S12", lambda z, a, d, g=g: d * g(d)
+        yield "S12", lambda z, a, d, g=g: g(d)
+    if formula:
+        yield "S8", lambda z, a, d: d * formula(z)
+    if name == "tanh":
+        yield "S11", lambda z, a, d: d * (1 - a)
+        yield "S11", lambda z, a, d: d * (1 + a**2)
+        yield "S11", lambda z, a, d: -d * a**2
 
 
 def softmax(z: np.ndarray) -> np.ndarray:
@@ -67,9 +100,21 @@ def named(seen: Sequence[Seen]) -> list[str]:
     with np.errstate(all="ignore"):
         found: list[str] = []
         for ids, predict in _candidates(seen):
-            if all(one.is_like(_tried(predict, one)) for one in seen):
+            if _holds(predict, seen):
                 found += [id for id in ids.split() if id not in found]
         return found
+
+
+def _holds(predict: Predict, seen: Sequence[Seen]) -> bool:
+    """Whether this came, in every configuration of which a prediction says something."""
+    spoken = 0
+    for one in seen:
+        predicted = _tried(predict, one)
+        if predicted is None or not np.isnan(predicted).all():
+            spoken += 1
+            if not one.is_like(predicted):
+                return False
+    return spoken >= min(3, len(seen))
 
 
 def _tried(predict: Predict, one: Seen) -> Any:
@@ -87,6 +132,8 @@ def _candidates(seen: Sequence[Seen]) -> Iterator[tuple[str, Predict]]:
     elif all(_near(one.output, softmax(one.x)) for one in seen if one.x.ndim):
         yield "S7", lambda s: s.deltas * s.output * (1 - s.output)
         yield "S3", lambda s: s.deltas
+    else:
+        yield from _of_ends(seen)
 
 
 def _near(a: Any, b: Any) -> bool:
@@ -113,32 +160,45 @@ def _of_activations(seen: Sequence[Seen]) -> Iterator[tuple[str, Predict]]:
     def is_(f: _Slope) -> bool:
         return all(_near(one.output, f(one.x)) for one in seen)
 
-    if is_(lambda z: np.maximum(z, 0)):
-        yield "S3 S2", lambda s: s.deltas
-        yield "S1", lambda s: (s.x > 0).astype(float)
-        return
     leak = _leak(seen)
-    if leak is not None:
+    if leak is not None and not any(is_(f) for f, _ in ACTIVATIONS.values()):
         yield "S3", lambda s: s.deltas
         yield "S13", lambda s: s.deltas * (s.x > 0)
         yield "S13", lambda s: np.where(s.x > 0, s.deltas, leak)
         yield "S13", lambda s: np.where(s.x > 0, leak, 1) * s.deltas
-        return
-    for name, formula in OF_OUTPUTS.items():
-        f, slope = ACTIVATIONS[name]
-        if not is_(f):
-            continue
-        yield "S8", lambda s, g=formula: s.deltas * g(s.x)
-        yield "S9", lambda s, g=slope: s.deltas * g(s.output)
-        yield "S12", lambda s, g=slope: g(s.deltas)
-        yield "S12", lambda s, g=formula: g(s.deltas)
-        if name == "tanh":
-            yield "S11", lambda s: s.deltas * (1 - s.output)
-            yield "S11", lambda s: s.deltas * (1 + s.output**2)
-            yield "S11", lambda s: -s.deltas * s.output**2
-    if any(map(is_, (*(ACTIVATIONS[name][0] for name in OF_OUTPUTS), *_OTHERS))):
+    for name, (f, _) in ACTIVATIONS.items():
+        if name and is_(f):
+            for ids, slip in slips(name):
+                yield ids, lambda s, slip=slip: slip(s.x, s.output, s.deltas)
+    if any(map(is_, _OTHERS)):
         yield "S3", lambda s: s.deltas
         yield "S10", lambda s: s.deltas * s.output
+
+
+_FLAT = 1e-3  # a slope by which a difference cannot be divided
+
+
+def _of_ends(seen: Sequence[Seen]) -> Iterator[tuple[str, Predict]]:
+    """Of layers that end in an activation: its input z follows from the output."""
+    for name, inverse in _INVERSE.items():
+        if not all((np.abs(one.output) < 1).all() for one in seen) or (
+            name == "sigmoid" and any((one.output <= 0).any() for one in seen)
+        ):
+            continue
+        slope = ACTIVATIONS[name][1]
+        for ids, slip in slips(name):
+
+            def predict(s: Seen, slip: Slip = slip, inverse: _Slope = inverse,
+                        slope: _Slope = slope) -> np.ndarray:  # fmt: skip
+                z = inverse(s.output)
+                sure = slope(z) > _FLAT
+                d = slip(z, s.output, s.deltas)
+                met = s.of(np.where(sure, 0.0, 1.0)) != 0  # by an output that is flat there
+                return np.where(
+                    met, np.nan, s.of(np.divide(d, slope(z), where=sure, out=np.zeros(d.shape)))
+                )
+
+            yield ids, predict
 
 
 def _leak(seen: Sequence[Seen]) -> float | None:

@@ -92,7 +92,8 @@ class Sum:
     def result(self) -> np.ndarray:
         """Add up what the rows now say."""
         if self.quantity == "db":
-            total = self._of_samples("dz").sum(axis=tuple(range(self.dz.ndim - 1)))
+            dz = self._of_samples("dz").reshape(-1, self.dz.shape[-1])
+            total = dz[-1] if self.overwrites else dz.sum(axis=0)
         else:
             flat, terms = self.terms()
             sums = np.zeros((math.prod(self.shape), *terms.shape[1:]))
@@ -142,6 +143,7 @@ class Switch:
     name: str
     words: str  # how it is made
     change: Change = field(repr=False)
+    side: str = ""  # a sentence, where it is made on one side only
 
 
 def wrong(
