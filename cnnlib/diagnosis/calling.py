@@ -16,6 +16,7 @@ import numpy as np
 from cnnlib.arrays import read_function
 from cnnlib.errors import InputError
 
+from .progress import each
 from .report import Finding, is_right
 from .settings import Setting, limits_of
 
@@ -136,7 +137,7 @@ def _run(
     outcome: Outcome,
 ) -> None:
     """Call `fn` on further configurations."""
-    for case in cases:
+    for case in each("configuration", cases):
         outcome.tried += 1
         try:
             got = _call(fn, case, quantities, orders)

@@ -23,7 +23,9 @@ from .fitting import own_gradients
 from .kinds import another_shape, kind, not_linear
 from .mistakes.slopes import slips
 from .mistakes.sums import Switch
+from .mistakes.switches import SWITCHES
 from .patterns import only_the_bias, pattern
+from .progress import at, shown
 from .report import Finding, Report, is_right, where
 from .search import Culprits, constant_factor, find_culprits, hidden
 from .settings import Setting, enough, parts_of
@@ -37,6 +39,7 @@ Pairs = Sequence[tuple[Case, Any]]
 More = Callable[[Sequence[Setting]], Sequence[Case]]
 
 
+@shown
 def examine_layer(
     fn: Callable,
     cases: Sequence[Case],
@@ -126,6 +129,7 @@ class _Layer:
         for quantity in QUANTITIES:
             if quantity not in wrong:
                 continue
+            at(f"what explains {quantity}")
             if quantity == "z" and not self.strict and self._another_kind(results["z"]):
                 self.excused = set(results)
                 return
@@ -240,7 +244,7 @@ def _wrong(
 
     def finding(id: str | None, message: str, shown: tuple[Case, np.ndarray]) -> Finding:
         pair = shown[0].seen(shown[0].right[quantity]), shown[0].seen(shown[1])
-        mend = mistakes.get(id).mend_in("layer") if id else ""
+        mend = mistakes.get(id).mend_in("layer") if id and _is_made_in(id, quantity) else ""
         return Finding(quantity, id, message, str(shown[0]), where(*pair), pair, mend=mend)
 
     if got.shape == case.right[quantity].shape and not np.isfinite(got).all():
@@ -262,6 +266,11 @@ def _wrong(
     bias = only_the_bias(results) if quantity == "z" else ""
     message = f"No known mistake gives this. {bias}{shape}{pattern(quantity, results)}"
     return [finding(None, message, bad[0])], []
+
+
+def _is_made_in(id: str, quantity: str) -> bool:
+    """Whether the catalogue makes it there; on other sides its line to mend is another one."""
+    return id[0] == "S" or any(s.quantity == quantity and id in s.ids for s in SWITCHES)
 
 
 def _apart(

@@ -18,6 +18,7 @@ from .inputs import Given, Inputs, configurations
 from .likenesses import Seen, likeness
 from .mistakes.slopes import named
 from .passes import Passes
+from .progress import each, shown
 from .report import Finding, Report, where
 from .settings import enough
 
@@ -116,7 +117,11 @@ def diagnose_gradient(
             "inputs has no array of floats, by which a slope could be taken; give a shape, as in "
             "{'x': 'N C'}"
         )
-    passes = Passes(forward, backward, list(given[0].values))
+    return _examined(Passes(forward, backward, list(given[0].values)), given, seed)
+
+
+@shown
+def _examined(passes: Passes, given: Sequence[Given], seed: int) -> Report:
     notes = _prepared(passes, given)
     cases = [_case(passes, one, np.random.default_rng(seed + n)) for n, one in enumerate(given)]
     moved = given[0].moved
@@ -228,7 +233,11 @@ def _judged(passes: Passes, outcome: Outcome, quantities: Sequence[str], tried: 
             message = f"{quantity} is None."
             outcome.findings.append(Finding(quantity, None, message, str(pairs[0][0])))
             continue
-        seen = [one for case, got in pairs if (one := _seen(passes, case, quantity, got, outcome))]
+        seen = [
+            one
+            for case, got in each(f"slopes of {quantity}, configuration", pairs)
+            if (one := _seen(passes, case, quantity, got, outcome))
+        ]
         seen = _with_all_axes(quantity, seen, outcome)
         if not enough(len(seen), tried) or not _is_known(seen):
             unexamined.append(quantity)

@@ -331,9 +331,10 @@ def last_sample_alone(s: Sum) -> None:
 def _recut(layout: tuple[int, ...], order: tuple[int, ...], s: Sum) -> None:
     """The result, laid out as the reader has it, with its axes in this order and cut anew."""
 
+    if len(s.axes) + 2 != len(order):
+        raise DoesNotFit("another number of axes is needed")
+
     def cut(a: np.ndarray) -> np.ndarray:
-        if a.ndim != len(order):
-            raise DoesNotFit("another number of axes is needed")
         laid = a.transpose(layout)
         return laid.transpose(order).reshape(laid.shape).transpose(np.argsort(layout))
 

@@ -17,6 +17,7 @@ from .errors import judge_errors
 from .mistakes import choices
 from .mistakes.choices import HEAD, LOSS, POOL, POOL_FORWARD, Places, Setting
 from .patterns import pattern
+from .progress import at, shown
 from .report import Finding, Report, is_right, where
 from .settings import Facts, built, enough, keeping, read_limits
 from .settings import Setting as Limit
@@ -272,6 +273,7 @@ def _head_case(N: int, D: int, K: int, relu: bool, rng: np.random.Generator) -> 
     return PartCase((x, w, b, t), f"N={N}, {D} inputs, {K} classes", predict)
 
 
+@shown
 def examine_choices(
     fn: Callable,
     cases: Sequence[PartCase],
@@ -297,6 +299,7 @@ def examine_choices(
     if len({id(one) for one in places.values()}) == 1:  # one mistake may show in all quantities
         joint = _explaining(outcome.results, next(iter(places.values())))
     for quantity, results in outcome.results.items():
+        at(f"what explains {quantity}")
         own = _possible(quantity, outcome, places)
         settings = joint or _explaining({quantity: results}, own)
         outcome.findings += _wrong(quantity, results, own, settings)

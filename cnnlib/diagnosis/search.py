@@ -60,11 +60,8 @@ def find_culprits(
     results = sorted(results, key=lambda result: not _differs(quantity, *result))
     named = [s for s in SWITCHES if s.quantity == quantity and not set(s.ids) <= set(without)]
     guesses = [switch for switch in GUESSES if switch.quantity == quantity]
-    alone = [switch for switch in guesses if not switch.ids]  # those that may be one of two
     one_named, one_guess = [(switch,) for switch in named], [(switch,) for switch in guesses]
     beside = [(switch,) for switch in guesses if switch.name in _BESIDE]
-    # Two shifts are one.
-    two_guesses = ((a, b) for a, b in combinations(alone, 2) if a.name != b.name)
     # Generators: a step is computed only if those before it found nothing.
     steps = [
         _fitting(quantity, [*one_named, *beside], results),
@@ -72,17 +69,39 @@ def find_culprits(
         _multiplied(quantity, [()], results),
     ]
     if most == 2:
-        steps += [
-            _fitting(quantity, combinations(named, 2), results),
-            _multiplied(quantity, one_named, results),
-            _multiplied(quantity, one_guess, results),
-            _fitting(quantity, product(named, alone), results),
-            _fitting(quantity, two_guesses, results),
-        ]
+        steps.append(_pairs(quantity, named, guesses, results))
     for step in steps:
         if found := list(step):
             return found
     return []
+
+
+def _pairs(
+    quantity: str, named: list[Switch], guesses: list[Switch], results: Results
+) -> Iterator[Culprits]:
+    """What two mistakes give, or one and a factor; of those that fit some of the shapes."""
+
+    def fit(switches: list[Switch]) -> list[Switch]:
+        some = [case for case, _ in results[:: max(1, len(results) // 4)]]
+        return [one for one in switches if any(_can(quantity, one, case) for case in some)]
+
+    named, guesses = fit(named), fit(guesses)
+    alone = [switch for switch in guesses if not switch.ids]  # those that may be one of two
+    # Two shifts are one.
+    two_guesses = ((a, b) for a, b in combinations(alone, 2) if a.name != b.name)
+    for step in (
+        _fitting(quantity, combinations(named, 2), results),
+        _multiplied(quantity, ((switch,) for switch in named), results),
+        _multiplied(quantity, ((switch,) for switch in guesses), results),
+        _fitting(quantity, product(named, alone), results),
+        _fitting(quantity, two_guesses, results),
+    ):
+        found = False
+        for culprits in step:
+            found = True
+            yield culprits
+        if found:
+            return
 
 
 def hidden(quantity: str, cases: Iterable[Case]) -> list[str]:
@@ -126,6 +145,8 @@ def _explains_all(quantity: str, switches: Sequence[Switch], results: Results) -
         predicted = _predicted(quantity, switches, case)
         if predicted is None:
             unfitting += 1
+            if 2 * unfitting > len(results):
+                return False
         elif not _explains(quantity, switches, case, got, predicted):
             return False
         else:
@@ -198,6 +219,15 @@ def _predicted(quantity: str, switches: Sequence[Switch], case: Case) -> np.ndar
         return s.result()
     except (DoesNotFit, ValueError, IndexError):
         return None
+
+
+def _can(quantity: str, switch: Switch, case: Case) -> bool:
+    """Whether the mistake can be made in this case; what it gives is not computed."""
+    try:
+        case.sum(quantity, (switch,))
+    except (DoesNotFit, ValueError, IndexError):
+        return False
+    return True
 
 
 def _differs(quantity: str, case: Case, got: np.ndarray | None) -> bool:

@@ -118,13 +118,16 @@ _SETTINGS = (
     Setting("as many outputs as inputs", "another number of outputs than of inputs", _as_large),
 )  # fmt: skip
 _LIMITS = tuple(setting for setting in _SETTINGS if setting.built)
+
+
+def _of_size(n: int) -> Setting:
+    return Setting(f"a kernel of size {n}", f"a kernel of another size than {n}",
+                   lambda f: set(f.kernel) == {n}, f"kernel of size {n}",
+                   lambda f: replace(f, kernel=(n,) * len(f.kernel)))  # fmt: skip
+
+
 # Looked for where those before do not do: a layer for odd kernels is one for 3x3, too, so far.
-_SIZES = tuple(
-    Setting(f"a kernel of size {n}", f"a kernel of another size than {n}",
-            lambda f, n=n: set(f.kernel) == {n}, f"kernel of size {n}",
-            lambda f, n=n: replace(f, kernel=(n,) * len(f.kernel)))
-    for n in (1, 2, 3, 5)
-)  # fmt: skip
+_SIZES = tuple(map(_of_size, (1, 2, 3, 5)))
 _LEAST = 4  # configurations from which a limit is read, or a verdict given
 
 

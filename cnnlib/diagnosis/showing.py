@@ -6,6 +6,7 @@ quantities.
 
 import html
 import re
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -260,10 +261,15 @@ def _parts(thing: _Thing) -> Iterator[str]:
         yield drawing
     elif finding.evidence:
         yield f"<pre>{html.escape(finding.evidence)}</pre>"
-    if thing.places:
+    if thing.places and "cnnlib.book" in sys.modules:
         links = [f'<a href="{html.escape(link)}">{html.escape(place)}</a>'
                  for place, link in thing.places]  # fmt: skip
         yield f"<p>Explained in {_list(links)}.</p>"
+    elif thing.places:  # outside the book a link to its notebooks leads nowhere
+        for entry in map(mistakes.get, thing.ids):
+            sees = f"You see it so: {entry.signature} What hides it: {entry.hidden_by}"
+            yield f"<p>{html.escape(f'{entry.id}, {entry.name}. {sees}')}</p>"
+        yield f"<p>The book explains it in {_list([place for place, _ in thing.places])}.</p>"
 
 
 def _drawing(finding: Finding) -> str:

@@ -1,12 +1,16 @@
 """What a diagnosis says of functions that misbehave, and how it says it."""
 
+import io
 import re
+import sys
+import time
 
 import numpy as np
 import pytest
 from strangers import STRANGERS, cut, delta, forward, weight_gradient
 
 import cnnlib
+import cnnlib.book
 from cnnlib.diagnosis import Finding, Report, channels_first, diagnose, mistakes, true_convolution
 from cnnlib.diagnosis.report import where
 from cnnlib.errors import InputError
@@ -819,3 +823,76 @@ def test_half_precision_is_compared_too():
     report = diagnose(fn)
     assert {finding.quantity for finding in report.findings} == {"z"}
     assert report.right == ["dw"]
+
+
+# ---- What is said of gradients that belong to the reader's own z
+
+
+def test_gradients_are_excused_only_where_they_differ():
+    """All four are off in the last configuration alone, each by itself."""
+
+    def layer(x, w, b, dz, s, p):
+        found = right(x, w, b, dz, s, p)
+        if len(x) == 3:
+            for array in found.values():
+                array.flat[0] += 1
+        return found
+
+    report = diagnose(layer)
+    assert {one.quantity for one in report.findings} == {"z", "dx", "dw", "db"}
+    assert "your z" not in str(report)
+
+
+# ---- A limit that the catalogue of limits has only by a size
+
+
+def test_one_size_of_the_kernel_is_a_limit():
+    def layer(x, w, b, dz, s, p):
+        if w.shape[1:3] != (3, 3):
+            raise ValueError("3x3 only")
+        return right(x, w, b, dz, s, p)
+
+    report = diagnose(layer)
+    assert report.ok is True
+    assert report.limits == ["a kernel of size 3"]
+
+
+def test_other_limits_are_not_taken_for_a_size():
+    def layer(x, w, b, dz, s, p):
+        if w.shape[1] != w.shape[2] or w.shape[1] % 2 == 0:
+            raise ValueError("odd squares only")
+        return right(x, w, b, dz, s, p)
+
+    assert diagnose(layer).limits == ["a square kernel", "an odd kernel"]
+
+
+# ---- Outside the book
+
+
+def test_a_page_outside_the_book_explains_instead_of_linking(monkeypatch):
+    report = diagnose(lambda x, w, b, dz, s, p: {"db": dz.mean(axis=(0, 1, 2))})
+    assert 'href="04_weight_gradients.ipynb#' in report.html()
+    monkeypatch.delitem(sys.modules, "cnnlib.book")
+    page = report.html()
+    assert "href" not in page
+    assert "db is too small by the number of outputs of one filter" in page
+    assert "The book explains it in section 4." in page
+
+
+# ---- Progress
+
+
+def test_what_takes_long_says_what_it_is_at(monkeypatch):
+    """On a terminal, after a second, in one line that goes away."""
+    terminal, now = io.StringIO(), iter(range(10**6))
+    monkeypatch.setattr(terminal, "isatty", lambda: True)
+    monkeypatch.setattr(sys, "stderr", terminal)
+    monkeypatch.setattr(time, "monotonic", lambda: float(next(now)))
+    diagnose(lambda x, w, b, dz, s, p: {"db": dz.sum(axis=(0, 1, 2))})
+    shown = terminal.getvalue().split("\r\033[K")
+    assert any(line.startswith("Diagnosis, ") and "configuration 9 of 27" in line for line in shown)
+    assert shown[-1] == ""
+    terminal.truncate(0)
+    monkeypatch.setattr(terminal, "isatty", lambda: False)
+    diagnose(lambda x, w, b, dz, s, p: {"db": dz.sum(axis=(0, 1, 2))})
+    assert "Diagnosis" not in terminal.getvalue()

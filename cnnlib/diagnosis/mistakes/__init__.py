@@ -67,7 +67,7 @@ class Mistake:
 
 # The entries, or all of a letter, whose line fits in each part.
 _FITTING = {
-    "layer": "F D W B S1 S2 S3",
+    "layer": "F D W B S1 S2 S3 S8 S9 S10 S11 S12 S13",
     "pool": "P",
     "head": "S B",
     "step": "T D22 W13 S3 S6 S8 S9 S10 S13",

@@ -79,15 +79,19 @@ def slips(name: str) -> Iterator[tuple[str, Slip]]:
     else:
         yield "S9", lambda z, a, d: d * slope(a)
         yield "S10", lambda z, a, d: d * a
-    for g in (slope, formula) if formula else (slope,):
-        yield "S12", lambda z, a, d, g=g: d * g(d)
-        yield "S12", lambda z, a, d, g=g: g(d)
+    yield from _at_the_delta(slope)
     if formula:
+        yield from _at_the_delta(formula)
         yield "S8", lambda z, a, d: d * formula(z)
     if name == "tanh":
         yield "S11", lambda z, a, d: d * (1 - a)
         yield "S11", lambda z, a, d: d * (1 + a**2)
         yield "S11", lambda z, a, d: -d * a**2
+
+
+def _at_the_delta(g: _Slope) -> Iterator[tuple[str, Slip]]:
+    yield "S12", lambda z, a, d: d * g(d)
+    yield "S12", lambda z, a, d: g(d)
 
 
 def softmax(z: np.ndarray) -> np.ndarray:
