@@ -269,6 +269,10 @@ def conv_bias_gradient(dz: ArrayLike) -> np.ndarray:
     return by_place.sum(axis=0, dtype=np.float64).astype(dz.dtype)
 
 
+# Whatever NumPy has been told: a product too small for its type is 0.
+_tiny_is_zero = np.errstate(under="ignore")
+
+
 @dataclass(frozen=True)
 class Laid:
     """A window laid on a batch of images, with the engine of its three sums.
@@ -293,6 +297,7 @@ class Laid:
         I = self.window.output_shape(spatial(self.input_shape))
         return (self.input_shape[0], *I, self.kernel_shape[0])
 
+    @_tiny_is_zero
     def conv(self, x: ArrayLike, w: ArrayLike, b: ArrayLike | None = None) -> np.ndarray:
         """What do the outputs get? See `cnnlib.conv`."""
         if b is None:
@@ -302,12 +307,14 @@ class Laid:
         check_bias(b, w)
         return self.engine.conv(x, w, b, self.window)
 
+    @_tiny_is_zero
     def conv_delta(self, dz: ArrayLike, w: ArrayLike) -> np.ndarray:
         """What do the inputs owe? See `cnnlib.conv_delta`."""
         dz, w = float_arrays(dz=dz, w=w)
         check_deltas("dz", dz, self.output_shape)
         return self.engine.conv_delta(dz, w, self.input_shape, self.window)
 
+    @_tiny_is_zero
     def conv_weight_gradient(self, x: ArrayLike, dz: ArrayLike) -> np.ndarray:
         """What do the weights owe? See `cnnlib.conv_weight_gradient`."""
         x, dz = float_arrays(x=x, dz=dz)

@@ -614,3 +614,14 @@ def test_bias_gradients_of_many_numbers():
         assert conv_bias_gradient(np.broadcast_to(one, shape)).tolist() == [many]
     half = conv_bias_gradient(np.ones((100, 100, 2), np.float16))
     assert half.tolist() == [10000, 10000] and half.dtype == np.float16
+
+
+@pytest.mark.parametrize("method", ["loops", "gemm", "fft", "auto"])
+def test_products_too_small_for_their_type_are_zeros_whatever_numpy_is_told(method):
+    tiny = [np.full(shape, 1e-30, np.float32) for shape in ((1, 5, 5, 1), (1, 3, 3, 1))]
+    with np.errstate(all="raise"):
+        z = cnnlib.conv(*tiny, method=method)
+        dx = cnnlib.conv_delta(tiny[0][:, :3, :3], tiny[1], (1, 5, 5, 1), method=method)
+        dw = cnnlib.conv_weight_gradient(tiny[0], tiny[0][:, :3, :3], (3, 3), method=method)
+    for a in (z, dx, dw):
+        assert not a.any()

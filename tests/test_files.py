@@ -376,3 +376,32 @@ def test_nothing_here_writes_a_file_in_another_way():
         'book/publish/handout.py: "w")',  # a wheel in memory
         "book/publish/pdf.py: write_text(",  # what chromium prints, in a temporary folder
     }
+
+
+@pytest.mark.skipif(not hasattr(os, "chown"), reason="Windows has no owners")
+def test_owner_and_group_of_a_replaced_file_stay(tmp_path, monkeypatch):
+    """As far as the system allows: here it allows the group alone."""
+    path, given = tmp_path / "a.bin", []
+    files.write(path, b"old")
+    old = path.stat()
+
+    def chown(draft, uid, gid):
+        given.append((uid, gid))
+        if uid != -1:
+            raise PermissionError("not yours to give")
+
+    monkeypatch.setattr(os, "chown", chown)
+    files.write(path, b"new")
+    assert given == [(old.st_uid, old.st_gid), (-1, old.st_gid)]
+    assert path.read_bytes() == b"new"
+
+
+@pytest.mark.skipif(getattr(os, "geteuid", lambda: 1)() != 0, reason="only root gives files away")
+def test_root_leaves_a_file_to_whom_it_belongs(tmp_path):
+    path = tmp_path / "a.bin"
+    files.write(path, b"old")
+    os.chown(path, 1234, 2345)
+    path.chmod(0o640)
+    files.write(path, b"new")
+    found = path.stat()
+    assert (found.st_uid, found.st_gid, found.st_mode & 0o777) == (1234, 2345, 0o640)

@@ -24,23 +24,23 @@ def replacing(path: Place) -> Iterator[BinaryIO]:
     Until then it lies beside it under a name of its own, so that no two programs write the same
     one. It is on the disk before it gets its name, and it is removed where anything fails: then
     `path` is as it was. Where `path` is a link, the file that it leads to is replaced. Who might
-    read and write the old file may do so with the new one.
+    read and write the old file may do so with the new one; it has its owner and group as well, as
+    far as the system lets this program give files away.
 
     Raises
     ------
     OSError
         The file cannot be written, or `path` is no file, or a file that nobody may write.
     """
-    mode, target = _mode(place(path)), os.path.realpath(place(path))
+    old, target = _old(place(path)), os.path.realpath(place(path))
     draft = f"{target}.{secrets.token_hex(8)}{DRAFT}"
     folder, name = os.path.split(draft)
     if len(os.fsencode(name)) > NAME:  # it has the random part alone
         draft = os.path.join(folder, name[-16 - len(DRAFT) :])
     try:
         with open(draft, "xb") as file:
-            with suppress(OSError):  # there are file systems without permissions
-                if mode is not None:
-                    os.chmod(draft, mode)
+            if old is not None:
+                _hand_over(draft, old)
             yield file
             file.flush()
             os.fsync(file.fileno())  # else the new name might reach the disk before the contents
@@ -50,19 +50,30 @@ def replacing(path: Place) -> Iterator[BinaryIO]:
             os.unlink(draft)
 
 
-def _mode(path: str) -> int | None:
-    """The permissions of a file that may be replaced; None where there is none."""
+def _hand_over(draft: str, old: os.stat_result) -> None:
+    """Give a draft owner, group and permissions of the file that it replaces."""
+    for owner in (old.st_uid, -1):  # the group alone, where the owner cannot be given
+        with suppress(OSError, AttributeError):  # Windows has no owners
+            os.chown(draft, owner, old.st_gid)
+            break
+    with suppress(OSError):  # there are file systems without permissions
+        os.chmod(draft, stat.S_IMODE(old.st_mode))
+
+
+def _old(path: str) -> os.stat_result | None:
+    """What is known of a file that may be replaced; None where there is none."""
     if path.endswith((os.sep, os.altsep or os.sep)):
         raise IsADirectoryError("that is the name of a folder")
     try:
-        mode = os.stat(path).st_mode
+        old = os.stat(path)
     except FileNotFoundError:
         return None
+    mode = old.st_mode
     if not stat.S_ISREG(mode):
         raise OSError("that is no file, but a folder or a device")
     if not mode & 0o222 or not os.access(path, os.W_OK):
         raise PermissionError("the file there is write-protected")
-    return stat.S_IMODE(mode)
+    return old
 
 
 def write(path: Place, content: bytes) -> None:
@@ -99,17 +110,17 @@ def reason(error: Exception) -> str:
     return getattr(error, "strerror", None) or str(error)
 
 
-def sweep(path: Place, begins: bytes = b"") -> None:
-    """Remove what programs have left that were killed while they wrote `path`.
+def sweep(path: Place, begins: bytes = b"", seconds: float = 0.0) -> None:
+    """Remove what programs have left that were killed while they wrote `path`, so long ago.
 
     Their files begin like this, as far as they go. A program that is writing one at this moment
-    fails.
+    fails, unless it has written to it since.
     """
     for draft in glob(f"{escape(os.path.realpath(path))}.{'[0-9a-f]' * 16}{DRAFT}"):
         with suppress(OSError):  # Windows keeps a file that is open
             with open(draft, "rb") as file:
                 ours = begins.startswith(file.read(len(begins)))
-            if ours:
+            if ours and time.time() - os.stat(draft).st_mtime >= seconds:
                 os.unlink(draft)
 
 

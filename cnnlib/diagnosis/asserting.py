@@ -1,9 +1,11 @@
 """One call for all diagnoses: for a test of one's own, and for the command line."""
 
 import inspect
+from collections.abc import Callable
 from typing import Any
 
 from cnnlib.arrays import read_word
+from cnnlib.errors import InputError, shown
 
 from .adapting import adapt
 from .convolution import diagnose
@@ -12,6 +14,10 @@ from .parts import diagnose_head, diagnose_pool
 from .report import Report
 from .step import diagnose_step
 
+_JUDGES: dict[str, Callable[..., Report]]
+_JUDGES = {"layer": diagnose, "head": diagnose_head, "step": diagnose_step,
+           "gradient": diagnose_gradient}  # fmt: skip
+_LAYERS = ("layer", "max", "avg")
 KINDS = ("layer", "max", "avg", "head", "step", "gradient")
 _ADAPTED = ("layout", "weights", "forward", "backward", "weight", "bias", "grads", "make")
 
@@ -19,14 +25,20 @@ _ADAPTED = ("layout", "weights", "forward", "backward", "weight", "bias", "grads
 def examine(layer: Any, kind: str = "layer", **how: Any) -> Report:
     """The report on a layer of this kind; see `assert_gradients`."""
     read_word("kind", kind, KINDS)
+    judge = _JUDGES.get(kind, diagnose_pool)
+    known = [*inspect.signature(judge).parameters, *(_ADAPTED if kind in _LAYERS else ())]
+    if unknown := [name for name in how if name not in known]:
+        raise InputError(f"{unknown[0]} says nothing of a {kind}; expected some of {shown(known)}")
     if kind == "gradient":
         pair = layer if isinstance(layer, tuple) else (layer, None)
-        return diagnose_gradient(*pair, **how)
-    if kind in ("head", "step"):
-        return (diagnose_head if kind == "head" else diagnose_step)(layer, **how)
+        if len(pair) != 2:
+            raise InputError(f"layer is {shown(layer)}; expected a pair (forward, backward)")
+        return judge(*pair, **how)
+    if kind not in _LAYERS:
+        return judge(layer, **how)
     adapted = {name: how.pop(name) for name in _ADAPTED if name in how}
     fn = layer if not adapted and _is_plain(layer, kind) else adapt(layer, **adapted)
-    return diagnose(fn, **how) if kind == "layer" else diagnose_pool(fn, kind=kind, **how)
+    return judge(fn, **how) if kind == "layer" else judge(fn, kind=kind, **how)
 
 
 def assert_gradients(layer: Any, *, kind: str = "layer", **how: Any) -> Report:

@@ -8,6 +8,7 @@ import numpy as np
 # A slope is as sure as the type in which the outputs are computed. Step; the part of the largest
 # slope by which an entry may be off; and by which both sides may differ.
 _FINE, _COARSE = (1e-5, 1e-6, 1e-3), (3e-3, 1e-2, 0.05)
+_TINY = 1e-2  # inputs below get steps in their own size
 _CLOSER = 100  # if they differ more, a step so many times smaller tells a bend from a kink
 
 
@@ -65,24 +66,28 @@ def slopes(
     """
     here = np.asarray(call(x.copy()))
     step, part, most = _COARSE if here.dtype in (np.float32, np.float16) else _FINE
+    # Beside inputs that are all tiny, a step of a usual size leads to another place.
+    size = float(np.abs(x[np.isfinite(x)]).max(initial=0))
+    unit = size if 0 < size < _TINY and step == _FINE[0] else 1.0
+    step, least = step * unit, 1.0 if unit == 1.0 else 0.0
     here = here.astype(float)
     entries = np.arange(x.size) if entries is None else entries
     jacobian = np.full((here.size, x.size), np.nan)
     kinks = np.zeros(jacobian.shape, bool)
     for p in entries.tolist():
         left, right = _sides(call, x, here, p, step)
-        suspect = _apart(left, right, most)
-        if suspect.any() and step == _FINE[0]:
+        suspect = _apart(left, right, most, least)
+        if suspect.any() and part == _FINE[1]:
             closer = _sides(call, x, here, p, step / _CLOSER)
             # A bend's sides come closer with the step, those of a kink do not.
-            kinks[:, p] = suspect & _apart(*closer, most)
+            kinks[:, p] = suspect & _apart(*closer, most, least)
             left, right = (np.where(suspect, b, a) for a, b in zip((left, right), closer))  # noqa: B905
         else:
             kinks[:, p] = suspect
         jacobian[:, p] = (left + right) / 2
     noise = float(np.finfo(float).eps) * float(np.abs(here).max(initial=0)) / step
-    off = part * max(1.0, float(np.nanmax(np.abs(jacobian), initial=0))) + 100 * noise
-    return Slopes(jacobian, kinks, off, x.shape, len(entries), step == _COARSE[0])
+    off = part * max(least, float(np.nanmax(np.abs(jacobian), initial=0))) + 100 * noise
+    return Slopes(jacobian, kinks, off, x.shape, len(entries), part == _COARSE[1])
 
 
 def _sides(
@@ -101,7 +106,7 @@ def _sides(
     return found[0], found[1]
 
 
-def _apart(left: np.ndarray, right: np.ndarray, most: float) -> np.ndarray:
-    scale = max(1.0, float(np.abs(left).max(initial=0)), float(np.abs(right).max(initial=0)))
+def _apart(left: np.ndarray, right: np.ndarray, most: float, least: float) -> np.ndarray:
+    scale = max(least, float(np.abs(left).max(initial=0)), float(np.abs(right).max(initial=0)))
     with np.errstate(invalid="ignore"):
         return ~(np.abs(right - left) <= most * scale)

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from copy import copy
 from inspect import signature
 from typing import Any
@@ -66,7 +67,9 @@ class Chain:
         for name, layer in self.layers.items():
             mode = {"training": True} if training and name in self._with_mode else {}
             shape = (len(y), *self.shapes[name])
-            y = self.typed(f"forward of layer {name}", layer.forward(y, **mode), shape)
+            with _called("forward", name):
+                y = layer.forward(y, **mode)
+            y = self.typed(f"forward of layer {name}", y, shape)
             yield name, y
 
     def backwards(
@@ -80,11 +83,12 @@ class Chain:
         inputs = [self.input_shape, *self.shapes.values()]
         for n, (name, layer) in reversed([*enumerate(self.layers.items())]):
             yield name, dz
-            if name == first:
-                layer.gradients(dz)
-                return
-            shape = (len(dz), *inputs[n])
-            dz = self.typed(f"delta of layer {name}", layer.backward(dz), shape)
+            with _called("backward", name):
+                if name == first:
+                    layer.gradients(dz)
+                    return
+                back = layer.backward(dz)
+            dz = self.typed(f"delta of layer {name}", back, (len(dz), *inputs[n]))
         yield "x", dz
 
     def typed(self, what: str, a: np.ndarray, shape: Shape) -> np.ndarray:
@@ -98,6 +102,23 @@ class Chain:
         if a.shape != shape:
             raise InputError(f"{what} returned the shape {a.shape}; expected {shape}")
         return a
+
+
+@contextmanager
+def _called(method: str, name: str) -> Iterator[None]:
+    """Call a layer: tiny products are 0 whatever NumPy is told, and what lacks is said."""
+    try:
+        with np.errstate(under="ignore"):
+            yield
+    except NotImplementedError as error:
+        raise InputError(f"{method} of layer {name}: {error}") from error
+    except ValueError as error:
+        if "read-only" not in str(error) or isinstance(error, InputError):
+            raise
+        raise InputError(
+            f"{method} of layer {name} writes into the batch, which is the caller's: work on a "
+            f"copy ({error})"
+        ) from error
 
 
 def _build(

@@ -13,7 +13,7 @@ import os
 import secrets
 import time
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -38,8 +38,9 @@ class TrainingState:
 
     Where there is a path, a file holds it, too: the checkpoint, from which another program goes on.
     For the same training to go on, the arrays `data` must be equal, and so must what `run` names,
-    such as the batch size. `history` is a `training.History`. As a context it puts a training that
-    is stopped, wherever that is, back to that state, and writes it when it was interrupted.
+    such as the batch size, and what the schedule `rate` gives for the steps taken. `history` is a
+    `training.History`. As a context it puts a training that is stopped, wherever that is, back to
+    that state, and writes it when it was interrupted.
 
     Of two trainings with one path, the one that began later goes on from what the other has
     written. The other finds a file that it has not written, leaves it, and stops.
@@ -53,11 +54,14 @@ class TrainingState:
         rng: np.random.Generator,
         history: Any,
         data: Sequence[np.ndarray],
+        rate: Callable[[int], float] | None = None,
         **run: Any,
     ) -> None:
         self.path, self.network, self.optimizer = path, network, optimizer
         self.rng, self.history, self.written = rng, history, -math.inf
         self.ours: set[str] = set()  # the checksums of the files that may be replaced
+        self.rate = rate
+        self.rates: list[float] = []  # what it has given for each step
         self.generators = network.generators
         self.state: dict[str, Any] = {"params": _copies(network.params)}
         self.state["buffers"] = _copies(network.buffers)
@@ -69,7 +73,7 @@ class TrainingState:
             self.writer = secrets.token_hex(8)  # no other training writes the same file
             run["checksum_of_the_data"] = storage.digest({str(n): a for n, a in enumerate(data)})
             run |= {"network": network.tree()["network"], "optimizer": type(optimizer).__name__}
-            settings = _settings(optimizer, scheduled=run.get("rates") is not None)
+            settings = _settings(optimizer, scheduled=rate is not None)
             run |= {"settings": settings, "rng": type(rng.bit_generator).__name__}
             self.run = storage.plain(run)
 
@@ -117,7 +121,10 @@ class TrainingState:
     def write(self, *, now: bool = False) -> None:
         """Write the remembered state, if it is time. `Network.load` reads the file as well."""
         if self.path is not None and (now or time.monotonic() - self.written > EVERY):
-            tree = {"network": self.run["network"], "run": self.run, "history": vars(self.history)}
+            # Of a function one can say only what it gives.
+            rates = self.rates[: self.state["lengths"]["loss"]] if self.rate else None
+            run = {**self.run, "rates": rates}
+            tree = {"network": self.run["network"], "run": run, "history": vars(self.history)}
             tree |= {"writer": self.writer, "arithmetic": arithmetic(), **self.state}
             storage.write(self.path, tree, self.ours)
             if self.written == -math.inf:
@@ -137,9 +144,9 @@ class TrainingState:
         """
         if self.path is None or not os.path.exists(self.path):
             return
-        self.ours.add(storage.checksum(self.path))
         with blaming(self.path, but=InputError):
-            tree = storage.read(self.path)
+            tree, total = storage.opened(self.path)
+            self.ours.add(total)
             self._refuse_another(tree, most)
             state, history = self._parts(tree)
             here = arithmetic()
@@ -152,7 +159,7 @@ class TrainingState:
             )
             warnings.warn(line(words), stacklevel=4)
         vars(self.history).update(history)
-        self.state = state
+        self.rates, self.state = self._given(len(history["loss"])) or [], state
         self.rng.bit_generator.state = state["shuffle"]
         self.put_back()
 
@@ -172,7 +179,7 @@ class TrainingState:
         if "run" not in tree:
             raise InputError(f"checkpoint {self.path} holds no training: delete it, {cure}")
         there = LATER | tree["run"]
-        for name, given in self.run.items():
+        for name, given in {"rates": self._given(len(there["rates"] or ())), **self.run}.items():
             if there[name] != given:
                 # No one tells data by its checksum.
                 what = "x, t or validation" if name == "checksum_of_the_data" else name
@@ -185,6 +192,10 @@ class TrainingState:
         if tree["lengths"]["loss"] > most:
             why = f"epochs: they end at step {most}, and checkpoint {self.path} is past that"
             raise InputError(f"{why}. Give more epochs, {cure}")
+
+    def _given(self, number: int) -> list[float] | None:
+        """The learning rates of so many steps, if there is a schedule."""
+        return [self.rate(step) for step in range(1, number + 1)] if self.rate else None
 
     def _parts(self, tree: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
         """State and history of a file, if they fit what is trained and each other; else an error.
@@ -201,6 +212,7 @@ class TrainingState:
             _expect(kinds_of(state[name]) == kinds_of(params), name)
             _expect(kinds_of(state[BUFFERS[name]]) == kinds_of(self.network.buffers), BUFFERS[name])
         for name, memory in state["memory"].items():
+            _expect(name in params, f"a memory of {name}")
             alike = dict.fromkeys(self.optimizer.letters, params[name])
             _expect(kinds_of(memory) == kinds_of(alike), f"the optimizer's memory of {name}")
         steps = state["steps"]

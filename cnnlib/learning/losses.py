@@ -27,7 +27,10 @@ class Loss(Configured, ABC):
 
     Here t has the shape of y; the losses for a choice among K classes also read labels. A y that
     is not finite passes, for the training loop to see and trace; a t that is not finite does not.
+    `activation` names the layer that the loss has inside, which no network may end in beside it.
     """
+
+    activation = ""
 
     @quiet
     def value(self, y: ArrayLike, t: ArrayLike) -> float:
@@ -204,6 +207,8 @@ class SigmoidBinaryCrossEntropy(Loss):
     [[-0.25], [0.375]]
     """
 
+    activation = "Sigmoid"
+
     _yes = 0.0
 
     def _terms(self, y: NDArray, t: NDArray) -> NDArray:
@@ -299,6 +304,8 @@ class SoftmaxCrossEntropy(_OneOfK):
     >>> SoftmaxCrossEntropy().delta(y, t).round(12).tolist()
     [[-0.375, 0.375], [0.25, -0.25]]
     """
+
+    activation = "Softmax"
 
     def _terms(self, y: NDArray, t: NDArray) -> NDArray:
         y = y - y.max(axis=1, keepdims=True)  # changes no a; now exp cannot overflow

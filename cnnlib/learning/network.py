@@ -53,6 +53,12 @@ class UnknownClassError(InputError):
     """A file has a part of a class that is neither cnnlib's nor given with `classes`."""
 
 
+class NoSuchArray(InputError, KeyError):
+    """A network has no array of this name."""
+
+    __str__ = Exception.__str__  # that of a KeyError shows the message in quotes
+
+
 class NamedArrays(MutableMapping[str, np.ndarray]):
     """The arrays of all layers, named like `conv1.w`. What is assigned is written into the array.
 
@@ -68,15 +74,21 @@ class NamedArrays(MutableMapping[str, np.ndarray]):
         self._arrays = arrays
 
     def __getitem__(self, name: str) -> np.ndarray:
-        return self._arrays[name]
+        try:
+            return self._arrays[name]
+        except (KeyError, TypeError):
+            said = f"there is no array {shown(name)}, only {shown([*self])}"
+            raise NoSuchArray(said) from None
 
     def __setitem__(self, name: str, values: ArrayLike) -> None:
-        if name not in self._arrays:
-            raise InputError(f"there is no array {shown(name)}, only {shown([*self])}")
-        a, values = self._arrays[name], read_array(name, values)
+        a, values = self[name], read_array(name, values)
         if values.shape != a.shape:
             raise InputError(f"{name} has shape {a.shape}; what is assigned has {values.shape}")
-        a[...] = values
+        with np.errstate(over="ignore"):  # it shows
+            cast = values.astype(a.dtype)
+        if not np.isfinite(cast).all():
+            raise InputError(f"{name} gets numbers that are not finite; expected finite {a.dtype}")
+        a[...] = cast
 
     def __delitem__(self, name: str) -> None:
         raise InputError(f"{shown(name)} stays: the layers of a network keep their arrays")
@@ -208,6 +220,12 @@ class Network:
             what = f"has {len(every)} entries" if layers else "is empty"
             raise InputError(f"layers {what}; expected one layer at least, and at most {MOST}")
         self.loss = read_kind("loss", loss, Loss, "an instance, such as SoftmaxCrossEntropy()")
+        if self.loss.activation == type(layers[-1]).__name__:
+            kind, name = type(loss).__name__, self.loss.activation
+            raise InputError(
+                f"the last layer is a {name} and {kind} has one inside, so it would be applied "
+                f"twice: leave the layer out, or take {kind.removeprefix(name)}()"
+            )
         self.dtype, rng = read_float_type("dtype", dtype), read_generator("rng", rng)
         self.input_shape = read_shape("input_shape", input_shape)
         before = [(layer, dict(vars(layer))) for layer in every.values()]
@@ -371,7 +389,9 @@ class Network:
         self.check_layers()
         self._pass = this = []
         yield "x", y
-        for name, y in self.chain.forwards(y, training):  # noqa: B020 (the last one stays)
+        batch = y.view()  # the caller's own numbers
+        batch.flags.writeable = False
+        for name, y in self.chain.forwards(batch, training):  # noqa: B020 (the last one stays)
             yield name, y
         this.append(y)
 

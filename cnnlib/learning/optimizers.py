@@ -22,6 +22,7 @@ Keras's `weight_decay` is always decoupled. `Adam(weight_decay=0.01, decoupled=T
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from itertools import combinations
 from typing import Any, Literal
 
 import numpy as np
@@ -110,6 +111,13 @@ class Optimizer(Configured, ABC):
                 f"{shown([*params.keys() - grads.keys()])}, without a parameter: "
                 f"{shown([*grads.keys() - params.keys()])}"
             )
+        if not params.keys() <= self.steps.keys():  # once, when they are new
+            for (a, p), (b, q) in combinations(params.items(), 2):
+                if np.shares_memory(p, q):
+                    raise InputError(
+                        f"params[{shown(a)}] and params[{shown(b)}] share memory, so one step "
+                        "would move the other; expected arrays of their own, such as copies"
+                    )
         for name, p in params.items():
             # In float16 the usual epsilons are 0, and 0/0 would follow.
             if not isinstance(p, np.ndarray) or p.dtype.kind != "f" or p.dtype.itemsize < 4:

@@ -20,10 +20,11 @@ import numpy as np
 from numpy.lib import format as npy
 from numpy.typing import NDArray
 
-from cnnlib.data.files import Place, blaming, reading, reason, replacing
+from cnnlib.data.files import Place, blaming, reading, reason, replacing, sweep
 from cnnlib.errors import DataError, Error, InputError, shown
 
 BEGINS = b"PK\x03\x04"  # the first bytes of every file
+HOUR = 3600.0  # no program takes longer for a file
 FORMAT = 1  # grows when the versions before could not read what this one writes
 
 
@@ -53,7 +54,8 @@ def write(path: Place, tree: Mapping[str, Any], ours: set[str] | None = None) ->
         with replacing(path) as file:
             np.savez(file, **arrays, checksum=np.array(total))  # type: ignore[arg-type]
             file.flush()
-            _tree(file.name)
+            opened(file.name)
+        sweep(path, BEGINS, seconds=HOUR)  # what killed programs have left
     except OSError as error:
         if ours is not None:
             _refuse_others(path, ours)  # one who has just taken the path over may be the reason
@@ -89,19 +91,20 @@ def read(path: Place) -> dict[str, Any]:
         version of the library wrote it.
     """
     with blaming(path):
-        return _tree(path)
+        return opened(path)[0]
 
 
-def _tree(path: Place) -> dict[str, Any]:
+def opened(path: Place) -> tuple[dict[str, Any], str]:
+    """The tree that a file holds, and its checksum; or an error of any kind."""
     arrays = _members(path)
-    if str(arrays.pop("checksum")) != digest(arrays):
+    if (total := str(arrays.pop("checksum"))) != digest(arrays):
         raise ValueError("its contents do not have its checksum")
     about = json.loads(str(arrays["about"]))
     form, writer = about["format"], about["versions"]["cnnlib"]
     if form != FORMAT:
         words = f"{path} has format {shown(form)}, not {FORMAT}: install cnnlib {writer!s:.80}"
         raise DataError(f"{words} for it")
-    return dict(_with_arrays(about["tree"], arrays))
+    return dict(_with_arrays(about["tree"], arrays)), total
 
 
 def _members(path: Place, names: Collection[str] | None = None) -> dict[str, NDArray]:

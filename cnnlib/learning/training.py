@@ -1,9 +1,11 @@
 """Training: batches, the loop, evaluation, and the record of what happened."""
 
 import math
+import os
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import count
 from typing import Any
 
@@ -180,7 +182,12 @@ def steps(
     if epochs is not None:
         epochs = read_integer("epochs", epochs, 1)
     schedule, clip_norm = _read_steering(schedule, clip_norm)
-    start = per_axis("start", start, 2, 0)
+    first, taken = start = per_axis("start", start, 2, 0)
+    if taken < (begins := first * -(-len(x) // batch)):
+        raise InputError(
+            f"start is {start}; epoch {first} begins after {begins} steps, and {taken} have been "
+            "taken: give the epoch whose shuffle comes next, and all steps so far"
+        )
     return _steps(network, x, t, optimizer, rng, batch, epochs, schedule, clip_norm, start)
 
 
@@ -256,7 +263,7 @@ def fit(
         Samples in a step.
     schedule : function, optional
         `schedule(number)` is the learning rate of step 1, 2, ..., in place of the optimizer's own.
-        `Cosine` is one.
+        `Cosine` is one. It may be asked for a number again.
     clip_norm : float, optional
         The largest norm of all gradients together; above it they are shortened by `clip_gradients`.
     validation : pair of arrays, optional
@@ -299,19 +306,24 @@ def fit(
         if validation is not None:
             validation = _read_set(network, *read_pair("validation", validation), "validation: ")
         if checkpoint is not None:
-            checkpoint = read_path("checkpoint", checkpoint)
+            # Whatever folder the program goes to meanwhile.
+            checkpoint = os.path.abspath(read_path("checkpoint", checkpoint))
         batch = _read_run(optimizer, rng, batch)
         epochs, progress = read_integer("epochs", epochs, 1), read_truth("progress", progress)
         schedule, clip_norm = _read_steering(schedule, clip_norm)
         history.epoch_steps = -(-len(x) // batch)
-        rates = None
+        rate = None
         if schedule is not None:
-            _rate(schedule, epochs * history.epoch_steps)  # before the work, not after it
-            if checkpoint is not None:  # of a function one can say only what it gives
-                rates = [_rate(schedule, number) for number in range(1, history.epoch_steps + 1)]
-        run = {"batch": batch, "clip_norm": clip_norm, "rates": rates}
+            rate = partial(_rate, schedule)
+            rate(epochs * history.epoch_steps)  # before the work, not after it
+            if (first := rate(1)) != (again := rate(1)):
+                raise InputError(
+                    f"schedule(1) is {first} and, asked again, {again}; expected a function of the "
+                    "step's number alone: `steps` asks for each number once"
+                )
         data = [x, t, *(validation or ())]
-        kept = TrainingState(checkpoint, network, optimizer, rng, history, data, **run)
+        run = {"batch": batch, "clip_norm": clip_norm}
+        kept = TrainingState(checkpoint, network, optimizer, rng, history, data, rate, **run)
         with kept:
             _train(kept, x, t, batch, epochs, schedule, clip_norm, validation, progress)
         return history
@@ -397,6 +409,7 @@ def _record(step: Step, x: np.ndarray, kept: TrainingState) -> None:
         _stop(kept, "before", x[index], f"at step {step.number}: the loss is {step.loss}")
     history.loss.append(step.loss)
     history.accuracy.append(step.accuracy)
+    kept.rates.append(kept.optimizer.lr)
     memory = kept.optimizer.memory
     for name, p in kept.network.params.items():
         if not all(np.isfinite(a).all() for a in (p, *memory.get(name, {}).values())):

@@ -1,5 +1,6 @@
 """The ways in for a test and for a shell: the verdict is an assertion, or an exit status."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -88,3 +89,18 @@ def test_the_command_runs_as_it_is_documented(tmp_path):
     run = subprocess.run([sys.executable, "-m", "cnnlib.diagnosis", "mine.py:layer"], cwd=tmp_path,
                          capture_output=True, text=True, check=False)  # fmt: skip
     assert run.returncode == 1 and "mistake B3" in run.stdout, run.stderr
+
+
+@pytest.mark.parametrize(
+    ("layer", "how", "why"),
+    [
+        ((), {"kind": "gradient", "inputs": {"x": "N"}}, "expected a pair (forward, backward)"),
+        ((abs,) * 3, {"kind": "gradient", "inputs": {"x": "N"}}, "expected a pair"),
+        ((abs, abs), {"kind": "gradient", "layout": "NCHW"}, "layout says nothing of a gradient"),
+        (abs, {"kind": "head", "stride": 1}, "stride says nothing of a head"),
+        (abs, {"strides": 1}, "strides says nothing of a layer; expected some of"),
+    ],
+)
+def test_what_a_kind_does_not_know_is_refused(layer, how, why):
+    with pytest.raises(InputError, match=re.escape(why)):
+        assert_gradients(layer, **how)

@@ -229,3 +229,12 @@ def test_inputs_that_say_nothing_are_refused(inputs, words):
 def test_the_names_say_which_argument_is_which():
     inputs = [{"a": "3", "b": "3"}, {"b": "3", "a": "3"}]
     assert diagnose_gradient(lambda a, b: a * b, lambda d, a, b: (d * b, d * a), inputs).ok
+
+
+@pytest.mark.parametrize("size", [1e-6, 1e-3, 1.0])
+@pytest.mark.parametrize("factor", [3, 2])
+def test_inputs_of_any_size_are_moved_in_their_size(size, factor):
+    """The slope of a cube; wrong where the factor is 2."""
+    inputs = [{"x": np.random.default_rng(n).normal(size=(2, 3)) * size} for n in range(4)]
+    report = diagnose_gradient(lambda x: x**3, lambda d, x: factor * d * x**2, inputs)
+    assert report.ok is (factor == 3), report

@@ -12,6 +12,7 @@ from cnnlib.learning import (
     Dense,
     Flatten,
     HalfSquaredError,
+    Layer,
     MaxPool,
     Network,
     ReLU,
@@ -201,3 +202,32 @@ def test_frozen_parameters_are_named():
     network.params["dense1.w"].flags.writeable = False
     with pytest.raises(InputError, match=r"params\['dense1.w'\] is read-only"):
         check_gradients(network, np.ones((1, 3)), np.array([0]), rng=rng)
+
+
+class Drops(Layer):
+    """Half of the numbers, drawn anew in each step of a training."""
+
+    def __init__(self):
+        super().__init__()
+        self.rng = np.random.default_rng(3)
+
+    def forward(self, x, *, training=False):
+        self.mask = (self.rng.random(x.shape) < 0.5) * 2.0 if training else np.ones(x.shape)
+        return x * self.mask
+
+    def delta(self, dz):
+        return dz * self.mask
+
+
+def test_what_a_layer_draws_stays_in_every_pass():
+    drops = Drops()
+    network = Network(
+        [Dense(4), drops, Dense(2)], HalfSquaredError(), input_shape=(3,),
+        rng=np.random.default_rng(0), dtype=np.float64,
+    )  # fmt: skip
+    rng = np.random.default_rng(1)
+    x, t, state = rng.normal(size=(5, 3)), rng.normal(size=(5, 2)), drops.rng.bit_generator.state
+    errors = check_gradients(network, x, t, rng=rng, training=True)
+    assert max(errors.values()) < 1e-7
+    assert drops.rng.bit_generator.state == state  # as if nothing had been drawn
+    assert not drops.mask.all()

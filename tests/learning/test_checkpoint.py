@@ -845,3 +845,13 @@ def test_a_file_from_before_says_nothing_of_its_arithmetic(tmp_path):
     del tree["arithmetic"]
     storage.write(path, tree)
     Training().fit(path)
+
+
+def test_a_relative_path_stays_where_it_was(tmp_path, monkeypatch):
+    """The program goes to another folder between two writings."""
+    monkeypatch.chdir(tmp_path)
+    Path("other").mkdir()
+    training = Training()
+    training.fit("run.npz", epochs=2, schedule=lambda number: os.chdir(tmp_path / "other") or 0.1)
+    assert [path.name for path in tmp_path.rglob("*.npz")] == ["run.npz"]
+    assert (tmp_path / "run.npz").exists()

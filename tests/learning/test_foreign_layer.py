@@ -526,7 +526,7 @@ def test_a_layer_without_a_delta_says_so():
     layers = [Dense(2), Forgetful()]
     rng = np.random.default_rng(0)
     network = Network(layers, HalfSquaredError(), input_shape=(3,), rng=rng)
-    with pytest.raises(NotImplementedError, match="Forgetful has no delta: define delta"):
+    with pytest.raises(InputError, match="forgetful1: Forgetful has no delta: define delta"):
         network.gradients(np.ones((1, 3), "f4"), np.ones((1, 2), "f4"))
     with pytest.raises(NotImplementedError, match="Layer has no forward: define forward"):
         Layer().forward(np.ones((1, 3)))

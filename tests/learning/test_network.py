@@ -1,5 +1,7 @@
 """Networks: whole gradients against central differences and PyTorch, names, shapes, errors."""
 
+import re
+
 import numpy as np
 import pytest
 
@@ -959,3 +961,75 @@ def test_a_loss_that_lies_is_named(defined, words):
     loss = type("Lies", (HalfSquaredError,), defined)()
     with pytest.raises(InputError, match=words):
         fit_once(own(loss=loss))
+
+
+# ---- What a network would compute twice, lose, or take from its caller
+
+
+@pytest.mark.parametrize(
+    ("layer", "loss", "cure"),
+    [
+        (Softmax(), SoftmaxCrossEntropy(), "take CrossEntropy()"),
+        (Sigmoid(), SigmoidBinaryCrossEntropy(), "take BinaryCrossEntropy()"),
+    ],
+)
+def test_an_activation_that_the_loss_has_inside_is_refused_before_it(layer, loss, cure):
+    why = f"{type(loss).__name__} has one inside, so it would be applied twice"
+    with pytest.raises(InputError, match=re.escape(why)) as caught:
+        Network([Dense(2), layer], loss, input_shape=(3,), rng=np.random.default_rng(0))
+    assert cure in str(caught.value)
+
+
+def test_an_unknown_array_is_an_error_that_lists_the_known_ones():
+    network = two_layers()
+    with pytest.raises(InputError, match="there is no array 'w', only .'dense1.w'"):
+        network.params["w"]
+    assert "w" not in network.params and network.params.get("w") is None
+    with pytest.raises(KeyError):
+        network.params[["a list"]]
+
+
+@pytest.mark.parametrize("bad", [np.inf, -np.inf, np.nan, 1e300])
+def test_what_is_not_finite_is_not_assigned(bad):
+    network = two_layers()
+    before = network.params["dense1.w"].copy()
+    with pytest.raises(InputError, match="dense1.w gets numbers that are not finite"):
+        network.params["dense1.w"] = np.full(before.shape, bad)
+    np.testing.assert_array_equal(network.params["dense1.w"], before)
+
+
+def two_layers():
+    layers = [Dense(2), Dense(2)]
+    return Network(layers, HalfSquaredError(), input_shape=(3,), rng=np.random.default_rng(0))
+
+
+class InPlace(Layer):
+    def forward(self, x):
+        x *= 2
+        return x
+
+    def delta(self, dz):
+        return 2 * dz
+
+
+def test_a_layer_that_writes_into_the_callers_batch_is_refused():
+    network = Network(
+        [InPlace(), Dense(2)], HalfSquaredError(), input_shape=(3,), rng=np.random.default_rng(0)
+    )
+    x, t = np.ones((4, 3), np.float32), np.ones((4, 2), np.float32)
+    with pytest.raises(InputError, match="inplace1 writes into the batch, which is the caller's"):
+        learning.evaluate(network, x, t)
+    assert (x == 1).all() and x.flags.writeable
+
+
+def test_numbers_too_small_for_their_type_are_zeros_whatever_numpy_is_told():
+    layers = [Conv(2, 3), ReLU(), Flatten(), Dense(2)]
+    network = Network(
+        layers, SoftmaxCrossEntropy(), input_shape=(6, 6, 1), rng=np.random.default_rng(0)
+    )
+    for p in network.params.values():
+        p *= np.float32(1e-25)
+    x = np.full((2, 6, 6, 1), 1e-25, np.float32)
+    with np.errstate(all="raise"):
+        loss, _ = network.gradients(x, np.array([0, 1]))
+    np.testing.assert_allclose(loss, np.log(2), rtol=1e-6)

@@ -530,3 +530,14 @@ def test_a_step_is_whole_whatever_numpy_is_told_to_raise():
     with np.errstate(all="raise"):
         SGD(0.5).step(params, {"a": np.ones(1), "b": np.full(1, 1e300)})
     assert params["a"] == 0.5 and params["b"] == -np.inf
+
+
+def test_arrays_that_share_memory_are_refused():
+    a = np.arange(4.0)
+    g = {"a": np.ones(3), "b": np.ones(3)}
+    with pytest.raises(InputError, match="params.'a'. and params.'b'. share memory"):
+        SGD(0.1).step({"a": a[:3], "b": a[1:]}, g)
+    np.testing.assert_array_equal(a, np.arange(4.0))
+    apart = np.arange(6.0)
+    SGD(0.1).step({"a": apart[::2], "b": apart[1::2]}, g)  # they only lie between each other
+    np.testing.assert_allclose(apart, np.arange(6.0) - 0.1)

@@ -134,3 +134,36 @@ def test_what_is_no_schedule_is_refused_before_the_work():
 def test_a_schedule_that_cannot_be_is_refused(call, why):
     with pytest.raises(InputError, match=re.escape(why)):
         call()
+
+
+def test_a_schedule_with_a_memory_is_refused_and_steps_asks_once():
+    network, one, rng = one_number()
+    asked = []
+
+    def falling(number):
+        asked.append(number)
+        return 1 / len(asked)
+
+    with pytest.raises(InputError, match="expected a function of the step's number alone"):
+        fit(network, one, one, optimizer=SGD(1), epochs=3, rng=rng, schedule=falling)
+    asked.clear()
+    for _ in steps(network, one, one, optimizer=SGD(1), rng=rng, epochs=3, schedule=falling):
+        pass
+    assert asked == [1, 2, 3]
+
+
+def test_rates_of_later_epochs_are_compared_as_well(tmp_path):
+    """The two schedules agree in the first epoch, and not in the second."""
+
+    def train(epochs, late):
+        network, _, rng = one_number()
+        x, path = np.ones((3, 1)), tmp_path / "run.npz"
+        fit(
+            network, x, x, rng=rng, progress=False, checkpoint=path, batch=1, epochs=epochs,
+            optimizer=SGD(1), schedule=lambda step: 0.1 if step <= 3 else late,
+        )  # fmt: skip
+
+    train(2, late=0.2)
+    train(3, late=0.2)
+    with pytest.raises(InputError, match=re.escape("rates: it is [0.1, 0.1, 0.1, 0.2, 0.2")):
+        train(4, late=0.3)

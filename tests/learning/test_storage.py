@@ -204,3 +204,18 @@ def test_what_json_would_bring_back_as_something_else_is_refused(value):
     with pytest.raises(InputError, match="a file holds numbers, words|in a circle"):
         storage.plain({"a": [value]})
     assert storage.plain({"a": [{"1": 2}]}) == {"a": [{"1": 2}]}
+
+
+def test_what_a_killed_save_has_left_is_swept_by_a_later_one(tmp_path):
+    """Old drafts alone: another program may be writing a new one."""
+    path = tmp_path / "net.npz"
+    old, new, foreign = (
+        tmp_path / f"net.npz.{letter * 16}.cnnlib.partial" for letter in ("a", "b", "c")
+    )
+    for draft in (old, new):
+        draft.write_bytes(storage.BEGINS + b"cut off")
+    foreign.write_bytes(b"something else")
+    for draft in (old, foreign):
+        os.utime(draft, (0, 0))
+    storage.write(path, {"numbers": np.arange(3)})
+    assert not old.exists() and new.exists() and foreign.exists()

@@ -733,3 +733,13 @@ def test_a_training_goes_on_where_numpy_is_told_to_raise():
     with np.errstate(all="raise"):
         how = dict(optimizer=Adam(), epochs=1, rng=rng, progress=False)
         assert len(fit(network, x, np.arange(9) % 2, **how).loss) == 1
+
+
+@pytest.mark.parametrize("start", [(2, 1), (1, 0), (3, 5)])
+def test_a_start_in_an_epoch_that_has_not_begun_is_refused(start):
+    x = np.ones((8, 1), np.float32)
+    network = Network(
+        [Dense(1)], HalfSquaredError(), input_shape=(1,), rng=np.random.default_rng(0)
+    )
+    with pytest.raises(InputError, match=f"epoch {start[0]} begins after {2 * start[0]} steps"):
+        steps(network, x, x, optimizer=SGD(0.1), rng=np.random.default_rng(0), batch=4, start=start)
