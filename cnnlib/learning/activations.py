@@ -19,7 +19,7 @@ by 1 - a.
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from cnnlib.arrays import float_arrays
+from cnnlib.arrays import check_memory, float_arrays
 from cnnlib.errors import InputError
 
 # How far above 1 (or below 0 or -1) the rounding of another library may have put an output.
@@ -295,6 +295,7 @@ def softmax_jacobian(a: ArrayLike) -> NDArray:
     (a,) = float_arrays(a=a)
     _check_row("a", a)
     _check_output("softmax", a, least=0)
+    check_memory(f"J of a {a.shape}", 2 * a.size * a.shape[-1] * a.itemsize, "take fewer rows")
     unit = np.eye(a.shape[-1], dtype=a.dtype)  # delta_kl
     return a[..., :, None] * (unit - a[..., None, :])
 

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from cnnlib.arrays import (
+    check_memory,
     per_axis,
     read_array,
     read_function,
@@ -33,6 +34,7 @@ from .losses import value_of
 from .network import Network
 from .optimizers import Optimizer, clip_gradients
 
+_READ = 10_000  # targets at once
 Pair = tuple[np.ndarray, np.ndarray]  # samples and targets
 Schedule = Callable[[int], float]  # the learning rate of step 1, 2, ...
 
@@ -88,6 +90,7 @@ def batches(count: int, size: int, rng: np.random.Generator) -> Iterator[np.ndar
     ([2, 2, 1], [0, 1, 2, 3, 4])
     """
     count, size = read_integer("count", count, 0), read_integer("size", size, 1)
+    check_memory(f"an order of {count} samples", 8 * count, "cut the set into parts")
     order = read_generator("rng", rng).permutation(count)
     return (order[start : start + size] for start in range(0, count, size))
 
@@ -470,8 +473,11 @@ def _read_set(network: Network, x: ArrayLike, t: ArrayLike, whose: str = "") -> 
                 f"x has {len(x)} samples and t {len(t)} targets; expected equal numbers, at least 1"
             )
         network.read(x[:1])
-        y = np.zeros((len(x), *network.output_shape), network.dtype)
-        value_of(network.loss, y, t)  # reads every target, and says which one is wrong
+        for start in range(0, len(x), _READ):  # reads every target, and says which one is wrong
+            part = t[start : start + _READ]
+            value_of(
+                network.loss, np.zeros((len(part), *network.output_shape), network.dtype), part
+            )
     except InputError as error:
         raise InputError(f"{whose}{error}") from None
     return x, t

@@ -13,8 +13,15 @@ from tqdm.auto import tqdm
 
 from cnnlib.data import digits
 from cnnlib.errors import DivergenceError, InputError
+from cnnlib.learning import training
+from cnnlib.learning.activations import softmax_jacobian
 from cnnlib.learning.layers import Conv, Dense, Flatten, MaxPool, ReLU, Sigmoid, Softmax
-from cnnlib.learning.losses import CrossEntropy, HalfSquaredError, SigmoidBinaryCrossEntropy
+from cnnlib.learning.losses import (
+    CrossEntropy,
+    HalfSquaredError,
+    SigmoidBinaryCrossEntropy,
+    value_of,
+)
 from cnnlib.learning.losses import SoftmaxCrossEntropy as Fused
 from cnnlib.learning.network import Network
 from cnnlib.learning.optimizers import SGD, Adam, RMSprop
@@ -743,3 +750,29 @@ def test_a_start_in_an_epoch_that_has_not_begun_is_refused(start):
     )
     with pytest.raises(InputError, match=f"epoch {start[0]} begins after {2 * start[0]} steps"):
         steps(network, x, x, optimizer=SGD(0.1), rng=np.random.default_rng(0), batch=4, start=start)
+
+
+def test_a_set_is_read_without_room_for_all_its_outputs(monkeypatch):
+    """A million outputs for each of 20,000 samples would take 80 GB; the network has few."""
+    asked = []
+    network = Network(
+        [Dense(2)], HalfSquaredError(), input_shape=(1,), rng=np.random.default_rng(0)
+    )
+    monkeypatch.setattr(
+        training, "value_of", lambda loss, y, t: asked.append(len(y)) or value_of(loss, y, t)
+    )
+    x = np.ones((20_500, 1), np.float32)
+    steps(network, x, np.ones((20_500, 2)), optimizer=SGD(0.1), rng=np.random.default_rng(0))
+    assert asked == [10_000, 10_000, 500]
+    wrong = np.ones((20_500, 2))
+    wrong[20_400] = np.nan
+    with pytest.raises(InputError, match="t"):
+        steps(network, x, wrong, optimizer=SGD(0.1), rng=np.random.default_rng(0))
+
+
+def test_what_no_machine_holds_is_refused_before_it_is_asked_for(monkeypatch):
+    monkeypatch.setattr("cnnlib.arrays.memory", lambda: 10**9)
+    with pytest.raises(InputError, match="an order of 2000000000 samples would take 16 GB"):
+        batches(2_000_000_000, 64, np.random.default_rng(0))
+    with pytest.raises(InputError, match="would take .* GB of memory"):
+        softmax_jacobian(np.full(20_000, 1 / 20_000))

@@ -5,6 +5,7 @@ from base64 import b64encode
 from collections.abc import Callable, Sequence
 from contextlib import redirect_stdout
 from html import escape
+from inspect import signature
 from typing import Any
 
 import anywidget
@@ -14,6 +15,7 @@ from traitlets import Unicode
 
 from cnnlib.arrays import read_function, read_kind, read_text
 from cnnlib.diagnosis.calling import place_of
+from cnnlib.errors import InputError, shown
 
 from ..figures import png
 from .compared import AGREE, compared
@@ -59,7 +61,7 @@ def playground(draw: Callable[..., Any], alt: str, **controls: Any) -> None:
     Raises
     ------
     InputError
-        draw is no function, or alt says nothing.
+        draw is no function, alt says nothing, or a control is none or belongs to no argument.
     """
     from IPython.display import display
 
@@ -67,7 +69,14 @@ def playground(draw: Callable[..., Any], alt: str, **controls: Any) -> None:
     read_text("alt", alt, "say in a sentence what the first picture shows")
     # `interactive` knows which control fits which value. Its own output area is not used: to nbval,
     # which has none, the picture would be a second output of the cell.
-    *sliders, _ = interactive(lambda **_: None, **controls).children
+    try:
+        signature(draw).bind(**controls)
+        *sliders, _ = interactive(lambda **_: None, **controls).children
+    except (TypeError, ValueError) as error:
+        raise InputError(
+            f"the controls {shown(controls)} fit no function or no slider ({error!s:.200}); "
+            "expected one for each argument of draw, such as stride=(1, 3), a list, or a bool"
+        ) from None
     first = _values(sliders)
     picture = _Picture()
 

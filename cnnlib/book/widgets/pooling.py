@@ -20,7 +20,7 @@ from ..figures.lenses import Cell, Lens, draw_lenses
 from ..figures.style import Figure
 from .explorer import STATE, Explorer, check_size, style
 from .scripts import joined
-from .traits import Read, read_grid
+from .traits import Read, Some, read_grid
 
 LARGEST = 16  # cells along an axis: more than one can follow
 LAYING = ("input", "window", "stride", "padding", "center", "flip")  # they say who meets whom
@@ -63,14 +63,14 @@ class PoolingExplorer(Explorer):
         **STATE
     )
     pool = Read(read_word, "max", ("max", "average")).tag(**STATE)
-    window = Anything(2).tag(**STATE)
+    window = Some(2).tag(**STATE)
     stride = Anything(None).tag(**STATE)
     padding = Anything(None).tag(**STATE)
     center = Anything(None).tag(**STATE)
     flip = Read(read_truth, False).tag(**STATE)
     count_padding = Read(read_truth, False).tag(**STATE)
     lens = Read(read_word, "forward", ("forward", "delta")).tag(**STATE)
-    position = Anything().tag(**STATE)
+    position = Some().tag(**STATE)
     deltas = Read(read_grid, None, LARGEST).tag(**STATE)
 
     @default("position")

@@ -121,7 +121,7 @@ def record(
     steps, frames = read_integer("steps", steps, 1), read_integer("frames", frames, 2)
     filters, image = read_integer("filters", filters, 1), read_integer("image", image, 0)
     for name, words in (("title", title), ("about", about)):
-        read_kind(name, words, str, "what is trained, in words")
+        _read_words(name, words)
     probe = read_pair("probe", probe)
     _check(network, (x, t), probe)
     if image >= len(probe[0]):
@@ -164,6 +164,7 @@ def schedule(steps: int, frames: int) -> list[int]:
     >>> schedule(100, 8)
     [0, 1, 3, 6, 13, 26, 51, 100]
     """
+    steps, frames = read_integer("steps", steps, 0), read_integer("frames", frames, 1)
     even = np.linspace(0, np.log1p(steps), frames)
     return np.unique(np.rint(np.expm1(even)).astype(int)).tolist()
 
@@ -180,6 +181,9 @@ def histogram(values: ArrayLike) -> NDArray:
     >>> np.flatnonzero(shares).tolist(), shares[[0, 17, 19]].tolist()
     ([0, 17, 19], [0.4, 0.4, 0.2])
     """
+    values = read_array("values", values)
+    if not values.size:
+        raise InputError("values has none; expected one number at least")
     bins = np.searchsorted(EDGES, np.abs(values).ravel(), side="right")
     return np.bincount(bins, minlength=len(EDGES) + 1) / bins.size
 
@@ -204,13 +208,22 @@ def read_recording(name: str, value: Any) -> Recording:
     return value
 
 
+def _read_words(name: str, words: Any) -> None:
+    """Refuse what is no text that a page can show."""
+    read_kind(name, words, str, "what is trained, in words")
+    try:
+        words.encode()
+    except UnicodeEncodeError:  # half of a pair
+        raise InputError(f"{name} is {shown(words)}; expected letters that UTF-8 has") from None
+
+
 def _check_whole(film: Recording) -> None:
     """Raise whatever says why these are not the parts of one recording."""
     frames, shapes = len(film["step"]), {a["name"]: a["shape"] for a in film["arrays"]}
     if film["step"][:1] != [0] or any(not a < b for a, b in pairwise(film["step"])):
         raise ValueError("its step does not rise from 0")
     for part in ("title", "about"):
-        read_kind(part, film[part], str, "words")
+        _read_words(part, film[part])
     for part, whole in (("step", film["step"]), ("read", film["read"]), ("label", [film["label"]])):
         for number in whole:
             read_integer(part, number, 0)

@@ -167,7 +167,9 @@ class TrainingExplorer(Explorer):
             for name in mosaic[0]:
                 for other in self._shown():
                     line = "-" if other is film else "--"
-                    axes[name].plot(other["step"], other[name], line, label=other["title"])
+                    axes[name].plot(
+                        other["step"], other[name], line, label=_literal(other["title"])
+                    )
                 axes[name].plot(film["step"][f], film[name][f], "o", color=INK)
                 axes[name].set_xscale("symlog", linthresh=1)
                 axes[name].set(title=f"{name} {film[name][f]:g}", xlabel="step", xlim=(0, None))
@@ -180,7 +182,8 @@ class TrainingExplorer(Explorer):
             axes["loss"].yaxis.set_major_locator(LogLocator(subs=ticks))
             axes["loss"].yaxis.set_major_formatter("{x:g}")
             axes["loss"].minorticks_off()
-            axes["w"].set_title(f"{film['title']}, step {film['step'][f]}, {self.layer}")
+            title = f"{film['title']}, step {film['step'][f]}, {self.layer}"
+            axes["w"].set_title(_literal(title))
             for part, title in rows.items():
                 values = numbers(film, f"{self.layer}.{part}")[f]
                 limit = np.abs(values).max() or 1.0
@@ -193,6 +196,11 @@ class TrainingExplorer(Explorer):
                 axes[part].set_frame_on(False)
                 axes[part].grid(False)
         return figure
+
+
+def _literal(words: str) -> str:
+    """Words that matplotlib shows as they are: between two dollars it would read a formula."""
+    return words.replace("$", r"\$")
 
 
 def _filters(films: list[Recording]) -> dict[str, int]:

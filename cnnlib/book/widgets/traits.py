@@ -11,6 +11,12 @@ from cnnlib.arrays import read_array
 from cnnlib.errors import InputError, shown
 
 
+class Some(Anything):
+    """Anything but None, which traitlets would take before a validation sees it."""
+
+    allow_none = False
+
+
 class Read(Anything):
     """`Read(read_integer, 14, 0)` is 14 at first, and reads by `read_integer(name, value, 0)`.
 

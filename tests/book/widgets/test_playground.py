@@ -216,3 +216,13 @@ def test_the_page_shows_the_picture_in_its_own_size_and_no_broken_icon(browser):
     page.evaluate("(png) => model.set('png', png)", png)
     assert picture.evaluate("(one) => [one.clientWidth, one.clientHeight]") == [184, 74]
     page.close()
+
+
+@pytest.mark.parametrize(
+    "controls",
+    [{"stride": (1, 2, 3, 4)}, {"stride": (3, 1)}, {"stride": None}, {"stride": object()},
+     {"other": (1, 3)}, {}],
+)  # fmt: skip
+def test_odd_controls_are_refused(controls):
+    with pytest.raises(InputError, match="fit no function or no slider"):
+        playground(lambda stride: None, "A picture.", **controls)

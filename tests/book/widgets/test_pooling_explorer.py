@@ -194,3 +194,13 @@ def test_what_the_front_end_sends_together_is_judged_together():
     explorer = PoolingExplorer()
     explorer.set_state({"input": [1, 5, 2], "window": [3], "position": [0], "center": [1]})
     assert explorer.alt.endswith("Output (0,) meets 2 inputs: a[0] = max(1, 5) = 5.")
+
+
+@pytest.mark.parametrize("name", ["window", "position"])
+def test_none_is_no_window_and_no_cell(name):
+    explorer = PoolingExplorer()
+    before = getattr(explorer, name)
+    with pytest.raises(TraitError):
+        setattr(explorer, name, None)
+    assert getattr(explorer, name) == before
+    assert explorer.alt.startswith("Max-pooling, window 2")

@@ -9,8 +9,10 @@ import pytest
 
 pytest.importorskip("anywidget")
 
+from traitlets import TraitError
+
+from cnnlib.book.widgets import TrainingExplorer, runs
 from cnnlib.book.widgets import recording as recordings
-from cnnlib.book.widgets import runs
 from cnnlib.book.widgets.recording import histogram, load, numbers, record, schedule, shipped
 from cnnlib.data import mnist_5k
 from cnnlib.errors import DivergenceError, InputError
@@ -271,3 +273,34 @@ def test_what_the_shipped_recordings_teach():
     assert max(slow["accuracy"][: slow["step"].index(111)]) < 0.2 < last["sigmoid"]
     start = {layer["name"]: layer["gradients"][0] for layer in slow["layers"]}
     assert start["conv1"] < start["dense2"] / 20  # the deltas vanish on their way back
+
+
+@pytest.mark.parametrize(
+    ("call", "why"),
+    [
+        (lambda: schedule(-5, 5), "steps is -5"),
+        (lambda: schedule(5, -5), "frames is -5"),
+        (lambda: schedule("5", 5), "steps is '5'"),
+        (lambda: schedule(100, 2.5), "frames is 2.5"),
+        (lambda: histogram([]), "values has none; expected one number at least"),
+        (lambda: histogram("a"), "values is 'a'"),
+        (lambda: histogram(None), "values is None"),
+        (lambda: histogram([[1], [1, 2]]), "values"),
+    ],
+)
+def test_what_is_no_schedule_and_no_histogram_is_refused(call, why):
+    with pytest.raises(InputError, match=why):
+        call()
+
+
+def test_dollars_in_a_title_are_dollars(small):
+    """Matplotlib would read a formula between two, or stumble over it."""
+    film = {**small, "title": r"5$ and $\frac{ 6$"}
+    figure = TrainingExplorer(recordings=[film]).draw()
+    figure.canvas.draw()
+    assert any(r"5\$ and \$" in axes.get_title() for axes in figure.axes)
+
+
+def test_half_a_letter_is_no_title(small):
+    with pytest.raises(TraitError, match="title is .*; expected letters that UTF-8 has"):
+        TrainingExplorer(recordings=[{**small, "title": "\ud800"}])
