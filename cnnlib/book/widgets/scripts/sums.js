@@ -236,8 +236,13 @@ export function layPool(P, window, { stride = null, ...options } = {}) {
   const U = perAxis("window", window, P.length, 1);
   const laid = new Window(U, { stride: stride ?? U, ...options });
   laid.axes(P).forEach((axis, n) => {
-    const i = range(axis.outputs).find((one) => axis.rows().every((row) => row[0] !== one));
-    if (i === undefined) return;
+    const meets = (one) => range(axis.kernel).some((u) => {
+      const p = axis.input(one, u);
+      return p >= 0 && p < axis.inputs;
+    });
+    let i = 0; // no list of all of them: anybody may have asked for so many
+    while (i < axis.outputs && meets(i)) i += 1;
+    if (i === axis.outputs) return;
     throw new InputError(`window ${i} on spatial axis ${n} meets no input: its cells are ` +
       `${axis.input(i, 0)} to ${axis.input(i, axis.kernel - 1)} of ${axis.inputs}; use less ` +
       "padding");
