@@ -1,5 +1,6 @@
 """Public code in the forms in which it is found: the truth first, then what the diagnosis says."""
 
+import json
 from importlib import import_module
 from pathlib import Path
 
@@ -76,6 +77,16 @@ def test_every_file_is_asked():
     files = {path.stem for path in Path(__file__).parent.glob("found/*.py")}
     assert files == {*NAMES, "__init__", "common", "steps"}
     assert len(NAMES) == 50
+
+
+def test_the_chapter_tells_of_them():
+    """The last row of the record in chapter 9 is what the tests below hold."""
+    record = Path(__file__).parents[2] / "notebooks" / "results" / "diagnosis.json"
+    last = json.loads(record.read_text(encoding="utf-8"))["rows"][-1]
+    unexplained = [name for name, words in WRONG.items() if "No known mistake" in words]
+    assert last["noticed"] == [len(WRONG), len(WRONG)]
+    assert last["explained"] == [len(WRONG) - len(unexplained), len(WRONG)]
+    assert last["accepted"] == [len(RIGHT), len(RIGHT)]
 
 
 @pytest.mark.filterwarnings("ignore:Using padding='same' with even kernel:UserWarning")

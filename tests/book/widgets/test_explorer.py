@@ -191,7 +191,8 @@ WRONG_ADDRESSES = {
         "position=1.5,0",
     ],
     "PoolingExplorer": [
-        "padding=1000", "padding=1e9", "window=1e9&center=0,0", "window=17", "padding=full&window=16&input=1,2",
+        "padding=1000", "padding=1e9", "window=1e9&center=0,0", "window=17",
+        "padding=full&window=16&input=1,2",
         "pool=toString", "lens=max", "count_padding=7", "position=NaN",
         "input=1e308,1e308&pool=average&window=2&position=0,", "stride=0", "%", "data=1",
     ],
