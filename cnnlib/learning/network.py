@@ -391,7 +391,7 @@ class Network:
         yield "x", y
         batch = y.view()  # the caller's own numbers
         batch.flags.writeable = False
-        for name, y in self.chain.forwards(batch, training):  # noqa: B020 (the last one stays)
+        for name, y in self.chain.forwards(batch, training):
             yield name, y
         this.append(y)
 
