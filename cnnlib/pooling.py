@@ -130,7 +130,8 @@ def max_pool_delta(da: ArrayLike, winners: ArrayLike, input_shape: Sequence[int]
     da : array (N, *I, C)
         Derivatives of the loss by the outputs of `max_pool`.
     winners : int array (N, *I, C)
-        The second result of `max_pool`.
+        The second result of `max_pool`, for this `input_shape`: they are numbers of its cells, and
+        those of another shape of image, as long as they lie inside, would be other cells.
     input_shape : tuple (N, *P, C)
         Shape of the `x` of the forward pass.
 
