@@ -15,11 +15,12 @@ What a diagnosis can judge, and what it says of everything else:
 - *Any way back* (`diagnose_gradient`): whatever has a forward and a backward, in NumPy or what
   turns into it, is compared with its own slopes. That says whether the way back belongs to the way
   there, of any layer, loss or network; of the way there itself it says nothing. Mistakes of
-  activations and losses have names, others are described. Kinks and ties are left out and counted.
-- *Limits.* A layer need not take everything: square kernels, square images, odd kernels, an exact
-  fit, one sample, channel or filter, stride 1, padding 0. Limits are declared, or found out from
-  where it raises; within them all else stays awkward. A verdict holds within the limits only, and
-  the report says so.
+  activations, also of a sigmoid or tanh at the end of a layer, and of losses have names, others are
+  described. Kinks and ties are left out and counted.
+- *Limits.* A layer need not take everything: square kernels, square images, odd kernels, kernels
+  of one size, an exact fit, one sample, channel or filter, stride 1, padding 0. Limits are
+  declared, or found out from where it raises; within them all else stays awkward. A verdict holds
+  within the limits only, and the report says so.
 - *Conventions* that are recognised and not accused: names such as `dA_prev` and `grad_input`, a
   tuple (dx, dw, db), a bias of shape (K, 1), the mean over the batch taken in the layer, weights
   updated inside, a guarded logarithm.
