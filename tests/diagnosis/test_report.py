@@ -11,8 +11,17 @@ from strangers import STRANGERS, cut, delta, forward, weight_gradient
 
 import cnnlib
 import cnnlib.book
-from cnnlib.diagnosis import Finding, Report, channels_first, diagnose, mistakes, true_convolution
+from cnnlib.diagnosis import (
+    Finding,
+    Report,
+    channels_first,
+    diagnose,
+    mistakes,
+    search,
+    true_convolution,
+)
 from cnnlib.diagnosis.report import where
+from cnnlib.diagnosis.search import _predicted
 from cnnlib.errors import InputError
 
 
@@ -896,3 +905,29 @@ def test_what_takes_long_says_what_it_is_at(monkeypatch):
     monkeypatch.setattr(terminal, "isatty", lambda: False)
     diagnose(lambda x, w, b, dz, s, p: {"db": dz.sum(axis=(0, 1, 2))})
     assert "Diagnosis" not in terminal.getvalue()
+
+
+# ---- What it costs to find nothing
+
+
+@pytest.mark.parametrize(("axes", "most"), [(2, 12_000), (3, 20_000)])
+def test_what_cannot_be_made_in_these_shapes_is_not_tried_in_all_of_them(axes, most, monkeypatch):
+    """A layer that nothing explains, wrong in a few configurations only: the dearest there is.
+
+    Most guesses are of two axes: of a volume they are told apart at once, not in every pair.
+    """
+    asked = []
+    monkeypatch.setattr(
+        search, "_predicted", lambda *given: asked.append(None) or _predicted(*given)
+    )
+
+    def layer(x, w, b, dz, s, p):
+        z = cnnlib.conv(x, w, b, stride=s, padding=p)
+        dw = cnnlib.conv_weight_gradient(x, dz, w.shape[1:-1], stride=s, padding=p)
+        if s > 1 and p > 0:
+            z.flat[0] += 1
+            dw.flat[0] += 1
+        return {"z": z, "dw": dw}
+
+    assert diagnose(layer, axes=axes).ok is False
+    assert len(asked) < most, len(asked)
