@@ -80,10 +80,16 @@ def arranged(
         seen = [cell for cell in cells[own : own + 2] if cell is cells[own] or _drawn(cell)]
         others = [cell for cell in cells[1:] if not any(cell is one for one in seen)]
         first["html"] = question
-        seen[-1].metadata["page"]["after"] = after
+        shown = seen[-1].metadata["page"]
+        shown["after"], shown["outputs"] = after, first_seen(shown["outputs"])
         return [cells[0], *seen, *others]
     first["html"] = question + (_hero(name, explorers, alone) if name in HEROES else "") + after
     return cells
+
+
+def first_seen(html: str) -> str:
+    """Mark the first explorer in it: nothing below that may move when it is there."""
+    return html.replace(" data-explorer=", " data-hero data-explorer=", 1)
 
 
 def _drawn(cell: NotebookNode) -> bool:
@@ -98,5 +104,5 @@ def _hero(name: str, explorers: list[Explorer], alone: bool) -> str:
     below = "" if alone else f'<figcaption class="beside">{link}</figcaption>'
     return (
         f'<section class="block try"><p><strong>See it first.</strong> {words}</p></section>\n'
-        f"<figure>{html}{below}</figure>\n"
+        f"<figure>{first_seen(html)}{below}</figure>\n"
     )

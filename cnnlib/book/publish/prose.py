@@ -21,6 +21,7 @@ from .outline import Addresses, ids
 from .pictures import SUFFIXES, SVG, picture
 
 LONG = 30  # characters of TeX that may not fit the line of a phone
+DEEPEST = 16  # spaces before a line of code: the style sheet knows as many steps
 PLAIN = re.compile(r'<span class="(?:n|p|w|o|nn|mi|mf|nb)">([^<]*)</span>')  # not coloured
 COMMENT = re.compile(r'(?<=<span class="c1">)[^<]*')
 HEADER = re.compile(r"(<th[^>]*>)(<math>.*?</math>)</th>", re.DOTALL)
@@ -135,9 +136,12 @@ def highlighted(code: str, language: str, equations: Addresses) -> str:
 
 def lines(code: str) -> str:
     """Each line of code in an element of its own: what a narrow page wraps stands further in."""
-    return "".join(
-        f'<span class="line">{line}</span>' for line in re.findall(r"[^\n]*\n|[^\n]+", code)
-    )
+    return "".join(_line(line) for line in re.findall(r"[^\n]*\n|[^\n]+", code))
+
+
+def _line(line: str) -> str:
+    indent = min(len(line) - len(line.lstrip(" ")), DEEPEST) // 4 * 4
+    return f'<span class="line{f" in{indent}" if indent else ""}">{line}</span>'
 
 
 def references(html: str, equations: Addresses, strict: bool = False) -> str:

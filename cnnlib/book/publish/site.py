@@ -23,6 +23,7 @@ from .checks import Page, check_links
 from .exporter import CourseExporter
 from .formulas import FOLDER
 from .handout import wheel
+from .opening import first_seen
 from .outline import Addresses, Chapter, numbered, read_chapters
 from .outputs import explorer_html, page_name
 from .pages import TAKEN, Site, Text, assets, edition, environment, note_on, page, source
@@ -182,7 +183,7 @@ def _start_page(site: Site) -> Text:
     html = explorer_html(explorer, base64.b64encode(png(explorer.draw())).decode(), shown)
     listed = [(page_name(kind), kind.about) for kind in EXPLORERS.values()]
     template = environment().get_template("index_page.html.j2")
-    body = template.render(site=site, explorers=listed, explorer=html)
+    body = template.render(site=site, explorers=listed, explorer=first_seen(html))
     return Text("index", body, Page("index.html", body, TAKEN), shown)
 
 

@@ -26,16 +26,31 @@ const heights = `heights:${location.pathname}:${innerWidth}`;
 let known = [];
 try {
   known = JSON.parse(localStorage.getItem(heights)) || [];
-  known.forEach((height, number) => { places[number].style.minHeight = `${height}px`; });
+  known.forEach((height, number) => {
+    places[number].classList.add("settled");
+    places[number].style.minHeight = `${height}px`;
+  });
 } catch { /* the first visit, or a private window */ }
+
+// At the first visit the style sheet keeps what follows a page's first explorer out of sight. There
+// it stays: it would jump into view where the explorer is lower than the window.
+function settle(place) {
+  const fresh = !place.classList.contains("settled");
+  place.classList.add("settled");
+  place.style.minHeight = "";
+  known[places.indexOf(place)] = place.offsetHeight;
+  const { top, bottom } = place.getBoundingClientRect();
+  if (fresh && "hero" in place.dataset && top < innerHeight && bottom < innerHeight) {
+    place.style.minHeight = `${innerHeight - top}px`;
+  }
+}
 
 async function mount(number) {
   const [name, state] = book.shown[places[number].dataset.explorer];
   modules[name] ??= packed(name).then(unpacked);
   await mountExplorer(places[number], await modules[name], state);
-  places[number].style.minHeight = "";
+  settle(places[number]);
   performance.mark("explorer");
-  known[number] = places[number].offsetHeight;
   const whole = places.map((place, at) => known[at] || place.offsetHeight);
   try { localStorage.setItem(heights, JSON.stringify(whole)); } catch { /* as above */ }
 }
