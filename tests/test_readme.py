@@ -3,12 +3,19 @@
 import re
 from pathlib import Path
 
+import nbformat
 import rooms
+
+from cnnlib.book.publish.parts import parts
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 NOTEBOOKS = len(list((ROOT / "notebooks").glob("*.ipynb")))
-PAGES = NOTEBOOKS + len(("index", "search", "instructor"))
+PARTS = [
+    len(parts(path.stem, nbformat.read(path, as_version=4)))
+    for path in (ROOT / "notebooks").glob("*.ipynb")
+]
+PAGES = sum(PARTS) + len(("index", "search", "instructor"))
 MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
 
 

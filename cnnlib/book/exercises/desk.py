@@ -113,10 +113,13 @@ class Note:
     def __repr__(self) -> str:
         return f"{self.title}\n{self.text}"
 
-    def _repr_html_(self) -> str:
+    def html(self) -> str:
+        """With a fold around it."""
         text = html.escape(self.text)
         body = f"<pre><code>{text}</code></pre>" if self.code else f"<p>{text}</p>"
         return f"<details><summary>{html.escape(self.title)}</summary>{body}</details>"
+
+    _repr_html_ = html
 
 
 def check(id: str, answer: Any = None) -> Result:

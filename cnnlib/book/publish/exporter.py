@@ -145,7 +145,7 @@ def _hints(cell: NotebookNode) -> str:
         Note(f"Hint {n} of {len(hints)} for exercise {asked[1]}", text)
         for n, text in enumerate(hints, 1)
     ]
-    return "".join(f'<div class="output">{note._repr_html_()}</div>\n' for note in notes[1:])
+    return "".join(f'<div class="output">{note.html()}</div>\n' for note in notes[1:])
 
 
 def _cell(cell: NotebookNode, folder: Path, equations: Addresses) -> str:
