@@ -141,7 +141,7 @@ def lines(code: str) -> str:
 
 def _line(line: str) -> str:
     indent = min(len(line) - len(line.lstrip(" ")), DEEPEST) // 4 * 4
-    return f'<span class="line{f" in{indent}" if indent else ""}">{line}</span>'
+    return f"<span{f' class=in{indent}' if indent else ''}>{line}</span>"
 
 
 def references(html: str, equations: Addresses, strict: bool = False) -> str:

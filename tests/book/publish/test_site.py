@@ -635,7 +635,6 @@ def test_text_has_a_measure_and_code_wraps(site, visit, name):
         const code = document.querySelector('.cell > .source code');
         const one = document.createElement('span');
         one.textContent = 'x'.repeat(85);
-        one.className = 'line';
         code.append(one);
         const height = parseFloat(getComputedStyle(one).lineHeight);
         return one.getBoundingClientRect().height / height;
