@@ -68,12 +68,13 @@ def divided(name: str, notebook: NotebookNode) -> list[tuple[Part, list[Numbered
     begun = False
     for one in whole:
         starts = [head.start() for head in _heads(one.cell)]
-        for source in _cut(one.cell.source, starts if begun else starts[1:]):
-            if begun and HEAD.match(source):
+        for source in _cut(one.cell.source, starts):
+            headed = bool(starts) and HEAD.match(source) is not None
+            if headed and begun:
                 cells.append([])
             if source.strip() or not starts:
                 cells[-1].append(Numbered(one.number, _piece(one.cell, source)))
-        begun = begun or bool(starts)
+            begun = begun or headed
     return list(zip(pages, cells, strict=True))
 
 

@@ -48,6 +48,14 @@ def test_a_heading_in_the_middle_of_a_cell_cuts_it():
     ]
 
 
+def test_one_cell_may_hold_every_part():
+    book = notebook("# 3. A\n\n## Part 3A\n\nx\n\n## Part 3B\n\ny")
+    assert [[one.cell.source for one in cells] for _, cells in divided("03_a", book)] == [
+        ["# 3. A\n\n", "## Part 3A\n\nx\n\n"],
+        ["## Part 3B\n\ny"],
+    ]
+
+
 def test_a_chapter_with_one_part_or_none_is_one_page():
     for book in (notebook("# 9. A", "## Part 9A\n\nx"), notebook("# 9. A"), new_notebook()):
         ((part, cells),) = divided("09_a", book)
