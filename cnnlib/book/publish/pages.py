@@ -27,6 +27,7 @@ TEMPLATES = Path(__file__).parent / "templates"
 TAKEN = ("content", "contents", "explorer-data", "elsewhere")
 SHARED = "assets"  # the folder of what all pages of a site load
 DESCRIPTION = 160  # characters
+HERO = re.compile(r'data-hero data-explorer="(\d+)"')
 FIRST = re.compile(r"</h1>\s*<p>(.*?)</p>", re.DOTALL)
 
 
@@ -130,7 +131,9 @@ def _beside(text: Text, scripts: Sequence[str]) -> dict[str, object]:
     """What a page of a site loads from the files beside it."""
     styles, files = ["course.css"], ["course.js"]
     if text.explorers:
-        styles, files = [*styles, "explorers.css"], [*files, "explorers.js"]
+        first = HERO.search(text.html)  # its module is there at once, the others when wanted
+        modules = [f"{type(text.explorers[int(first[1])]).__name__}.js"] if first else []
+        styles, files = [*styles, "explorers.css"], [*files, *modules, "explorers.js"]
     return {
         "links": [f"{SHARED}/{name}" for name in styles],
         "first": f"{SHARED}/theme.js",

@@ -20,7 +20,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
-from cnnlib.book.publish import BuildError
+from cnnlib.book.publish import BuildError, pages
 from cnnlib.book.publish.build import VIEW, without_volatile_parts
 from cnnlib.book.publish.checks import Page, check_links
 from cnnlib.book.publish.exporter import CourseExporter
@@ -175,6 +175,48 @@ def test_hints_and_solutions_show_their_folds_alone(tmp_path):
     page = export(tmp_path, *cells)
     assert "<details>x</details>" in page
     assert page.count('<div class="source">') == 1
+
+
+def test_a_first_screen_has_the_question_the_explorer_and_then_the_aims():
+    shown = explorer_cell()
+    shown = code(*shown.outputs, source="PoolingExplorer()", tags=["figure"])
+    intro = "# 3. A\n\nWhy?\n\n**After this chapter** you can x.\n**You need:** y."
+    cells = [
+        new_markdown_cell(intro),
+        code(source="import numpy", tags=["setup"]),
+        new_markdown_cell("**See it first.**\nLook."),
+        shown,
+        new_markdown_cell("## 3.1 Next"),
+    ]
+    page = CourseExporter().from_notebook_node(new_notebook(cells=cells))[0]
+    assert re.findall(r'data-cell="(\d)"', page) == ["1", "3", "4", "2", "5"]
+    order = ["<p>Why?", "Look.", "data-hero data", 'class="aims"', "<summary>Setup", "3.1 Next <a"]
+    places = [page.index(words) for words in order]
+    assert places == sorted(places)
+    assert "you can x.</p>\n<p><strong>You need:" in page
+    # A chapter without an explorer of its own gets one, if the builder knows it.
+    for name, known in (("09_clinic", 1), ("09_other", 0)):
+        resources = {"metadata": {"name": name}}
+        page = CourseExporter().from_notebook_node(new_notebook(cells=cells[:2]), resources)[0]
+        assert page.count("data-hero data-") == known and page.count('class="aims"') == 1
+
+
+def test_code_that_draws_is_folded_below_its_figure(tmp_path):
+    page = export(tmp_path, code(picture(), source="draw()", tags=["figure"]), code(source="y = 1"))
+    assert page.index("<figcaption") < page.index("Show the code of this figure</summary>")
+    assert page.index('</summary>\n<div class="source"><pre><code><span>draw()') > 0
+    assert page.count('<details class="code') == 1 and page.count('<div class="source">') == 2
+    assert '<b>Figure 3.1.</b> <span aria-hidden="true">a pixel</span>' in page
+
+
+def test_a_page_asks_for_errors_where_an_address_is_set(tmp_path, monkeypatch):
+    assert "Report an error" not in export(tmp_path)
+    monkeypatch.setattr(pages, "REPORT", "mailto:someone@example.org")
+    assert '<a href="mailto:someone@example.org">Report an error</a>' in export(tmp_path)
+    monkeypatch.setattr(pages, "REPORT", "")
+    exporter = CourseExporter(repository="https://github.com/owner/name")
+    page = exporter.from_filename(str(save(tmp_path)))[0]
+    assert '<a href="https://github.com/owner/name/issues">Report an error</a>' in page
 
 
 def test_outputs_are_text_and_not_markup(tmp_path):

@@ -97,6 +97,12 @@ def test_what_pages_share_is_there_once(site):
         page = text(site, name)
         assert "font/woff2" not in page and "data:image/png" not in page, name
         assert "<style>" not in page.partition("</head>")[0], name
+        rules = re.search(r'Content-Security-Policy" content="default-src \'none\'; (.*?)"', page)[
+            1
+        ]
+        allowed = {word for rule in rules.split("; ") for word in rule.split()[1:]}
+        known = {"'self'", "'none'", "'unsafe-inline'", "data:", "blob:"}
+        assert {word for word in allowed if not word.startswith("'sha256-")} <= known, name
 
 
 @pytest.mark.parametrize("name", PAGES + ALONE)
@@ -598,6 +604,19 @@ def test_the_contents_mark_what_is_read_and_the_start_page_goes_on_there(site, v
     assert link.inner_text() == "3.12 Padding"
     link.click()
     page.wait_for_url("**/03_delta_backprop_b.html#padding")
+    page.evaluate("localStorage.clear()")
+    page.close()
+
+
+def test_a_citation_names_the_section_and_its_address(site, visit):
+    page = visit(site / "03_delta_backprop_b.html")
+    page.evaluate("document.getElementById('padding').scrollIntoView()")
+    until(page, "document.querySelector('.top .section').textContent === '3.12 Padding'")
+    page.evaluate("document.querySelector('.cite').open = true")
+    until(page, "document.querySelector('.cite pre').textContent.includes('url = ')")
+    cited = page.locator(".cite pre").text_content()
+    assert "note = {3.12 Padding. Part 3B. Version" in cited
+    assert cited.rstrip().endswith("03_delta_backprop_b.html#padding}\n}")
     page.evaluate("localStorage.clear()")
     page.close()
 

@@ -11,7 +11,8 @@ async function unpacked(text) {
 // A page that stands alone has the modules in it. In a site each is a file, loaded when it is
 // wanted: as a script, because a page on a disk may not fetch.
 function packed(name) {
-  if (book.modules) return Promise.resolve(book.modules[name]);
+  const there = book.modules?.[name] ?? window.bookModules?.[name];
+  if (there) return Promise.resolve(there);
   return new Promise((done, failed) => {
     const script = document.createElement("script");
     script.src = `assets/${name}.js`;
