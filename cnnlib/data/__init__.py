@@ -339,6 +339,11 @@ def _packaged(name: str) -> bytes:
     )
 
 
+def packaged(name: str) -> tuple[str, bytes]:
+    """The place of a data set's file among installed packages, and its bytes, to copy it."""
+    return _PACKAGED[name][1], _packaged(name)
+
+
 @cache  # 4 MB; callers copy what they hand out
 def _table(name: str) -> np.ndarray:
     """The rows of a packed text of numbers from 0 to 255."""

@@ -8,6 +8,7 @@ also names the mistake that gives what came out. `mending` has the judges of "fi
 import copy
 import inspect
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,23 @@ from .asking import Explain
 from .telling import LONGEST, Drawn, Named, Told, close, setting, shown
 
 Judge = Callable[[Any], "list[Told] | None"]
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a judge waits for, where that is data: a page without Python judges it, too."""
+
+    right: Any  # numbers, or one of the letters
+    tolerance: float = 0
+    letters: str = ""
+
+
+_ASKED: dict[Judge, Asked] = {}
+
+
+def asked(judge: Judge) -> Asked | None:
+    """What a judge of `values` or `choice` waits for; None of another one."""
+    return _ASKED.get(judge)
 
 
 def values(
@@ -35,6 +53,7 @@ def values(
             findings += map(Named, explain(answer, ()).findings)
         return findings
 
+    _ASKED[judge] = Asked(expected, tolerance)
     return judge
 
 
@@ -54,6 +73,7 @@ def choice(
             return []
         return [f"{letter!r}, {options[letter]}: {(because or {}).get(letter, 'no')}"]
 
+    _ASKED[judge] = Asked(right, letters="".join(options))
     return judge
 
 

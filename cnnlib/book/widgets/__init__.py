@@ -1,7 +1,8 @@
 """The explorers: every connection of a layer to see and to move, live and in plain HTML."""
 
 from .convolution import ConvolutionExplorer
-from .explorer import HOST, MIME, VIEW, Explorer, in_script, policy
+from .explorer import HOST, Explorer, in_script, policy
+from .host import MIME, VIEW
 from .network import NetworkExplorer
 from .playground import playground
 from .pooling import PoolingExplorer

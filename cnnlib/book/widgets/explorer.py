@@ -17,12 +17,11 @@ from cnnlib.errors import InputError
 from cnnlib.geometry import Shape, Window
 
 from ..figures import png
+from .host import host
 from .scripts import bare, source
 
 FOLDER = Path(__file__).parent
 STATE = dict(sync=True, state=True)  # the tags of a trait that is part of an explorer's state
-MIME = "application/vnd.cnnlib.explorer+json"
-VIEW = "application/vnd.jupyter.widget-view+json"
 HOST = bare(source("host"))
 DRAWN = 30  # cells along an axis, with the padding: sides.js has the same bound
 
@@ -45,17 +44,22 @@ def check_size(window: Window, P: Shape) -> None:
             )
 
 
-def policy(*scripts: str, styles: Sequence[str] = (), beside: bool = False) -> str:
+def policy(
+    *scripts: str, styles: Sequence[str] = (), beside: bool = False, runs: bool = False
+) -> str:
     """A content security policy of a page: these scripts and style sheets, and no request.
 
     The explorers' modules come from a blob of the page itself. Without `styles` any style is
     allowed: formulas and tables have theirs in attributes, which a policy cannot name. `beside`
     allows scripts, styles and pictures from the folder of the page, and nothing from outside.
+    Where Python `runs`, a worker is made from a blob.
     """
     style = _hashes(styles) if styles else "'unsafe-inline'"
     own = "'self' " if beside else ""
+    wasm, worker = (" 'wasm-unsafe-eval'", "worker-src blob:; ") if runs else ("", "")
     return (
-        f"default-src 'none'; script-src {own}{_hashes(scripts)} blob:; style-src {own}{style}; "
+        f"default-src 'none'; script-src {own}{_hashes(scripts)} blob:{wasm}; {worker}"
+        f"style-src {own}{style}; "
         f"img-src {own}data:; font-src data:; base-uri 'none'; form-action 'self'"
     )
 
@@ -68,13 +72,6 @@ def _hashes(texts: Sequence[str]) -> str:
 def in_script(value: Any) -> str:
     """JSON that may stand in a script element: no tag can end it."""
     return json.dumps(value, sort_keys=True, ensure_ascii=False).replace("<", "\\u003c")
-
-
-def output(model_id: str, still: str, alt: str, text: str) -> tuple[dict, dict]:
-    """What a cell shows: the live view, and for those who have no kernel a still. Its metadata."""
-    view = {"version_major": 2, "version_minor": 0, "model_id": model_id}
-    data = {VIEW: view, "image/png": still, "text/plain": text}
-    return data, {"image/png": {"alt": alt}}
 
 
 class Explorer(anywidget.AnyWidget):
@@ -162,9 +159,7 @@ class Explorer(anywidget.AnyWidget):
         return {name: _plain(getattr(self, name)) for name in sorted(names)}
 
     def _repr_mimebundle_(self, **_: Any) -> tuple[dict, dict]:
-        still = base64.b64encode(png(self.draw())).decode()
-        data, metadata = output(self.model_id, still, self.alt, repr(self))
-        return {**data, MIME: self.payload()}, metadata
+        return host().explorer(self)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}: {self.alt}"

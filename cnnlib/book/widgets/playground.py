@@ -4,12 +4,11 @@ import io
 from base64 import b64encode
 from collections.abc import Callable, Sequence
 from contextlib import redirect_stdout
-from html import escape
 from inspect import signature
 from typing import Any
 
 import anywidget
-from ipywidgets import VBox, interactive
+from ipywidgets import interactive
 from matplotlib.figure import Figure
 from traitlets import Unicode
 
@@ -19,7 +18,7 @@ from cnnlib.errors import InputError, shown
 
 from ..figures import png
 from .compared import AGREE, compared
-from .explorer import VIEW, output
+from .host import host
 from .scripts import joined
 
 PRINTED = 2000  # characters of what was printed: the last ones
@@ -95,11 +94,7 @@ def playground(draw: Callable[..., Any], alt: str, **controls: Any) -> None:
     redraw()
     for slider in sliders:
         slider.observe(redraw, names="value")
-    panel = VBox([*sliders, picture])
-    data, metadata = output(panel.model_id, picture.png, picture.alt, f"Playground: {picture.alt}")
-    if picture.wrong:
-        wrong = f"<pre>{escape(picture.wrong)}</pre>"
-        data = {VIEW: data[VIEW], "text/html": wrong, "text/plain": f"Playground: {picture.wrong}"}
+    data, metadata = host().playground(sliders, picture)
     display(data, metadata=metadata, raw=True)
 
 
