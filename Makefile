@@ -17,7 +17,7 @@ STAMP := $(VENV)/.cnnlib
 TEST := -m pytest cnnlib tests notebooks -n logical --maxprocesses 4 --dist loadfile --nbval --nbval-current-env \
 	--nbval-sanitize-with tests/sanitize.cfg --nbval-cell-timeout 600
 
-.PHONY: help install book html pdf handout test check test-frameworks mutants kernels ci-long lab notebooks number results lint bench bench-compare measure clean
+.PHONY: help install book html live pdf handout test check test-frameworks mutants kernels ci-long lab notebooks number results lint bench bench-compare measure clean
 .DEFAULT_GOAL := help
 
 help:
@@ -30,6 +30,9 @@ book: $(STAMP)  ## execute the notebooks that changed into build/ and render the
 
 html: $(STAMP)  ## render the committed outputs to build/html, without executing anything
 	@$(RUN) -m cnnlib.book.publish html
+
+live: $(STAMP)  ## get Python for the pages (45 MB), so that `make book` and `make html` give them Run buttons
+	@$(RUN) -m cnnlib.book.publish live
 
 pdf: $(STAMP)-browser  ## print the rendered chapters with chromium into one file, build/*.pdf
 	@$(RUN) -m cnnlib.book.publish pdf
@@ -73,7 +76,7 @@ lint: $(STAMP)-dev  ## check style, format and types; of the explorers' scripts,
 	@$(RUN) -m ruff check .
 	@$(RUN) -m ruff format --check .
 	@$(RUN) -m mypy
-	@if command -v tsc eslint >/dev/null; then tsc -p jsconfig.json && eslint cnnlib/book/widgets/scripts; \
+	@if command -v tsc eslint >/dev/null; then tsc -p jsconfig.json && eslint cnnlib/book/widgets/scripts cnnlib/book/publish/live/scripts; \
 	    else echo "The explorers' scripts are not checked: npm install -g typescript eslint brings what does."; fi
 
 bench: $(STAMP)  ## time the library beside PyTorch, where there is one; every round: build/bench.json

@@ -4,12 +4,13 @@ const browser = [
   "document", "window", "location", "history", "console", "URL", "Blob", "Response", "ImageData",
   "Path2D", "DecompressionStream", "ResizeObserver", "IntersectionObserver", "setTimeout",
   "setInterval", "clearInterval", "clearTimeout", "queueMicrotask", "structuredClone", "matchMedia",
+  "localStorage", "Worker", "WebAssembly", "TextDecoder", "Event", "self",
   "atob", "getComputedStyle", "performance", "getSelection", "navigator", "Image", "XMLSerializer",
 ];
 
 export default [
   {
-    files: ["cnnlib/book/widgets/scripts/*.js"],
+    files: ["cnnlib/book/widgets/scripts/*.js", "cnnlib/book/publish/live/scripts/*.js"],
     languageOptions: {
       ecmaVersion: 2024, sourceType: "module",
       globals: Object.fromEntries(browser.map((name) => [name, "readonly"])),

@@ -4,8 +4,12 @@ import argparse
 import errno
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from cnnlib.errors import Error
+
+if TYPE_CHECKING:
+    from .build import Book
 
 ABOUT = (
     "The builder of the book: executes the notebooks and renders them to HTML. `python -m "
@@ -27,6 +31,7 @@ def main(arguments: list[str] | None = None) -> int:
     book.add_argument("--jobs", type=_count, default=0, help="kernels side by side (one per core)")
     commands.add_parser("html", help="render the committed outputs to build/html")
     commands.add_parser("notebooks", help="execute in place: rewrites the committed outputs")
+    commands.add_parser("live", help="get Python, which the pages need to run cells: build/pyodide")
     commands.add_parser("pdf", help="print build/html to build/convolution-book.pdf")
     commands.add_parser("handout", help="notebooks and a wheel without solutions: build/handout")
     commands.add_parser("number", help="number sections, equations, exercises and their mentions")
@@ -51,12 +56,11 @@ def _run(chosen: argparse.Namespace) -> int:
     """Each command imports what it needs: executing does not wait for what renders."""
     if chosen.command == "book":
         from .build import make
-        from .site import render
 
         book = make(NOTEBOOKS, BUILD, chosen.jobs)
         try:
             print("Rendering the pages ...", flush=True)
-            render(NOTEBOOKS, book, BUILD / "html")
+            _render(book)
         finally:
             _say(book.report(CONSEQUENCE))
         return bool(book.failures)
@@ -68,9 +72,12 @@ def _run(chosen: argparse.Namespace) -> int:
         return bool(book.failures)
     if chosen.command == "html":
         from .build import committed
-        from .site import render
 
-        render(NOTEBOOKS, committed(NOTEBOOKS), BUILD / "html")
+        _render(committed(NOTEBOOKS))
+    elif chosen.command == "live":
+        from .live.carrying import get
+
+        print(get(BUILD / "pyodide"))
     elif chosen.command == "pdf":
         from .pdf import print_book
 
@@ -84,6 +91,17 @@ def _run(chosen: argparse.Namespace) -> int:
 
         handout(NOTEBOOKS, BUILD / "handout")
     return 0
+
+
+def _render(book: "Book") -> None:
+    """The site, with Python for its cells where that is here or can be had."""
+    from .live.bringing import bring
+    from .site import render
+
+    pyodide, said = bring(BUILD / "pyodide")
+    render(NOTEBOOKS, book, BUILD / "html", pyodide)
+    if said:
+        print(said)
 
 
 def _count(text: str) -> int:

@@ -27,8 +27,9 @@ from .outputs import outputs_html
 from .pages import TAKEN, Site, Text, page, single
 from .parts import Numbered
 from .prose import highlighted, lines, to_html
-from .reading import read, titles
+from .reading import code_cells, read, titles
 
+ELSEWHERE = ("native", "needs-torch", "needs-tensorflow")  # cells that no browser can run
 FOLDED = ("hint", "solution")  # of a cell with such a tag, a page shows only what it gives
 HINT = re.compile(r"""hint\(["']([\d.]+)["']\)""")
 
@@ -103,6 +104,7 @@ class CourseExporter(TemplateExporter):
         pieces, _ = CoalesceStreamsPreprocessor().preprocess(pieces, {})
         older = pieces.metadata.get("cnnlib", {})  # when and why older outputs are shown
         explorers: list[Explorer] = []
+        code = {id(cell): n for n, cell in enumerate(code_cells(notebook), 1)}
         for one, cell in zip(cells, pieces.cells, strict=True):
             captions.enter(cell_address(cell))
             try:
@@ -114,6 +116,8 @@ class CourseExporter(TemplateExporter):
                 raise BuildError(f"{name}.ipynb, cell {one.number}: {error}") from None
             cell.metadata["page"] = {
                 "number": one.number,
+                "code": code.get(id(one.cell), ""),
+                "elsewhere": any(tagged(cell, tag) for tag in ELSEWHERE),
                 "id": cell_address(cell),
                 "kind": _kind(cell),
                 "html": html,

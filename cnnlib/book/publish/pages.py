@@ -18,6 +18,7 @@ from ..widgets import EXPLORERS, HOST, Explorer, in_script, policy
 from . import REPORT
 from .checks import Page
 from .formulas import FOLDER
+from .live import SCRIPT, STYLE, Live
 from .outline import Addresses, Chapter, numbered, read_chapters
 from .parts import Part
 from .reading import read
@@ -43,6 +44,7 @@ class Site:
     results: tuple[str, ...] = ()
 
     edition: str = ""  # version, date and commit
+    live: Live | None = None  # what makes cells run
 
     @property
     def github(self) -> str:
@@ -105,6 +107,7 @@ def page(
     offered = notebook in site.notebooks or not site.chapters
     headings = text.read.headings
     title = headings[0][2] if headings else text.name
+    runs = notebook if site.live and "data-code-cell" in text.html else ""
     return (
         environment()
         .get_template("page.html.j2")
@@ -122,12 +125,13 @@ def page(
             before=site.pages[at - 1] if at else None,
             after=site.pages[at + 1] if at is not None and at + 1 < len(site.pages) else None,
             elsewhere=in_script(elsewhere) if elsewhere else "",
-            **(_beside(text, scripts) if site.chapters else _within(text, scripts)),
+            runs=runs,
+            **(_beside(text, scripts, bool(runs)) if site.chapters else _within(text, scripts)),
         )
     )
 
 
-def _beside(text: Text, scripts: Sequence[str]) -> dict[str, object]:
+def _beside(text: Text, scripts: Sequence[str], runs: bool) -> dict[str, object]:
     """What a page of a site loads from the files beside it."""
     styles, files = ["course.css"], ["course.js"]
     if text.explorers:
@@ -135,14 +139,14 @@ def _beside(text: Text, scripts: Sequence[str]) -> dict[str, object]:
         modules = [f"{type(text.explorers[int(first[1])]).__name__}.js"] if first else []
         styles, files = [*styles, "explorers.css"], [*files, *modules, "explorers.js"]
     return {
-        "links": [f"{SHARED}/{name}" for name in styles],
+        "links": [f"{SHARED}/{name}" for name in styles] + [STYLE] * runs,
         "first": f"{SHARED}/theme.js",
-        "files": [f"{SHARED}/{name}" for name in files],
+        "files": [f"{SHARED}/{name}" for name in files] + [SCRIPT] * runs,
         "style": "",
         "theme": "",
         "scripts": scripts,
         "data": in_script({"shown": _shown(text)}) if text.explorers else "",
-        "policy": policy(*scripts, beside=True),
+        "policy": policy(*scripts, beside=True, runs=runs),
     }
 
 

@@ -23,6 +23,8 @@ from .checks import Page, check_links
 from .exporter import CourseExporter
 from .formulas import FOLDER
 from .handout import wheel
+from .live import Live, clinic, progress
+from .live.packing import pack, script
 from .opening import first_seen
 from .outline import Addresses, Chapter, numbered, read_chapters
 from .outputs import explorer_html, page_name
@@ -35,8 +37,12 @@ from .reading import chapters, companions, markdown, read, write
 CITATION = "CITATION.cff"
 
 
-def render(notebooks: Path, book: Book, html: Path) -> None:
+def render(
+    notebooks: Path, book: Book, html: Path, pyodide: Mapping[str, bytes] | None = None
+) -> None:
     """Render the notebooks of the book, whose sources are in `notebooks`, to a site in `html`.
+
+    With the files of `pyodide`, its code cells run in the pages.
 
     Nothing of an older site is touched before all pages are made and checked. Where neither what
     the site is made from nor its files have changed, nothing is done.
@@ -45,16 +51,23 @@ def render(notebooks: Path, book: Book, html: Path) -> None:
     books = book.notebooks
     contents = hashlib.sha256("".join(map(nbformat.writes, books.values())).encode()).hexdigest()
     inputs = contents + _digest(_below(LIBRARY), _below(notebooks), [notebooks.parent / CITATION])
-    inputs += edition()
+    inputs += edition() + " live" * bool(pyodide)
     if record.exists() and record.read_text() == f"{inputs} {_digest(_below(html))}":
         print(f"Nothing has changed: open {html / 'index.html'}")
         return
     files = _downloads(notebooks, book)
-    site = _site(book, notebooks, files)
+    live = pack(pyodide, books, companions(notebooks)) if pyodide else None
+    files |= live.files if live else {}
+    site = _site(book, notebooks, files, live)
     texts = _texts(book, notebooks, site)
+    own = _live_texts(site) if live else {}
+    texts |= own
     places = Places(site, texts)
     texts = {name: places.led(text) for name, text in texts.items()}
-    html_of = {name: page(site, text, (), places.moved(name)) for name, text in texts.items()}
+    html_of = {
+        name: page(site, text, [script(name)] if name in own else (), places.moved(name))
+        for name, text in texts.items()
+    }
     texts["search"], scripts = _search(texts)
     html_of["search"] = page(site, texts["search"], scripts)
     files |= {name: text.encode() for name, text in assets().items()}
@@ -95,7 +108,7 @@ def _downloads(notebooks: Path, book: Book) -> dict[str, bytes]:
     return files | {f"notebooks/{name}": data for name, data in companions(notebooks).items()}
 
 
-def _site(book: Book, notebooks: Path, files: dict[str, bytes]) -> Site:
+def _site(book: Book, notebooks: Path, files: dict[str, bytes], live: Live | None) -> Site:
     listed = read_chapters(book.notebooks)
     equations = _cited_from_unread(book) | numbered(listed)
     for name, chapter in listed.items():
@@ -111,6 +124,7 @@ def _site(book: Book, notebooks: Path, files: dict[str, bytes]) -> Site:
         next(file for file in below if file.endswith(".whl")),
         tuple(file for file in below if file.endswith(".json")),
         edition(),
+        live,
     )
 
 
@@ -185,6 +199,15 @@ def _start_page(site: Site) -> Text:
     template = environment().get_template("index_page.html.j2")
     body = template.render(site=site, explorers=listed, explorer=first_seen(html))
     return Text("index", body, Page("index.html", body, TAKEN), shown)
+
+
+def _live_texts(site: Site) -> dict[str, Text]:
+    """A layer of the reader's own, and what the reader has solved."""
+    places = {id: address for one in site.chapters for id, address in one.exercises.items()}
+    written = {clinic.NAME: clinic.body(), progress.NAME: progress.body(places)}
+    return {
+        name: Text(name, body, Page(f"{name}.html", body, TAKEN)) for name, body in written.items()
+    }
 
 
 def _search(texts: Mapping[str, Text]) -> tuple[Text, list[str]]:

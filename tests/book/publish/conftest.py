@@ -7,6 +7,17 @@ import pytest
 ROOT = Path(__file__).parents[3]
 
 
+@pytest.fixture(autouse=True)
+def no_python_for_pages(monkeypatch):
+    """No test gets Pyodide by itself: neither from a network nor from a folder."""
+
+    def unreachable(*_, **__):
+        raise OSError("there is no network in a test")
+
+    monkeypatch.delenv("CNNLIB_PYODIDE", raising=False)
+    monkeypatch.setattr("cnnlib.book.publish.live.bringing.urlopen", unreachable)
+
+
 @pytest.fixture(scope="session")
 def site(tmp_path_factory):
     """The folder of the rendered site."""

@@ -1,0 +1,93 @@
+// Each code cell gets its buttons. What they need is loaded by the first that is used: a page that
+// nobody runs has nothing else of it.
+/* global ASKED */
+(() => {
+  const root = document.documentElement;
+  const cells = new Map();
+  let loading;
+  const load = () => {
+    loading ??= new Promise((done, fail) => {
+      const script = document.createElement("script");
+      script.src = "live/page.js";
+      script.onload = () => done(window.BOOK.page);
+      script.onerror = () => fail(new Error("The file live/page.js beside this page cannot be read."));
+      document.head.append(script);
+    });
+    return loading;
+  };
+  const button = (bar, does, label, title) => {
+    const made = document.createElement("button");
+    made.type = "button";
+    made.dataset.do = does;
+    made.textContent = label;
+    made.title = title;
+    bar.append(made);
+    return made;
+  };
+  // A form for numbers or a letter: it needs no Python.
+  const ask = (cell, id) => {
+    const form = document.createElement("form");
+    form.className = "answer";
+    const names = typeof ASKED[id] === "string" || !ASKED[id].length ? [""] : ASKED[id];
+    const fields = names.map((name) => {
+      const label = document.createElement("label");
+      const input = Object.assign(document.createElement("input"), { type: "text", autocomplete: "off" });
+      const what = typeof ASKED[id] === "string" ? `Letter (${[...ASKED[id]].join(", ")})` : "Your answer";
+      label.append(`${name || what} `, input);
+      form.append(label);
+      return { name, input };
+    });
+    button(form, "answer", "Check", `Check exercise ${id}`).type = "submit";
+    cell.form = { id, fields };
+    form.addEventListener("submit", (event) => {
+      event.preventDefault();
+      load().then((page) => page.answer(cell), (error) => cell.element.append(error.message));
+    });
+    cell.element.prepend(form);
+  };
+  for (const element of document.querySelectorAll("[data-code-cell]")) {
+    const code = element.querySelector(".source code");
+    if (!code) continue;
+    if (element.dataset.elsewhere !== undefined) {
+      const note = document.createElement("p");
+      note.className = "note";
+      note.textContent = "This cell runs in JupyterLab only.";
+      code.closest(".source").after(note);
+      continue;
+    }
+    const number = Number(element.dataset.codeCell);
+    const bar = document.createElement("div");
+    bar.className = "doing";
+    const buttons = {
+      run: button(bar, "run", "Run", "Run this cell here (Ctrl-Enter)"),
+      stop: button(bar, "stop", "Stop", "Stop Python"),
+      reset: button(bar, "reset", "Reset", "Back to the book's own text and result"),
+    };
+    buttons.stop.hidden = buttons.reset.hidden = true;
+    (code.closest("details.code") ?? code.closest(".source")).after(bar);
+    const original = code.textContent.replace(/\n$/, "");
+    const cell = {
+      number, element, code, bar, buttons, original, text: original,
+      get source() { return cell.text; },
+      set source(text) {
+        cell.text = String(text);
+        cell.changed?.();
+        load().then((page) => page.edit(cell));
+      },
+    };
+    element.cell = cell;
+    cells.set(number, cell);
+    const asked = original.match(/check\("([\d.]+)", \w+\)$/)?.[1];
+    if (Object.hasOwn(ASKED, asked ?? "")) ask(cell, asked);
+    bar.addEventListener("click", ({ target }) => {
+      const does = target.closest("button")?.dataset.do;
+      if (does) load().then((page) => page.act(cell, does), (error) => cell.element.append(error.message));
+    });
+    const touch = () => load().then((page) => page.edit(cell), () => {});
+    code.closest(".source").addEventListener("pointerdown", touch, { once: true });
+  }
+  window.BOOK = { root, cells, load };
+  try {
+    if (localStorage.getItem(`cells:${root.dataset.chapter}`)) load().catch(() => {});
+  } catch { /* nothing is remembered in a private window */ }
+})();

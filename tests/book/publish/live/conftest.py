@@ -1,0 +1,70 @@
+"""Chapter 1 with all that makes its cells run, and a page of it in a browser without a network."""
+
+import os
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from opening import Opened
+
+ROOT = Path(__file__).parents[4]
+PLACES = (
+    os.environ.get("CNNLIB_PYODIDE"),
+    ROOT / "build/pyodide",
+    ROOT.parent / "shared/data/pyodide",
+)
+CHAPTER = "01_forward_pass"
+
+
+@pytest.fixture(scope="session")
+def pyodide():
+    """The files of Pyodide, by name."""
+    from cnnlib.book.publish.live.table import files
+
+    for folder in map(Path, filter(None, PLACES)):
+        found = {file.name: folder / file.name for file in files()}
+        if all(path.is_file() for path in found.values()):
+            return {name: path.read_bytes() for name, path in found.items()}
+    pytest.skip("CNNLIB_PYODIDE names no folder with the files of Pyodide: make live gets them")
+
+
+@pytest.fixture(scope="session")
+def live_site(pyodide, tmp_path_factory):
+    """A folder with one chapter's page and what lies beside it."""
+    pytest.importorskip("nbconvert")
+    from cnnlib.book.publish import site as builder
+    from cnnlib.book.publish.build import committed
+    from cnnlib.book.publish.live.packing import pack
+    from cnnlib.book.publish.reading import companions, write
+
+    notebooks = ROOT / "notebooks"
+    book = committed(notebooks)
+    live = pack(pyodide, book.notebooks, companions(notebooks))
+    site = builder._site(book, notebooks, builder._downloads(notebooks, book), live)
+    (chapter,) = [one for one in site.chapters if one.name == CHAPTER]
+    only = replace(site, chapters=(chapter,))
+    texts = builder._texts(book, notebooks, only) | builder._live_texts(site)
+    own = builder._live_texts(site)
+    made = {
+        name: builder.page(site, text, [builder.script(name)] if name in own else ())
+        for name, text in texts.items()
+    }
+    files = live.files | {name: text.encode() for name, text in builder.assets().items()}
+    pages = {
+        f"{name}.html": builder._with_pictures(text, files).encode() for name, text in made.items()
+    }
+    folder = tmp_path_factory.mktemp("live")
+    for name, content in (files | pages).items():
+        write(folder / name, content)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def chapter(browser, live_site):
+    """Chapter 1, from its file, without a network."""
+    context = browser.new_context(offline=True, reduced_motion="reduce")
+    page = context.new_page()
+    opened = Opened(page)
+    page.goto((live_site / f"{CHAPTER}.html").as_uri())
+    yield opened
+    context.close()

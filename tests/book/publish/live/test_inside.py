@@ -1,0 +1,116 @@
+"""What runs beside the library in a page, here in this Python: the shell and the plan of cells."""
+
+import sys
+
+import pytest
+
+from cnnlib.book.publish.live.inside import plan, shell
+
+
+@pytest.fixture
+def ran(monkeypatch):
+    """Runs cells in one shell; the outputs of the last one."""
+    monkeypatch.setitem(sys.modules, "__main__", sys.modules["__main__"])
+    monkeypatch.setattr("builtins.input", input)
+    outputs = []
+    one = shell.Shell(outputs.append)
+
+    def run(source, number=1):
+        outputs.clear()
+        run.whole = one.run(source, number)
+        return list(outputs)
+
+    return run
+
+
+def texts(outputs):
+    return "".join(output["text"] for output in outputs if output["output_type"] == "stream")
+
+
+def test_a_cell_prints_shows_its_last_value_and_keeps_its_names(ran):
+    *printed, value = ran("x = 2\nprint('a', x)\nx + 1")
+    assert texts(printed) == "a 2\n" and printed[0]["name"] == "stdout"
+    assert value["output_type"] == "execute_result" and value["data"] == {"text/plain": "3"}
+    assert ran("x * 5;") == [] and ran.whole
+    assert ran("x")[0]["data"]["text/plain"] == "2"
+
+
+def test_an_object_shows_itself_in_its_own_ways(ran):
+    ran(
+        "class Shown:\n"
+        "    def _repr_html_(self): return '<b>1</b>'\n"
+        "    def _repr_png_(self): return b'png'"
+    )
+    assert ran("Shown()")[0]["data"]["text/html"] == "<b>1</b>"
+    assert ran("Shown()")[0]["data"]["image/png"] == "cG5n"
+
+
+def test_an_error_names_the_readers_own_line_also_in_a_cell_above(ran):
+    ran("def half(x):\n    return x / 0\n", 3)
+    (error,) = ran("a = 1\nhalf(a)", 4)
+    assert not ran.whole and error["ename"] == "ZeroDivisionError"
+    assert (
+        error["traceback"][1] == "Line 2 of cell 3:"
+        and "→   2      return x / 0" in error["traceback"]
+    )
+    (error,) = ran("a = 1\nb = (", 5)
+    assert error["traceback"][0].startswith("SyntaxError") and error["traceback"][1] == "Line 2:"
+
+
+@pytest.mark.parametrize(
+    ("source", "says"),
+    [
+        ("raise SystemExit(3)", "SystemExit: 3"),
+        ("input('name?')", "write the value into the cell instead"),
+        ("import torch_is_not_here", "Only what the book needs is here"),
+        ("def f(): f()\nf()", "RecursionError"),
+        ("raise MemoryError", "make the arrays smaller"),
+    ],
+)
+def test_what_ends_a_notebook_or_asks_ends_in_a_sentence(ran, source, says):
+    assert says in ran(source)[-1]["traceback"][0] and not ran.whole
+    assert texts(ran("print(1)")) == "1\n"
+
+
+def test_a_million_lines_come_in_few_pieces_and_end(ran):
+    outputs = ran("for n in range(10**5):\n    print(n)")
+    assert len(outputs) < 200 and len(texts(outputs)) < shell.LONGEST + 100
+    assert "the rest is not shown" in texts(outputs)
+    assert texts(ran("print('again')")) == "again\n"
+
+
+SOURCES = {
+    1: "import numpy as np\nrng = np.random.default_rng(0)",
+    2: "x = rng.integers(9, size=3)",
+    3: "def double(a):\n    return factor * a",
+    4: "factor = 2",
+    5: "y = double(x)",
+    6: "x[0] = 7",
+    7: "print(y, x)",
+    8: "unrelated = [a for a in range(3)]",
+    9: "z = rng.integers(9)",
+}
+
+
+def test_a_cell_needs_who_defines_and_who_changes_what_it_reads_and_theirs():
+    plans = {n: plan.Plan().before(n, SOURCES) for n in SOURCES}
+    assert plans[5] == [1, 2, 3, 4] and plans[7] == [1, 2, 3, 4, 5, 6]
+    assert plans[8] == [] and plans[2] == [1]
+    assert plans[9] == [1, 2]  # a generator is in the state in which the cell before left it
+
+
+def test_what_has_run_does_not_run_again_unless_it_was_edited_or_overwritten():
+    book = plan.Plan()
+    for n in (1, 2, 3, 4, 5):
+        book.ran(n, SOURCES)
+    assert book.before(7, SOURCES) == [6]
+    assert book.before(7, SOURCES | {4: "factor = 3"}) == [4, 5, 6]
+    sources = SOURCES | {8: "x = 0"}
+    book.ran(8, sources)
+    assert book.before(6, sources) == [1, 2]  # x is another one by now
+    book.ran(4, SOURCES, whole=False)
+    assert 4 in book.before(5, SOURCES)
+
+
+def test_code_that_is_no_python_needs_nothing():
+    assert plan.Plan().before(2, {1: "x = 1", 2: "x = ("}) == []

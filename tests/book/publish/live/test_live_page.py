@@ -1,0 +1,214 @@
+"""Cells that run in the reader's browser: from a folder, without a network."""
+
+import http.server
+import re
+import shutil
+import threading
+from functools import partial
+
+import pytest
+from opening import Opened
+
+from cnnlib.book.publish.live import clinic
+
+LOCAL = ("file:", "blob:", "data:")
+FIRST_PART = range(1, 21)  # with figures, explorers, SciPy and an exercise
+
+
+def plain(text):
+    return re.sub(r"\s+", " ", text).strip()
+
+
+def test_a_page_that_nobody_runs_asks_for_nothing_and_says_so(chapter):
+    assert chapter.state == "off"
+    assert {url.rsplit("/", 1)[1] for url in chapter.asked if "/live/" in url} == {
+        "start.js",
+        "live.css",
+    }
+    assert chapter.cell(1).locator('[data-do="run"]').is_visible()
+
+
+def test_the_first_part_of_chapter_1_gives_what_is_committed(chapter):
+    for number in FIRST_PART:
+        if not chapter.cell(number).locator('[data-do="run"]').count():
+            continue  # a hint or a solution
+        place = chapter.outputs(number)
+        before = shown(place)
+        chapter.run(number)
+        assert chapter.state == "ready", (number, place.inner_text())
+        assert shown(place) == before, number
+    assert all(url.startswith(LOCAL) for url in chapter.asked) and chapter.wrong == []
+
+
+def shown(place):
+    """The words of a cell's outputs, and how many pictures there are; an explorer is one."""
+    if not place.count():
+        return "", 0
+    explorers = place.locator(".explorer").count()
+    return (
+        ("", explorers) if explorers else (plain(place.inner_text()), place.locator("img").count())
+    )
+
+
+def test_a_cell_runs_first_what_it_needs(chapter):
+    """Cell 58 needs a function of cell 53, and not what stands between them."""
+    assert "NameError" not in chapter.run(58) and chapter.state == "ready"
+    assert chapter.ran(53) == chapter.ran(54) == 0  # nobody has pressed their buttons
+    assert plain(chapter.run(54, "print(size(8, 3, 2))")) == "(3, 1)"
+
+
+def test_an_edited_cell_fails_with_its_line_and_goes_back(chapter):
+    said = chapter.run(10, "one = 1\nzero = 0\none / zero\n")
+    assert "ZeroDivisionError" in said and "Line 3:" in said
+    assert chapter.outputs(10).locator("mark").inner_text() == "→   3  one / zero"
+    chapter.page.reload()  # Python is gone, the text is kept
+    assert chapter.state == "off"
+    source = "document.querySelector(\"[data-code-cell='10']\").cell.source"
+    assert chapter.page.evaluate(source).startswith("one = 1")
+    chapter.press(10, "reset")
+    assert "cnnlib.connections((3, 3), (2, 2))" in chapter.page.evaluate(source)
+    assert chapter.outputs(10).inner_text().startswith("[[1 2 1]")
+
+
+def test_an_exercise_is_answered_wrong_and_right(chapter):
+    assert "not attempted yet" in chapter.run(18)
+    assert "not right yet" in chapter.run(18, 'check("1.1", [50, 70])')
+    assert plain(chapter.run(18, 'check("1.1", [50, 80])')) == "✓ Exercise 1.1: right."
+
+
+def soon(page, condition):
+    for _ in range(3000):
+        if condition():
+            return
+        page.wait_for_timeout(20)
+    raise AssertionError("never happened")
+
+
+def test_an_explorer_follows_python_and_python_follows_the_explorer(chapter):
+    chapter.run(
+        40,
+        "explorer = ConvolutionExplorer(padding=1, position=[0, 0])\n"
+        "explorer.observe(lambda change: print('now at', change['new']), 'position')\n"
+        "explorer",
+    )
+    sums = chapter.outputs(40).locator(".cnn-sum").first
+    before = sums.inner_text()
+    assert "now at [2, 2]" in chapter.run(41, "explorer.position = [2, 2]")
+    soon(chapter.page, lambda: sums.inner_text() != before)
+    chapter.outputs(40).get_by_role("button", name="Step", exact=True).first.click()
+    soon(chapter.page, lambda: "now at [2, 3]" in chapter.page.locator(".python").inner_text())
+    assert plain(chapter.run(41, "print(explorer.position)")) == "[2, 3]"
+    assert "TraitError" in chapter.run(41, "explorer.stride = 'two'")
+
+
+def test_a_playground_draws_the_readers_own_function(chapter):
+    chapter.run(56)
+    place = chapter.outputs(56)
+    picture = place.locator("img").first
+    assert "equal the library's" in picture.get_attribute("alt")
+    slider = place.locator("input[type=range]").first
+    slider.evaluate("e => { e.value = 3; e.dispatchEvent(new Event('input')); }")
+    soon(chapter.page, lambda: "At stride 3" in picture.get_attribute("alt"))
+    chapter.run(55, "def my_forward(x, w, s, d, padding):\n    return x / 0")
+    chapter.run(56)
+    soon(chapter.page, lambda: "line 2" in place.inner_text())
+
+
+def test_a_loop_without_an_end_is_stopped_and_the_page_goes_on(chapter):
+    chapter.write(12, "print('before', flush=True)\nwhile True:\n    pass")
+    chapter.press(12, "run")
+    for _ in range(3000):
+        if chapter.outputs(12).count() and "before" in chapter.outputs(12).inner_text():
+            break
+        chapter.page.wait_for_timeout(20)
+    assert chapter.state == "running"
+    chapter.press(12, "stop")
+    assert chapter.until("stopped") == "stopped"
+    assert "Stopped." in chapter.outputs(12).inner_text()
+    assert plain(chapter.run(12, "print(1 + 1)")) == "2"
+
+
+@pytest.mark.parametrize(
+    ("source", "says"),
+    [
+        ("def f(n):\n    return f(n + 1)\nf(0)", "RecursionError"),
+        ("import os\nos._exit(1)", "Python came to an end"),
+        ("input('name')", "write the value into the cell instead"),
+        ("import torch", "Only what the book needs is here"),
+        ("kept = [bytearray(10**8) for _ in range(40)]", "make the arrays smaller"),
+        ("for n in range(10**6):\n    print(n)", "the rest is not shown"),
+        ("raise SystemExit", "SystemExit"),
+        ("x = (", "SyntaxError"),
+    ],
+)
+def test_bad_input_ends_in_a_sentence_and_the_page_goes_on(chapter, source, says):
+    assert says in chapter.run(12, source)
+    assert plain(chapter.run(12, "print(1 + 1)")) == "2"
+
+
+def test_an_answer_is_judged_without_python(chapter):
+    chapter.page.reload()
+    form = chapter.cell(43).locator("form.answer")
+    for typed, says in (
+        ("210, 321", "not right yet"),
+        ("two", "Write numbers"),
+        ("210, 432", "right."),
+    ):
+        form.locator("input").fill(typed)
+        form.get_by_role("button").click()
+        soon(chapter.page, lambda says=says: says in chapter.outputs(43).inner_text())
+    assert chapter.state == "off"
+    source = "document.querySelector(\"[data-code-cell='43']\").cell.source"
+    assert chapter.page.evaluate(source).startswith("z_padded = [210,432]")
+    solved = "JSON.parse(localStorage.getItem('solved'))['1.3'].by"
+    assert chapter.page.evaluate(solved) == "page"
+
+
+def test_a_damaged_part_is_named(live_site, browser, tmp_path):
+    folder = tmp_path / "site"
+    shutil.copytree(live_site, folder, ignore=shutil.ignore_patterns("scipy.js", "mnist.js"))
+    part = folder / "live" / "numpy.js"
+    for says in ("damaged", "cannot be read"):
+        if says == "damaged":
+            part.write_text(part.read_text()[:1000])
+        else:
+            part.unlink()
+        page = browser.new_page()
+        page.goto((folder / "01_forward_pass.html").as_uri())
+        opened = Opened(page)
+        said = opened.run(9)
+        assert "live/numpy.js" in said and says in said and opened.state == "failed"
+        page.close()
+
+
+def test_it_runs_from_a_server_in_a_folder_below(live_site, browser):
+    handler = partial(http.server.SimpleHTTPRequestHandler, directory=live_site.parent)
+    handler.log_message = lambda *_: None
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        page = browser.new_page()
+        page.goto(f"http://127.0.0.1:{server.server_port}/{live_site.name}/01_forward_pass.html")
+        opened = Opened(page)
+        assert plain(opened.run(9, "print(40 + 2)")) == "42"
+        page.close()
+        server.shutdown()
+
+
+def test_a_readers_own_layer_is_examined(live_site, browser):
+    context = browser.new_context(offline=True)
+    page = context.new_page()
+    opened = Opened(page)
+    page.goto((live_site / "your_layer.html").as_uri())
+    said = opened.run(2)
+    assert "mistake B3" in said or "B3" in said
+    wrong = clinic.EXAMPLE.replace("dz.mean(", "dz.sum(")
+    opened.write(1, wrong)
+    assert "B3" not in opened.run(2)
+    page.locator("input[type=file]").set_input_files(
+        files=[{"name": "mine.py", "mimeType": "text/x-python", "buffer": b"def mine(x): return x"}]
+    )
+    call = "document.querySelectorAll('[data-code-cell]')[1].cell.source"
+    soon(page, lambda: "examine(mine)" in page.evaluate(call))
+    assert opened.run(2).strip()
+    assert all(url.startswith(LOCAL) for url in opened.asked)
+    context.close()
