@@ -99,9 +99,9 @@ def _render(book: "Book") -> None:
     from .site import render
 
     pyodide, said = bring(BUILD / "pyodide")
-    render(NOTEBOOKS, book, BUILD / "html", pyodide)
     if said:
         print(said)
+    render(NOTEBOOKS, book, BUILD / "html", pyodide)
 
 
 def _count(text: str) -> int:

@@ -6,7 +6,8 @@ with real imports, for editors and checkers; here the imports become the order o
 
 import re
 from collections import Counter
-from functools import cache
+from collections.abc import Callable
+from functools import cache, partial
 from pathlib import Path
 
 FOLDER = Path(__file__).parent / "scripts"
@@ -22,12 +23,12 @@ _DECLARED = re.compile(
 
 
 @cache
-def source(name: str, folder: Path = FOLDER) -> str:
+def source(name: str, folder: Path | None = None) -> str:
     """The text of the file `name`.js."""
-    return (folder / f"{name}.js").read_text(encoding="utf-8")
+    return ((folder or FOLDER) / f"{name}.js").read_text(encoding="utf-8")
 
 
-def joined(entry: str, folder: Path = FOLDER) -> str:
+def joined(entry: str, folder: Path | None = None) -> str:
     """Put a module and all that it imports into one text with the default export of `entry`.
 
     Each module stands once, after those that it imports, without its lines of comment. A name that
@@ -35,13 +36,14 @@ def joined(entry: str, folder: Path = FOLDER) -> str:
     of ours: ValueError.
     """
     order: list[str] = []
-    _visit(entry, folder, order, ())
+    text_of = partial(source, folder=folder) if folder else source
+    _visit(entry, text_of, order, ())
     owners: dict[str, str] = {}
     for name in order:
-        for declared in _names(source(name, folder)):
+        for declared in _names(text_of(name)):
             if owners.setdefault(declared, name) != name:
                 raise ValueError(f"{name}.js and {owners[declared]}.js both declare {declared}")
-    text = "\n".join(_IMPORT.sub("", source(name, folder)) for name in order)
+    text = "\n".join(_IMPORT.sub("", text_of(name)) for name in order)
     if "\nexport default " in text:  # a front end; of another module all that it exports is wanted
         text = _used(text)
     return bare(re.sub(r"^export (?!default)", "", text, flags=re.M))
@@ -80,18 +82,18 @@ def _close(line: str) -> str:
     return _SIGNS.sub(lambda found: found[found.lastindex or 0], line)
 
 
-def _visit(name: str, folder: Path, order: list[str], above: tuple[str, ...]) -> None:
+def _visit(
+    name: str, text_of: Callable[[str], str], order: list[str], above: tuple[str, ...]
+) -> None:
     if name in above:
         raise ValueError(f"{' imports '.join([*above, name])}: a circle")
     if name in order:
         return
-    for names, other in _IMPORT.findall(source(name, folder)):
-        missing = set(re.split(r"[\s,]+", names.strip(" \n,"))) - _names(
-            source(other, folder), True
-        )
+    for names, other in _IMPORT.findall(text_of(name)):
+        missing = set(re.split(r"[\s,]+", names.strip(" \n,"))) - _names(text_of(other), True)
         if missing:
             raise ValueError(f"{name}.js imports {min(missing)}; {other}.js does not export it")
-        _visit(other, folder, order, (*above, name))
+        _visit(other, text_of, order, (*above, name))
     order.append(name)
 
 

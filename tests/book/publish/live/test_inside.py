@@ -1,10 +1,14 @@
 """What runs beside the library in a page, here in this Python: the shell and the plan of cells."""
 
 import sys
+from pathlib import Path
 
 import pytest
 
 from cnnlib.book.publish.live.inside import plan, shell
+from cnnlib.book.publish.reading import code_cells, read
+
+CHAPTERS = sorted((Path(__file__).parents[4] / "notebooks").glob("*.ipynb"))
 
 
 @pytest.fixture
@@ -110,6 +114,18 @@ def test_what_has_run_does_not_run_again_unless_it_was_edited_or_overwritten():
     assert book.before(6, sources) == [1, 2]  # x is another one by now
     book.ran(4, SOURCES, whole=False)
     assert 4 in book.before(5, SOURCES)
+
+
+@pytest.mark.parametrize("chapter", CHAPTERS, ids=lambda path: path.stem)
+def test_run_in_order_no_cell_of_the_book_runs_twice_and_none_waits_for_a_later_one(chapter):
+    cells = code_cells(read(chapter))
+    sources = {number: cell.source for number, cell in enumerate(cells, 1)}
+    book = plan.Plan()
+    for number in sources:
+        assert book.before(number, sources) == []
+        book.ran(number, sources)
+    needed = plan.Plan().before(len(sources), sources)
+    assert needed and needed[-1] < len(sources)
 
 
 def test_code_that_is_no_python_needs_nothing():

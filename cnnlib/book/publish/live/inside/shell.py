@@ -170,7 +170,7 @@ def told(error: BaseException, name: str) -> Output:
             if frame.filename.startswith("<cell "):
                 cell, line = frame.filename, frame.lineno
     if isinstance(error, MemoryError):
-        said += "\nPython in a page has less than 2 GB of memory: make the arrays smaller."
+        said += "\nPython in a page has at most 4 GB of memory: make the arrays smaller."
     if isinstance(error, ModuleNotFoundError):
         said += "\nOnly what the book needs is here: NumPy, SciPy, matplotlib and cnnlib."
     lines = [said]

@@ -13,7 +13,7 @@ export function follow(id, name, value) {
 
 export async function mountLive(place, { model: id, module, style, state }, tell) {
   const box = document.createElement("div");
-  box.className = "output explorer mounted";
+  box.className = "explorer mounted";
   const sheet = document.createElement("style");
   sheet.textContent = style;
   box.append(sheet);

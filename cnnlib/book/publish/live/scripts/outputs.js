@@ -60,17 +60,38 @@ function html(text) {
   return box;
 }
 
-export function show(place, output, model) {
+// A figure of the book keeps its number and its caption.
+function framed(content, figure, words) {
+  const box = element("div", { className: "output" });
+  if (!figure) {
+    box.append(content);
+    return box;
+  }
+  const kept = figure.cloneNode(true);
+  kept.querySelector(".save")?.remove();
+  kept.firstElementChild.replaceWith(element("div", { className: "frame" }, content));
+  const said = kept.querySelector("figcaption [aria-hidden]");
+  if (said && words) said.textContent = words;
+  box.append(kept);
+  return box;
+}
+
+// `figures` are those that stood here: each next one frames the next picture.
+export function show(place, output, model, figures = []) {
   if (output.output_type === "stream") return write(place, output.name, output.text);
   if (output.output_type === "error") return place.append(error(output));
   const { data, metadata } = output;
-  if (data[LIVE]) return void mountLive(place, data[LIVE], model);
+  if (data[LIVE]) {
+    const box = element("div");
+    place.append(framed(box, figures.shift()));
+    return void mountLive(box, data[LIVE], model);
+  }
   if (data[PANEL]) return void mountPanel(place, data[PANEL], model);
   if (data["text/html"]) return place.append(html(data["text/html"]));
   if (data["image/png"]) {
     const alt = metadata?.["image/png"]?.alt ?? "";
     const picture = element("img", { src: `data:image/png;base64,${data["image/png"]}`, alt });
-    return place.append(element("div", { className: "output" }, picture));
+    return place.append(framed(picture, figures.shift(), alt));
   }
   if (data["image/svg+xml"]) {
     const address = `data:image/svg+xml,${encodeURIComponent(data["image/svg+xml"])}`;

@@ -60,6 +60,8 @@ export function edit(cell) {
       },
       run: () => run(cell),
     });
+    cell.buttons.edit.hidden = true;
+    cell.buttons.above.hidden = false;
     cell.changed = () => {
       cell.editor.put(cell.text);
       changed(cell);
@@ -110,6 +112,7 @@ function stage(number) {
   if (!cell) return { number, show() {}, end() {} };
   const place = outputs(cell);
   cell.results ??= [...place.childNodes];
+  const figures = cell.results.flatMap((one) => [...(one.querySelectorAll?.("figure") ?? [])]);
   place.style.minHeight = `${place.offsetHeight}px`;
   place.classList.add("old");
   let fresh = false;
@@ -123,7 +126,7 @@ function stage(number) {
     number,
     show(output) {
       clear();
-      show(place, output, tell);
+      show(place, output, tell, figures);
       const right = output.data?.["text/plain"]?.match(/^✓ Exercise ([\d.]+): right/);
       if (right) solved(right[1], "Python");
     },

@@ -61,9 +61,11 @@
     const buttons = {
       run: button(bar, "run", "Run", "Run this cell here (Ctrl-Enter)"),
       stop: button(bar, "stop", "Stop", "Stop Python"),
+      edit: button(bar, "edit", "Edit", "Change the code: Escape, then Tab, leaves it"),
+      above: button(bar, "above", "Run all above", "Run every cell of this page before this one"),
       reset: button(bar, "reset", "Reset", "Back to the book's own text and result"),
     };
-    buttons.stop.hidden = buttons.reset.hidden = true;
+    buttons.stop.hidden = buttons.reset.hidden = buttons.above.hidden = true;
     (code.closest("details.code") ?? code.closest(".source")).after(bar);
     const original = code.textContent.replace(/\n$/, "");
     const cell = {
