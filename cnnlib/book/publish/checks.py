@@ -53,6 +53,7 @@ class Page(HTMLParser):
         self.links: list[tuple[str, str]] = []  # where, target
         self.headings: list[tuple[int, str, str]] = []  # level, id, text
         self.texts: dict[str, list[str]] = defaultdict(list)  # id of a heading: what follows it
+        self.code: dict[str, list[str]] = defaultdict(list)  # the same, of code and its results
         self._open: list[str] = []
         self._silent = ""
         self._in_heading = False
@@ -142,7 +143,8 @@ class Page(HTMLParser):
             level, id, text = self.headings[-1]
             self.headings[-1] = (level, id, text + data)
         elif self.cell and not self._silent and data.strip() and self.headings:
-            self.texts[self.headings[-1][1]].append(data.strip())
+            kind = self.code if "pre" in self._open else self.texts
+            kind[self.headings[-1][1]].append(data.strip())
 
     def _feed_text(self, text: str) -> None:
         """Read what has no tags; a style sheet's text may come in parts."""

@@ -17,6 +17,7 @@ from nbformat import NotebookNode
 from ..widgets import EXPLORERS, HOST, Explorer, in_script, policy
 from . import REPORT
 from .checks import Page
+from .finding import FILES
 from .formulas import FOLDER
 from .live import SCRIPT, STYLE, Live
 from .outline import Addresses, Chapter, numbered, read_chapters
@@ -86,6 +87,7 @@ def page(
     text: Text,
     scripts: Sequence[str] = (),
     elsewhere: Mapping[str, Sequence[str]] | None = None,
+    needs: Sequence[str] = (),
 ) -> str:
     """Put the page around a text.
 
@@ -100,6 +102,8 @@ def page(
         What it has besides those of every page.
     elsewhere : mapping, optional
         The addresses that this page once had, by the page that has them now.
+    needs : sequence of str
+        Files of the site that its own scripts need: scripts that come before them.
     """
     at = next((n for n, (_, part) in enumerate(site.pages) if part.name == text.name), None)
     chapter, part = site.pages[at] if at is not None else (None, None)
@@ -126,12 +130,19 @@ def page(
             after=site.pages[at + 1] if at is not None and at + 1 < len(site.pages) else None,
             elsewhere=in_script(elsewhere) if elsewhere else "",
             runs=runs,
-            **(_beside(text, scripts, bool(runs)) if site.chapters else _within(text, scripts)),
+            lists=FILES,
+            **(
+                _beside(text, scripts, needs, bool(runs))
+                if site.chapters
+                else _within(text, scripts)
+            ),
         )
     )
 
 
-def _beside(text: Text, scripts: Sequence[str], runs: bool) -> dict[str, object]:
+def _beside(
+    text: Text, scripts: Sequence[str], needs: Sequence[str], runs: bool
+) -> dict[str, object]:
     """What a page of a site loads from the files beside it."""
     styles, files = ["course.css"], ["course.js"]
     if text.explorers:
@@ -141,7 +152,7 @@ def _beside(text: Text, scripts: Sequence[str], runs: bool) -> dict[str, object]
     return {
         "links": [f"{SHARED}/{name}" for name in styles] + [STYLE] * runs,
         "first": f"{SHARED}/theme.js",
-        "files": [f"{SHARED}/{name}" for name in files] + [SCRIPT] * runs,
+        "files": [*(f"{SHARED}/{name}" for name in files), *needs] + [SCRIPT] * runs,
         "style": "",
         "theme": "",
         "scripts": scripts,

@@ -15,12 +15,17 @@ from nbformat.v4 import new_markdown_cell, new_notebook
 
 from ..exercises import all_exercises
 from ..figures import png
-from ..widgets import EXPLORERS, ConvolutionExplorer, Explorer, in_script
+from ..widgets import EXPLORERS, ConvolutionExplorer, Explorer
 from . import REPOSITORY
 from .build import LIBRARY, Book
 from .captions import Captions
 from .checks import Page, check_links
 from .exporter import CourseExporter
+from .finding import FILES
+from .finding.index import FILE as INDEX
+from .finding.index import index
+from .finding.lists import lists
+from .finding.sections import Sections
 from .formulas import FOLDER
 from .handout import wheel
 from .live import Live, clinic, progress
@@ -64,12 +69,17 @@ def render(
     texts |= own
     places = Places(site, texts)
     texts = {name: places.led(text) for name, text in texts.items()}
+    sections = Sections(_read(texts), book.unread)
+    for name, body in lists(_read(texts), sections, books, site.equations).items():
+        texts[name] = places.led(Text(name, body, Page(f"{name}.html", body, TAKEN)))
+    files[INDEX] = index(_read(texts), sections, site.chapters).encode()
     html_of = {
         name: page(site, text, [script(name)] if name in own else (), places.moved(name))
         for name, text in texts.items()
     }
-    texts["search"], scripts = _search(texts)
-    html_of["search"] = page(site, texts["search"], scripts)
+    texts["search"] = _search()
+    scripts = [source("ranking.js"), source("search.js")]
+    html_of["search"] = page(site, texts["search"], scripts, needs=[INDEX])
     files |= {name: text.encode() for name, text in assets().items()}
     for kind in EXPLORERS.values():  # what follows # in their addresses is a state, not a place
         files[f"explorers/{page_name(kind)}"] = kind().page().encode()
@@ -210,12 +220,12 @@ def _live_texts(site: Site) -> dict[str, Text]:
     }
 
 
-def _search(texts: Mapping[str, Text]) -> tuple[Text, list[str]]:
-    """The index stands in the page itself, as a script: that works without a server, too."""
-    index = []
-    for name, text in texts.items():
-        for _, place, title in text.read.headings:
-            index.append([f"{name}.html#{place}", title, " ".join(text.read.texts[place])])
-    body = environment().get_template("search.html.j2").render()
-    scripts = [f"window.BOOK_INDEX = {in_script(index)};", source("search.js")]
-    return Text("search", body, Page("search.html", body, TAKEN)), scripts
+def _read(texts: Mapping[str, Text]) -> dict[str, Page]:
+    """What was read from the pages that are searched, by their files."""
+    return {f"{name}.html": text.read for name, text in texts.items() if name != "index"}
+
+
+def _search() -> Text:
+    """Its index lies beside the page, as a script: that works without a server, too."""
+    body = environment().get_template("search.html.j2").render(lists=FILES)
+    return Text("search", body, Page("search.html", body, TAKEN))
