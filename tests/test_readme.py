@@ -6,6 +6,7 @@ from pathlib import Path
 import nbformat
 import rooms
 
+from cnnlib.book.publish.finding import LISTS
 from cnnlib.book.publish.parts import parts
 
 ROOT = Path(__file__).parents[1]
@@ -15,7 +16,7 @@ PARTS = [
     len(parts(path.stem, nbformat.read(path, as_version=4)))
     for path in (ROOT / "notebooks").glob("*.ipynb")
 ]
-PAGES = sum(PARTS) + len(("index", "search", "instructor"))
+PAGES = sum(PARTS) + len(("index", "search", "instructor", *LISTS))
 MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
 
 
