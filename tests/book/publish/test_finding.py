@@ -301,14 +301,11 @@ def test_an_empty_result_offers_the_nearest(ask):
     assert ask("", "?!", "the of") is not None
 
 
-def test_words_are_found_while_they_are_typed(ask):
-    (found,) = ask("remaind", typing=True)
-    assert answers(found[0], "03#remainder")
-
-
-def test_nothing_that_is_asked_becomes_part_of_the_page(ask):
-    ask("<img src=x onerror=alert(1)> stride")
-    assert ask.page.locator("main img, main script").count() == 0
+def test_a_word_is_found_while_it_is_typed(ask):
+    (found,) = ask("checkerbo", typing=True)
+    assert answers(found[0], "03#transposed-convolution")
+    (found,) = ask("checkerbo")  # asked so, it may be anything
+    assert not found or not answers(found[0], "03#transposed-convolution")
 
 
 def test_the_address_carries_the_question(site, browser):
