@@ -28,7 +28,8 @@ def index(pages: Mapping[str, Page], places: Sections, chapters: Sequence[Chapte
 
     Each section is [address, title, chapter, worth, text, words of its code, names]; the names are
     those of the terms, mistakes and questions that it explains. `numbers` are the addresses of
-    exercises and equations. A term is [names, id, sentence, sections, chapters].
+    exercises and equations. A term is [names, id, sentence, sections, chapters], a question
+    [words, sections].
     """
     titles = {file: _chapter(file, page, chapters) for file, page in pages.items()}
     names = _names(places)
@@ -47,6 +48,7 @@ def index(pages: Mapping[str, Page], places: Sections, chapters: Sequence[Chapte
         "sections": sections,
         "numbers": [[*one, titles[one[1].partition("#")[0]]] for one in _numbers(pages, chapters)],
         "terms": list(_terms(places, titles)),
+        "questions": list(_questions(places)),
     }
     return f"window.BOOK_INDEX = {in_script(book)};\n"
 
@@ -72,6 +74,12 @@ def _terms(places: Sections, titles: Mapping[str, str]) -> Iterator[list]:
         wide = [titles[place.file] for place in found if place.level == 1]
         there = [place.address for place in found if place.level > 1 or len(wide) == len(found)]
         yield [[term.name, *term.also], term.id, term.says, there, wide]
+
+
+def _questions(places: Sections) -> Iterator[list]:
+    for asked in [one for entries in read("questions.toml").values() for one in entries]:
+        found = places.all(asked["sections"], asked["asks"])
+        yield [asked["asks"], [place.address for place in found]]
 
 
 def _numbers(pages: Mapping[str, Page], chapters: Sequence[Chapter]) -> Iterator[tuple[str, str]]:

@@ -6,18 +6,19 @@ window.makeSearch = (book) => {
     makes me mean meaning means much must my need of on one only or other our out please should show so some still such
     than that the their them then there these they this to too us use used using very want wants was way we were what when
     where which while who whose why will with without work works would you your between explain explained
-    explanation happen happens happening question definition vs versus s t neural python numpy avoid calculate
+    explanation happen happens happening question definition per vs versus s t neural python numpy avoid calculate
     calculated calculating implement implemented implementing handle understand understanding find know think help
-    problem issue correct correctly exactly really actually someone anyone possible good best better`.split(/\s+/));
+    problem issue exactly really actually someone anyone possible good best better`.split(/\s+/));
   // Fields, by what a word in them is worth, and how much a long one is held against it.
   const TITLE = [4, 0.4], NAMES = [2.5, 0.5], TEXT = [1, 0.7], CODE = [0.3, 0.7], CHAPTER = [0.5, 0];
+  const APART = 0.8, ALIKE = 0.3;
   const WIDE = 0.4;
   const PLAIN = 0.5;
   const FAINT = 0.15; // of the best: what is less is not shown
   const ODD = {
     axes: "axis", indices: "index", matrices: "matrix", maxima: "maximum", minima: "minimum", explosion: "explod",
     convolve: "convolution", convolves: "convolution", convolved: "convolution", convolving: "convolution",
-    division: "divide", visualise: "picture", visualize: "picture", plot: "picture", backprop: "backpropagation",
+    division: "divide", divisible: "divide", correct: "right", correctly: "right", visualise: "picture", visualize: "picture", plot: "picture", backprop: "backpropagation",
     conv: "convolution", init: "initialise", initial: "initialise", grad: "gradient", grads: "gradient", nans: "nan",
     params: "parameter", param: "parameter", avg: "average", averaging: "average", deriv: "derivative", dims: "dimension",
     dim: "dimension", lr: "rate", tf: "tensorflow", torch: "pytorch", imgs: "image", img: "image", fc: "dense",
@@ -103,15 +104,18 @@ window.makeSearch = (book) => {
   const rare = (form) => Math.log(1 + sections.length / (0.5 + (postings.get(form) || []).length)) * (naming.has(form) && !/^\d/.test(form) ? 1 : PLAIN);
 
   const byAddress = new Map(sections.map((section) => [section.address, section.number]));
-  const phrases = new Map(); // the stems of a term's name: the term
+  const phrases = new Map(); // the stems of a name in one: these stems, and the term
   for (const [names, id, says, addresses, chapters] of book.terms) {
     const term = { name: names[0], id, says, chapters, sections: addresses.map((address) => byAddress.get(address)) };
     for (const name of names) {
       const forms = said(name).map(stem);
       const alone = forms.length === 1 && split(name).length > 1; // what is left of it says too little
-      if (!alone && !phrases.has(forms.join(" "))) phrases.set(forms.join(" "), term);
+      if (!alone && !phrases.has(forms.join(" "))) phrases.set(forms.join(" "), { term, forms });
     }
   }
+  const questions = book.questions.map(([asked, addresses]) => ({
+    forms: [...new Set(said(asked).map(stem))], sections: addresses.map((address) => byAddress.get(address)),
+  }));
 
   // ---- What a question says
 
@@ -157,20 +161,35 @@ window.makeSearch = (book) => {
     return slips.slice(0, 1).map(([, , form]) => form);
   }
 
-  /** The terms that a question names, the longest first, and how rare their words are. */
+  /** The terms that a question names, the longest names first, and how rare their words are. */
   function named(forms) {
+    const asked = ` ${forms.join(" ")} `;
+    const has = new Set(forms);
+    const fits = [...phrases]
+      .filter(([, { forms: name }]) => name.every((form) => has.has(form)))
+      .map(([key, { term, forms: name }]) => ({ term, name, whole: asked.includes(` ${key} `) }))
+      .sort((a, b) => b.name.length - a.name.length || b.whole - a.whole);
     const found = [];
-    const free = forms.map(() => true);
-    for (let size = Math.min(6, forms.length); size > 0; size--) {
-      for (let start = 0; start + size <= forms.length; start++) {
-        const term = phrases.get(forms.slice(start, start + size).join(" "));
-        if (!term || !free.slice(start, start + size).every(Boolean)) continue;
-        free.fill(false, start, start + size);
-        const weight = forms.slice(start, start + size).reduce((sum, form) => sum + rare(form), 0);
-        if (!found.some(([other]) => other === term)) found.push([term, weight]);
-      }
+    const taken = new Set();
+    for (const { term, name, whole } of fits) {
+      if (name.some((form) => taken.has(form))) continue;
+      name.forEach((form) => taken.add(form));
+      const weight = name.reduce((sum, form) => sum + rare(form), 0) * (whole ? 1 : APART);
+      if (!found.some(([other]) => other === term)) found.push([term, weight, name]);
     }
     return found;
+  }
+
+  /** How like a question is to one that the book knows, and its sections. */
+  function asking(forms) {
+    const has = new Set(forms);
+    const sum = (some) => some.reduce((total, form) => total + rare(form), 0);
+    return questions
+      .map(({ forms: known, sections: there }) => {
+        const common = known.filter((form) => has.has(form));
+        return [common.length > 1 ? sum(common) ** 2 / (sum(known) * sum([...has])) : 0, there];
+      })
+      .filter(([like]) => like > ALIKE);
   }
 
   /** What has just this number or this id: 3.11, exercise 3.1, (3.4), D19. */
@@ -189,13 +208,12 @@ window.makeSearch = (book) => {
   }
 
   /** What a question's words are worth, and at a discount what others say for them. */
-  function weighed(forms, terms) {
+  function weighed(forms, found) {
     const weights = new Map(forms.map((form) => [form, rare(form)]));
     // TensorFlow, beside other words, only says which chapter.
-    for (const term of terms.filter(({ sections, chapters }) => chapters.length > sections.length - 1)) {
-      for (const form of split(term.name).map(stem)) {
-        if (weights.has(form) && forms.length > 1) weights.set(form, PLAIN * weights.get(form));
-      }
+    for (const [{ sections, chapters }, , name] of forms.length > 1 ? found : []) {
+      if (chapters.length < sections.length) continue;
+      for (const form of name) weights.set(form, PLAIN * rare(form));
     }
     for (const form of forms) {
       for (const other of (RELATED.get(form) || []).filter((other) => postings.has(other) && !weights.has(other))) {
@@ -223,7 +241,7 @@ window.makeSearch = (book) => {
       forms.push(...known);
     });
     const found = named(forms);
-    const weights = weighed([...new Set(forms)], found.map(([term]) => term));
+    const weights = weighed([...new Set(forms)], found);
     for (const [form, weight] of weights) {
       const own = forms.includes(form);
       if (own) all += weight;
@@ -241,6 +259,13 @@ window.makeSearch = (book) => {
       term.sections.forEach((number, place) => {
         const sum = score.get(number) || { words: 0, covered: 0, term: 0 };
         sum.term += weight * Math.sqrt(weight / all) * [1, 0.7, 0.5, 0.4][Math.min(place, 3)];
+        score.set(number, sum);
+      });
+    }
+    for (const [like, there] of asking(forms)) {
+      there.forEach((number, place) => {
+        const sum = score.get(number) || { words: 0, covered: 0, term: 0 };
+        sum.term += like * all * [1, 0.7, 0.5, 0.4][Math.min(place, 3)];
         score.set(number, sum);
       });
     }
