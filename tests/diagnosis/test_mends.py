@@ -7,6 +7,7 @@ import pytest
 
 import cnnlib
 from cnnlib.diagnosis import diagnose, diagnose_pool, diagnose_step, mistakes
+from cnnlib.learning import BatchNorm, Dropout
 from cnnlib.learning.optimizers import SGD, Adam, Momentum
 
 ALL = [*mistakes.every(), *mistakes.reported()]
@@ -150,6 +151,36 @@ def test_losses():
         seen = {"y": y, "t": t, "N": 3}
         exec(mistakes.get(id).mend, seen)
         assert np.allclose(seen["dy"], right)
+
+
+def test_batch_norm_and_dropout():
+    x, dz, gamma, epsilon = R.normal(size=(5, 3)), R.normal(size=(5, 3)), R.uniform(1, 2, 3), 0.1
+    layer = BatchNorm(epsilon=epsilon)
+    layer.build((3,), R, np.float64)
+    layer.params["gamma"][...] = gamma
+    h = (layer.forward(x, training=True) - layer.params["beta"]) / gamma
+    dx = layer.backward(dz)
+    seen = {"np": np, "h": h, "dz": dz, "gamma": gamma, "M": 5, "v": x.var(0), "epsilon": epsilon}
+    for id in ("S21", "S23"):
+        exec(mistakes.get(id).mend, seen)
+    for id in ("S17", "S18", "S19", "S20"):
+        exec(mistakes.get(id).mend, seen)
+        assert np.allclose(seen.pop("dx"), dx), id
+    exec(mistakes.get("S22").mend, seen)
+    assert np.allclose(seen["dgamma"], layer.grads["gamma"])
+    layer.forward(x)
+    exec(mistakes.get("S24").mend, seen | {"running_variance": layer.buffers["variance"]}, seen)
+    assert np.allclose(seen["dx"], layer.backward(dz))
+
+    drop, da = Dropout(0.3, np.random.default_rng(0)), R.normal(size=(5, 3))
+    mask, dx = drop.forward(np.ones((5, 3)), training=True) > 0, drop.backward(da)
+    for id in ("S25", "S26", "S27", "S28"):
+        seen = {"mask": mask, "da": da, "rate": 0.3}
+        exec(mistakes.get(id).mend, seen)
+        assert np.allclose(seen["dx"], dx), id
+    drop.forward(x)
+    exec(mistakes.get("S29").mend, seen)
+    assert np.array_equal(seen["dx"], drop.backward(da))
 
 
 def test_optimizers():

@@ -28,10 +28,11 @@ KINDS = {
 }
 CHAPTERS = {
     "01_forward_pass", "02_kernel_centre", "03_delta_backprop", "04_weight_gradients",
-    "05_training", "09_clinic",
+    "05_training", "09_clinic", "10_other_rows",
 }  # fmt: skip
 REPORTED_IDS = """
 S8 S9 S10 S11 S12 S13 S14 S15 S16
+S17 S18 S19 S20 S21 S22 S23 S24 S25 S26 S27 S28 S29
 T3 T4 T5 T6 T7 T8 T9 T10 T11 T12 T13 T15
 """.split()
 ALL, REPORTED = list(mistakes.every()), list(mistakes.reported())

@@ -327,17 +327,90 @@ def batchnorm_without_mean(dout, cache):
     return (dh - h * (dh * h).mean(axis=0)) / std, (dout * h).sum(axis=0), dout.sum(axis=0)
 
 
-@back(NORM, batchnorm, dx="variance's share")
+@back(NORM, batchnorm, dx="S18")
 def batchnorm_without_variance(dout, cache):
     h, gamma, std = cache
     dh = dout * gamma
     return (dh - dh.mean(axis=0)) / std, (dout * h).sum(axis=0), dout.sum(axis=0)
 
 
-@back(NORM, batchnorm, dx="shares of both")
+@back(NORM, batchnorm, dx="S17")
 def batchnorm_as_a_constant(dout, cache):
     h, gamma, std = cache
     return dout * gamma / std, (dout * h).sum(axis=0), dout.sum(axis=0)
+
+
+@back(NORM, batchnorm, dx="S19")
+def batchnorm_mean_twice(dout, cache):
+    h, gamma, std = cache
+    dh = dout * gamma
+    dx = (dh - 2 * dh.mean(axis=0) - h * (dh * h).mean(axis=0)) / std
+    return dx, (dout * h).sum(axis=0), dout.sum(axis=0)
+
+
+@back(NORM, batchnorm, dx="S20")
+def batchnorm_sum_for_mean(dout, cache):
+    h, gamma, std = cache
+    dh = dout * gamma
+    dvar = -0.5 * (dh * h).sum(axis=0) / std**2
+    dx = dh / std + dvar * 2 * h * std / len(h) - (dh / std).sum(axis=0)
+    return dx, (dout * h).sum(axis=0), dout.sum(axis=0)
+
+
+@back(NORM, batchnorm, dx="S21")
+def batchnorm_without_gamma(dout, cache):
+    h, _, std = cache
+    dx = (dout - dout.mean(axis=0) - h * (dout * h).mean(axis=0)) / std
+    return dx, (dout * h).sum(axis=0), dout.sum(axis=0)
+
+
+@back(NORM, lambda x, gamma, beta: (batchnorm(x, gamma, beta)[0], (x, gamma)), dgamma="S22")
+def batchnorm_gamma_by_x(dout, cache):
+    x, gamma = cache
+    _, own = batchnorm(x, gamma, 0)
+    return batchnorm_right(dout, own)[0], (dout * x).sum(axis=0), dout.sum(axis=0)
+
+
+@back(NORM, batchnorm, dgamma="S22")
+def batchnorm_gamma_times_the_root(dout, cache):
+    h, _, std = cache
+    return batchnorm_right(dout, cache)[0], (dout * h * std**2).sum(axis=0), dout.sum(axis=0)
+
+
+def batchnorm_coarse(x, gamma, beta):
+    return batchnorm(x, gamma, beta, 0.1)[0], (x, gamma)
+
+
+@back(NORM, batchnorm_coarse)
+def batchnorm_with_its_epsilon(dout, cache):
+    x, gamma = cache
+    return batchnorm_right(dout, batchnorm(x, gamma, 0, 0.1)[1])
+
+
+@back(NORM, batchnorm_coarse, dx="S23")
+def batchnorm_epsilon_outside(dout, cache):
+    x, gamma = cache
+    std = np.sqrt(x.var(axis=0)) + 0.1
+    h, right = (x - x.mean(axis=0)) / std, batchnorm(x, gamma, 0, 0.1)[1]
+    return batchnorm_right(dout, (h, gamma, std))[0], *batchnorm_right(dout, right)[1:]
+
+
+def batchnorm_running(x, mean, var):
+    std = np.sqrt(var + 1e-5)
+    return (x - mean) / std, ((x - mean) / std, 1.0, std)
+
+
+RUNNING = {"x": "N 3", "mean": np.array([0, 1, 2]), "var": np.array([1, 2, 4])}
+
+
+@back(RUNNING, batchnorm_running)
+def batchnorm_outside_a_training(dout, cache):
+    return dout / cache[2]
+
+
+@back(RUNNING, batchnorm_running, dx="S24")
+def batchnorm_as_if_in_a_training(dout, cache):
+    return batchnorm_right(dout, cache)[0]
 
 
 @back(NORM, batchnorm, dgamma="not summed over axis 0", dbeta="divided by N")
@@ -376,7 +449,7 @@ def batchnorm2d_without_mean(dout, cache):
     return (dh - h * (dh * h).mean(**PLANE)) / std, *sums2d(dout, h)
 
 
-@back(NORM2D, batchnorm2d, dx="the variance's share", dbeta="not summed over axis 1")
+@back(NORM2D, batchnorm2d, dx="S18", dbeta="not summed over axis 1")
 def batchnorm2d_without_variance(dout, cache):
     h, gamma, std = cache
     dh = dout * gamma[:, None, None]
@@ -419,7 +492,7 @@ def dropout_right(dout, mask):
     return dout * mask
 
 
-@back({"x": "N D"}, dropout, dx="0.7 times")
+@back({"x": "N D"}, dropout, dx="S26")
 def dropout_not_scaled(dout, mask):
     return dout * (mask > 0)
 
@@ -429,9 +502,40 @@ def dropout_with_a_mask(dout, x, mask):
     return dout * mask * 2
 
 
-@back({"x": "N D"}, dropout, dx="a mask is missing")
+@back({"x": "N D"}, dropout, dx="S25")
 def dropout_without_mask(dout, mask):
     return dout / 0.7
+
+
+@back({"x": "N D"}, dropout, dx="S25")
+def dropout_forgotten(dout, mask):
+    return dout
+
+
+@back({"x": "N D"}, dropout, dx="S28")
+def dropout_by_the_rate(dout, mask):
+    return dout * (mask > 0) / 0.3
+
+
+@back({"x": "N D"}, dropout, dx="S27")
+def dropout_drawn_anew(dout, mask):
+    return dout * (np.random.default_rng(1).random(dout.shape) < 0.7) / 0.7
+
+
+@back({"x": "N D"}, lambda x: x * 1.0)
+def dropout_in_evaluation(dout):
+    return dout
+
+
+@back({"x": "N D"}, lambda x: x * 1.0, dx="S29")
+def dropout_scaled_in_evaluation(dout):
+    return dout / 0.7
+
+
+@back({"x": "N D"}, lambda x: x * 1.0, dx="S29")
+def dropout_that_drops_in_evaluation(dout):
+    keep = np.resize([1, 0, 1, 1, 0], dout.shape)
+    return dout * keep / 0.7
 
 
 # ---- Dense layers and recurrent ones

@@ -71,7 +71,8 @@ _FITTING = {
     "pool": "P",
     "head": "S B",
     "step": "T D22 W13 S3 S6 S8 S9 S10 S13",
-    "gradient": "S1 S2 S3 S7 S8 S9 S10 S11 S12 S13 S15 S16",
+    "gradient": "S1 S2 S3 S7 S8 S9 S10 S11 S12 S13 S15 S16 "
+    "S17 S18 S19 S20 S21 S22 S23 S24 S25 S26 S27 S28 S29",
 }
 
 

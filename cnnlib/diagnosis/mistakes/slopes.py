@@ -10,6 +10,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from . import norms
+
 
 class Seen(Protocol):
     """One gradient in one configuration: what came, and what is right."""
@@ -131,6 +133,7 @@ def _tried(predict: Predict, one: Seen) -> Any:
 def _candidates(seen: Sequence[Seen]) -> Iterator[tuple[str, Predict]]:
     if all(one.is_elementwise for one in seen):
         yield from _of_activations(seen)
+        yield from norms.of_masks(seen)
     elif all(one.output.ndim == 0 for one in seen):
         yield from _of_losses(seen)
     elif all(_near(one.output, softmax(one.x)) for one in seen if one.x.ndim):
@@ -138,6 +141,8 @@ def _candidates(seen: Sequence[Seen]) -> Iterator[tuple[str, Predict]]:
         yield "S3", lambda s: s.deltas
     else:
         yield from _of_ends(seen)
+        yield from norms.of_norms(seen)
+        yield from norms.of_scales(seen)
 
 
 def _near(a: Any, b: Any) -> bool:
