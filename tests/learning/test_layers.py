@@ -1,5 +1,8 @@
 """Layers: central differences, geometry keywords, first weights, dtype, memory, errors."""
 
+import ast
+import subprocess
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -11,6 +14,7 @@ from cnnlib.errors import InputError
 from cnnlib.geometry import Window
 from cnnlib.learning import BatchNorm, Dropout, GlobalAveragePool, LeakyReLU, Residual, layers
 from cnnlib.learning.chain import walk
+from cnnlib.learning.later import LATER
 from cnnlib.learning.layers import (
     AvgPool,
     Conv,
@@ -244,6 +248,19 @@ def test_conv_lays_its_window_once_and_passes_every_keyword_on(monkeypatch):
     assert layer.laid is laid
     layer.forward(x[:1])
     assert layer.laid == replace(laid, input_shape=(1, *x.shape[1:]))
+
+
+def test_what_is_asked_for_later_is_not_imported_before():
+    code = (
+        "import sys, cnnlib.learning as l; print(sorted(m for m in sys.modules if 'cnnlib' in m))"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    modules = {f"cnnlib.learning.{module}" for module in LATER.values()}
+    assert len(modules) == 6 and not modules & set(ast.literal_eval(result.stdout))
+    with pytest.raises(AttributeError, match="'cnnlib.learning' has no attribute 'Batchnorm'"):
+        cnnlib.learning.Batchnorm  # noqa: B018
 
 
 def test_every_layer_has_a_case():
