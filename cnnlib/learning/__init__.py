@@ -53,7 +53,7 @@ if TYPE_CHECKING:  # imported when somebody asks for them
 def __getattr__(name: str) -> object:
     """What `later.py` lists."""
     if name not in LATER:
-        raise AttributeError(f"module {__name__} has no attribute {name!r}")
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return later(name)
 
 
