@@ -117,7 +117,7 @@ def adjoint_test(
     x, w, dz : array
         (N, *P, C), (K, *U, C) and (N, *I, K), best random.
     geometry
-        stride, dilation, padding, center, flip, method: as in `cnnlib.conv`.
+        stride, dilation, padding, center, flip, border, groups, method: as in `cnnlib.conv`.
 
     Examples
     --------
@@ -174,6 +174,8 @@ def explain(
     padding: Padding = None,
     center: PerAxis | None = None,
     flip: bool = False,
+    border: str = "zeros",
+    groups: int = 1,
 ) -> Explanation:
     """Write one entry of z, dx, dw or db as the sum over its rows of the connection table.
 
@@ -185,7 +187,7 @@ def explain(
         Index of the entry: (n, *i, k), (n, *p, c), (k, *u, c) or (k,).
     x, w, b, dz : array
         As in `cnnlib.conv`. Of `x` only the shape counts for 'dx', of `w` for 'dw'.
-    stride, dilation, padding, center, flip
+    stride, dilation, padding, center, flip, border, groups
         As in `cnnlib.conv`.
 
     Returns
@@ -223,9 +225,9 @@ def explain(
         return _explain_db(cell, arrays["dz"])
     x, w, b = arrays["x"], arrays["w"], arrays.get("b")
     check_kernel(w)
-    window = Window(spatial(w.shape), stride, dilation, padding, center, flip)
+    window = Window(spatial(w.shape), stride, dilation, padding, center, flip, border)
     check_images("x", x, len(window.kernel))
-    shape = lay(window, x.shape, w.shape, "auto").output_shape
+    shape = lay(window, x.shape, w.shape, "auto", groups=groups).output_shape
     if b is not None:
         check_bias(b, w)
     if quantity != "z":
@@ -237,8 +239,8 @@ def explain(
     if quantity == "z":
         return _explain_z(at, rows, x, w, b)
     if quantity == "dx":
-        return _explain_dx(at, rows, w, arrays["dz"])
-    return _explain_dw(at, rows, x, arrays["dz"])
+        return _explain_dx(at, rows, w, arrays["dz"], x.shape[-1])
+    return _explain_dw(at, rows, x, arrays["dz"], w)
 
 
 def _rows(window: Window, shape: Shape, side: str, place: Shape) -> Rows:
@@ -258,41 +260,52 @@ def _explain_z(
     """z[n,i,k] = b[k] + sum over rows (i,u,p), c of w[k,u,c] * x[n,p,c]."""
     n, *i, k = cell
     terms: list[Term] = [
-        (_factor("w", w, (k, *u, c)), _factor("x", x, (n, *p, c)))
+        (_factor("w", w, (k, *u, c)), _factor("x", x, (n, *p, _channel(k, c, x, w))))
         for _, u, p in rows
-        for c in range(x.shape[-1])
+        for c in range(w.shape[-1])
     ]
     if b is not None:
         terms.append((_factor("b", b, (k,)),))
-    meets = _count(len(rows), "input cell")
+    meets = _count(len({(*p,) for _, _, p in rows}), "input cell")
     words = f"Output {tuple(i)} of sample {n}, filter {k}, meets {meets}."
     return Explanation(_name("z", cell), words, tuple(terms))
 
 
-def _explain_dx(cell: Shape, rows: Rows, w: np.ndarray, dz: np.ndarray) -> Explanation:
+def _explain_dx(
+    cell: Shape, rows: Rows, w: np.ndarray, dz: np.ndarray, channels: int
+) -> Explanation:
     """dx[n,p,c] = sum over rows (i,u,p), k of w[k,u,c] * dz[n,i,k]."""
     n, *p, c = cell
+    g, own = divmod(c, w.shape[-1])  # its group, and its place in there
+    each = len(w) * w.shape[-1] // channels  # filters of a group
     terms = tuple(
-        (_factor("w", w, (k, *u, c)), _factor("dz", dz, (n, *i, k)))
+        (_factor("w", w, (k, *u, own)), _factor("dz", dz, (n, *i, k)))
         for i, u, _ in rows
-        for k in range(len(w))
+        for k in range(g * each, g * each + each)
     )
-    went = _count(len(rows), "output")
+    went = _count(len({(*i,) for i, _, _ in rows}), "output")
     words = f"Input {tuple(p)} of sample {n}, channel {c}, went into {went}."
     return Explanation(_name("dx", cell), words, terms)
 
 
-def _explain_dw(cell: Shape, rows: Rows, x: np.ndarray, dz: np.ndarray) -> Explanation:
+def _explain_dw(
+    cell: Shape, rows: Rows, x: np.ndarray, dz: np.ndarray, w: np.ndarray
+) -> Explanation:
     """dw[k,u,c] = sum over rows (i,u,p), n of x[n,p,c] * dz[n,i,k]."""
     k, *u, c = cell
     terms = tuple(
-        (_factor("x", x, (n, *p, c)), _factor("dz", dz, (n, *i, k)))
+        (_factor("x", x, (n, *p, _channel(k, c, x, w))), _factor("dz", dz, (n, *i, k)))
         for i, _, p in rows
         for n in range(len(x))
     )
     joined = _count(len(rows), "pair")
     words = f"Weight {tuple(u)} of filter {k}, channel {c}, joined {joined} in each sample."
     return Explanation(_name("dw", cell), words, terms)
+
+
+def _channel(k: int, c: int, x: np.ndarray, w: np.ndarray) -> int:
+    """The channel of x that weight `c` of filter `k` meets: in groups, one of its own group."""
+    return k * x.shape[-1] // (len(w) * w.shape[-1]) * w.shape[-1] + c
 
 
 def _explain_db(cell: int | Sequence[int], dz: np.ndarray) -> Explanation:

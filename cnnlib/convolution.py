@@ -16,6 +16,7 @@ from .arrays import (
     check_shape,
     float_arrays,
     read_array,
+    read_integer,
     read_word,
     spatial,
 )
@@ -36,6 +37,8 @@ def conv(
     padding: Padding = None,
     center: PerAxis | None = None,
     flip: bool = False,
+    border: str = "zeros",
+    groups: int = 1,
     method: str = "auto",
 ) -> np.ndarray:
     """Convolve images with a kernel: the forward pass (chapter 1, "The formula").
@@ -52,7 +55,7 @@ def conv(
     ----------
     x : array (N, *P, C)
         Images: batch, one or more spatial axes, channels.
-    w : array (K, *U, C)
+    w : array (K, *U, C/groups)
         One kernel for each of `K` filters.
     b : array (K,), optional
         One bias for each filter.
@@ -65,6 +68,11 @@ def conv(
     flip : bool
         False for a cross-correlation (`g = +1`), which is what the field calls a convolution; True
         for a true convolution (`g = -1`).
+    border : {'zeros', 'reflect', 'symmetric', 'replicate', 'circular'}
+        What stands around the input, see `cnnlib.Window`.
+    groups : int
+        Filters and channels in so many groups: a filter meets the channels of its own group alone.
+        With one channel in each this is a depthwise convolution (chapter 10).
     method : {'auto', 'gemm', 'loops', 'fft', 'winograd'}
         'loops' is the specification, 'gemm' the same by matrix products, 'fft' by Fourier
         transforms, up to rounding (see `cnnlib.sums.fourier`): what is not finite spreads over all
@@ -107,9 +115,9 @@ def conv(
     method = _exact(method, x=x, w=w)
     x, w = float_arrays(x=x, w=w)
     check_kernel(w)
-    window = Window(spatial(w.shape), stride, dilation, padding, center, flip)
+    window = Window(spatial(w.shape), stride, dilation, padding, center, flip, border)
     check_images("x", x, len(window.kernel))
-    return lay(window, x.shape, w.shape, method).conv(x, w, b)
+    return lay(window, x.shape, w.shape, method, groups=groups).conv(x, w, b)
 
 
 def conv_delta(
@@ -122,6 +130,8 @@ def conv_delta(
     padding: Padding = None,
     center: PerAxis | None = None,
     flip: bool = False,
+    border: str = "zeros",
+    groups: int = 1,
     method: str = "auto",
 ) -> np.ndarray:
     """Carry deltas back to the input (chapter 3, "From the table to the gather form").
@@ -137,12 +147,12 @@ def conv_delta(
     ----------
     dz : array (N, *I, K)
         The deltas: derivatives of the loss by the outputs of `conv`.
-    w : array (K, *U, C)
+    w : array (K, *U, C/groups)
         The kernel of the forward pass.
     input_shape : tuple (N, *P, C)
         Shape of the forward pass's `x`. The deltas alone do not determine it: with a stride, the
         last cells of the input may be left over.
-    stride, dilation, padding, center, flip, method
+    stride, dilation, padding, center, flip, border, groups, method
         As in the forward pass, see `conv`.
 
     Returns
@@ -167,9 +177,10 @@ def conv_delta(
     method = _exact(method, dz=dz, w=w)
     dz, w = float_arrays(dz=dz, w=w)
     check_kernel(w)
-    window = Window(spatial(w.shape), stride, dilation, padding, center, flip)
+    window = Window(spatial(w.shape), stride, dilation, padding, center, flip, border)
     input_shape = check_shape(input_shape, len(window.kernel))
-    return lay(window, input_shape, w.shape, method, "input_shape").conv_delta(dz, w)
+    laid = lay(window, input_shape, w.shape, method, "input_shape", groups)
+    return laid.conv_delta(dz, w)
 
 
 def conv_weight_gradient(
@@ -182,6 +193,8 @@ def conv_weight_gradient(
     padding: Padding = None,
     center: PerAxis | None = None,
     flip: bool = False,
+    border: str = "zeros",
+    groups: int = 1,
     method: str = "auto",
 ) -> np.ndarray:
     """Derivative of the loss by the weights of a convolution (chapter 4, "Who used this weight?").
@@ -201,12 +214,12 @@ def conv_weight_gradient(
         The deltas: derivatives of the loss by the outputs of `conv`.
     kernel : int or one int per axis
         Spatial shape `U` of the kernel.
-    stride, dilation, padding, center, flip, method
+    stride, dilation, padding, center, flip, border, groups, method
         As in the forward pass, see `conv`.
 
     Returns
     -------
-    array (K, *U, C)
+    array (K, *U, C/groups)
         Derivatives of the loss by the weights.
 
     Raises
@@ -227,10 +240,11 @@ def conv_weight_gradient(
     x, dz = float_arrays(x=x, dz=dz)
     check_images("x", x)
     kernel = per_axis("kernel", kernel, x.ndim - 2, 1)
-    window = Window(kernel, stride, dilation, padding, center, flip)
+    window = Window(kernel, stride, dilation, padding, center, flip, border)
     check_images("dz", dz, x.ndim - 2)
-    w_shape = (dz.shape[-1], *window.kernel, x.shape[-1])
-    return lay(window, x.shape, w_shape, method).conv_weight_gradient(x, dz)
+    groups = read_integer("groups", groups, 1)
+    w_shape = (dz.shape[-1], *window.kernel, max(1, x.shape[-1] // groups))
+    return lay(window, x.shape, w_shape, method, groups=groups).conv_weight_gradient(x, dz)
 
 
 def conv_bias_gradient(dz: ArrayLike) -> np.ndarray:
@@ -283,7 +297,7 @@ class Laid:
 
     window: Window
     input_shape: Shape  # (N, *P, C)
-    kernel_shape: Shape  # (K, *U, C)
+    kernel_shape: Shape  # (K, *U, C/groups)
     chosen: str | Engine  # by name, if it is a module: that can be copied and pickled
 
     @property
@@ -327,8 +341,10 @@ class Laid:
         return self if chosen is self.chosen else replace(self, chosen=chosen)
 
 
-def lay(window: Window, x_shape: Shape, w_shape: Shape, method: str, name: str = "x") -> Laid:
-    """Lay a window on images `(N, *P, C)` for kernels `(K, *U, C)`, and choose the engine.
+def lay(
+    window: Window, x_shape: Shape, w_shape: Shape, method: str, name: str = "x", groups: int = 1
+) -> Laid:
+    """Lay a window on images `(N, *P, C)` for kernels `(K, *U, C/groups)`, and choose the engine.
 
     Raises
     ------
@@ -336,6 +352,13 @@ def lay(window: Window, x_shape: Shape, w_shape: Shape, method: str, name: str =
         The channels of the argument called `name` are not those of the kernels, or there is no such
         method.
     """
+    groups = read_integer("groups", groups, 1)
+    if window.border != "zeros" or groups > 1:
+        from .sums.reduced import reduce  # few windows have either
+
+        return Laid(
+            window, x_shape, w_shape, reduce(method, window, x_shape, w_shape, groups, name)
+        )
     if x_shape[-1] != w_shape[-1]:
         first = x_shape[1] == w_shape[-1]
         cure = "; did you pass channels first? np.moveaxis(x, 1, -1)" if first else ""

@@ -8,10 +8,13 @@ An index's range is its capital. Along one axis, output `i = 0..I-1` meets, thro
 with stride `s`, dilation `d`, offset `o`, centre `u0`, and the sign `g`: +1 for cross-correlation,
 -1 for a true convolution (`flip=True`). Several axes are one such rule each. The rule stands in
 `Axis.input` and nowhere else; whatever the library computes, it asks there (chapter 2).
+
+A border other than zeros keeps the rows that fall outside: they name another input (chapter 10).
 """
 
 import math
-from collections.abc import Sequence
+from bisect import bisect_left
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -36,6 +39,15 @@ Pads = tuple[tuple[int, int], ...]  # (before, after) for each axis
 # What a caller may give, see `Window`.
 Padding = str | PerAxis | Sequence[Sequence[int]] | None
 
+# The input that a cell `p` beside `0..P-1` stands for; beside zeros there is none.
+BORDERS: dict[str, Callable[[Any, int], Any]] = {
+    "zeros": lambda p, P: p,
+    "reflect": lambda p, P: _mirrored(p, 0, 2 * P - 2),
+    "symmetric": lambda p, P: _mirrored(p, -1, 2 * P - 1),
+    "replicate": lambda p, P: np.clip(p, 0, P - 1),
+    "circular": lambda p, P: p % P,
+}
+
 # intp is the integer of an index: np.bincount and its like refuse a wider one (32-bit machines).
 ROW = np.dtype([("output", np.intp), ("weight", np.intp), ("input", np.intp)])
 
@@ -55,6 +67,7 @@ class Axis:
     offset: int  # o
     center: int  # u0
     sign: int  # g
+    border: str = "zeros"
 
     def input(self, i: Any, u: Any) -> Any:
         """Input cell `p` that output `i` meets through weight `u`; perhaps outside `0..P-1`.
@@ -99,6 +112,9 @@ class Axis:
 
     def rows(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """All triples `(i, u, p)` of this axis with `0 <= p < P`, as three arrays."""
+        if self.border != "zeros":
+            every = np.indices((self.outputs, self.kernel), np.intp).reshape(2, -1)
+            return *every, BORDERS[self.border](self.input(*every), self.inputs)
         rows = [np.zeros((3, 0), np.intp)]
         for u in self.met():  # what is beside the input takes no memory, nor time
             some = self.reach(u)[0]
@@ -118,6 +134,8 @@ class Axis:
 
     def count_rows(self) -> int:
         """How many triples `rows` gives."""
+        if self.border != "zeros":
+            return self.outputs * self.kernel
         return sum(some.stop - some.start for some, _ in map(self.reach, self.met()))
 
     def inputs_met(self) -> np.ndarray:
@@ -161,6 +179,10 @@ class Window:
         The weight `u0` that lies on the output's own place. Instead of `padding`, never with it.
     flip : bool
         True for a convolution, False for a cross-correlation.
+    border : 'zeros', 'reflect', 'symmetric', 'replicate' or 'circular'
+        What stands around the input `1 2 3`: `0 0 [1 2 3] 0 0`, `3 2 [1 2 3] 2 1`,
+        `2 1 [1 2 3] 3 2`, `1 1 [1 2 3] 3 3` or `2 3 [1 2 3] 1 2`. All but zeros are rows of the
+        table that name an input a second time (chapter 10, "What stands around the image").
 
     Raises
     ------
@@ -183,6 +205,7 @@ class Window:
     padding: str | Pads | None  # 'valid', 'same', 'full', or pairs; None with a centre
     center: Shape | None
     flip: bool
+    border: str
 
     def __init__(
         self,
@@ -192,6 +215,7 @@ class Window:
         padding: Padding = None,
         center: PerAxis | None = None,
         flip: bool = False,
+        border: str = "zeros",
     ) -> None:
         U = read_shape("kernel", kernel)
         n = len(U)
@@ -202,6 +226,7 @@ class Window:
             "padding": read_padding(padding, n) if center is None else None,
             "center": None if center is None else read_center(center, padding, U),
             "flip": read_truth("flip", flip),
+            "border": read_word("border", border, BORDERS),
         }
         for name, value in read.items():
             object.__setattr__(self, name, value)  # afterwards nobody can
@@ -217,6 +242,7 @@ class Window:
             ("padding", _once(padding), None),
             ("center", _once(self.center), None),
             ("flip", self.flip, False),
+            ("border", self.border, "zeros"),
         ]
         kernel = self.kernel if len(self.kernel) > 1 else self.kernel[0]
         words = [f"{name}={value!r}" for name, value, default in given if value != default]
@@ -240,7 +266,7 @@ class Window:
             u0 = self.center[n]
             lo = -d * (U - 1 - u0) if self.flip else -d * u0  # the smallest g*d*(u - u0)
             I = min(P, (P - 1 - lo) // s + 1)
-            return Axis(P, I, U, s, d, offset=0, center=u0, sign=g)
+            return self._within_reach(n, Axis(P, I, U, s, d, 0, u0, g, self.border))
         before, after = self._pads(n, P, s, span)
         if P + before + after < span:
             raise InputError(
@@ -250,7 +276,21 @@ class Window:
             )
         I = (P + before + after - span) // s + 1
         o = -before + (span - 1 if self.flip else 0)  # with u0 = 0: -before - min(g*d*u)
-        return Axis(P, I, U, s, d, offset=o, center=0, sign=g)
+        return self._within_reach(n, Axis(P, I, U, s, d, o, 0, g, self.border))
+
+    def _within_reach(self, n: int, axis: Axis) -> Axis:
+        """The axis, if its border finds an input for each cell: it repeats them once, at most."""
+        if self.border == "zeros":
+            return axis
+        P, cells = axis.inputs, max(axis.before, axis.after)
+        most = {"reflect": P - 1, "symmetric": P, "circular": P}.get(self.border, cells)
+        if cells > most:
+            raise InputError(
+                f"border is {self.border!r}, and the windows reach {cells} cells beyond the "
+                f"{P} of spatial axis {n}; it repeats at most {most}: use less padding, or "
+                "border='replicate'"
+            )
+        return axis
 
     def _pads(self, n: int, P: int, s: int, span: int) -> tuple[int, int]:
         if self.padding == "same":
@@ -263,6 +303,32 @@ class Window:
     def output_shape(self, input_shape: Shape) -> Shape:
         """Spatial shape `I` of the output over an input of spatial shape `P`."""
         return tuple(axis.outputs for axis in self.axes(input_shape))
+
+    def input_shape(self, output_shape: Shape) -> Shape:
+        """Spatial shape `P` of the smallest input whose output has the shape `I`.
+
+        With a stride `s` there are up to `s` inputs that have it, each a cell larger than the one
+        before: what is left over, no window reaches (chapter 10, "One size of several").
+        """
+        I = per_axis("output_shape", output_shape, len(self.kernel), 1)
+        P = tuple(self._fewest(n, i) for n, i in enumerate(I))
+        if (found := self.output_shape(P)) != I:
+            raise InputError(
+                f"no input has outputs of shape {I} with {self!r}: at least {found}; lessen padding"
+            )
+        return P
+
+    def _fewest(self, n: int, I: int) -> int:
+        """Along an axis, the fewest inputs with `I` outputs: more inputs have as many or more."""
+
+        def outputs(P: int) -> int:
+            try:
+                return self._axis(n, P).outputs
+            except InputError:  # the window does not fit
+                return 0
+
+        span = self.dilation[n] * (self.kernel[n] - 1) + 1
+        return 1 + bisect_left(range(1, self.stride[n] * I + span), I, key=outputs)
 
     def connections(self, input_shape: Shape) -> np.ndarray:
         """Connection table over an input of spatial shape `P`; see `cnnlib.connections`."""
@@ -296,6 +362,7 @@ def connections(
     padding: Padding = None,
     center: PerAxis | None = None,
     flip: bool = False,
+    border: str = "zeros",
 ) -> np.ndarray:
     """List the connections of a convolution or a pooling (chapter 1, "The connection table").
 
@@ -310,8 +377,9 @@ def connections(
     ----------
     input_shape, kernel : int or tuple of int
         Spatial shapes `P` and `U`, without batch and channels.
-    stride, dilation, padding, center, flip
-        The geometry, as for `Window`.
+    stride, dilation, padding, center, flip, border
+        The geometry, as for `Window`. The table is that of places: each row joins all channels
+        with all filters, or with `groups` those of the same group.
 
     Returns
     -------
@@ -335,9 +403,20 @@ def connections(
 
     >>> connections(2, 3, center=1).tolist()
     [(0, 1, 0), (0, 2, 1), (1, 0, 0), (1, 1, 1)]
+
+    With a border they name an input again: output 0 meets input 0 twice, output 1 input 1.
+
+    >>> connections(2, 3, center=1, border="replicate").tolist()
+    [(0, 0, 0), (0, 1, 0), (0, 2, 1), (1, 0, 0), (1, 1, 1), (1, 2, 1)]
     """
     shape = read_shape("input_shape", input_shape)
-    return Window(kernel, stride, dilation, padding, center, flip).connections(shape)
+    return Window(kernel, stride, dilation, padding, center, flip, border).connections(shape)
+
+
+def _mirrored(p: Any, before: int, after: int) -> Any:
+    """Cells in two mirrors: `p` and `before - p` change places, then `p` and `after - p`."""
+    p = np.maximum(p, before - p)
+    return np.minimum(p, after - p)
 
 
 def _once(value: Any) -> Any:

@@ -78,11 +78,12 @@ TAKES = {
 KINDS = {name: kind for kind, names in {
     "array": "x w dz da z y a winners t",
     "array?": "b",
-    "integer": "stride dilation kernel window input_shape filters outputs entries epochs batch "
+    "integer": "stride dilation kernel window input_shape output_shape filters outputs entries "
+               "epochs batch groups "
                "count size fan_in fan_out inputs",
     "from 0": "cell seed start position output weight digit shown step_ filter channel image "
               "warm_up",
-    "from 0?": "padding center",
+    "from 0?": "padding output_padding center",
     "truth": "flip count_padding bias training progress relu rotated mark_center indices overhang "
              "markers decoupled unbiased",
     "positive": "lr step peak most", "positive?": "epsilon clip_norm",
@@ -90,8 +91,9 @@ KINDS = {name: kind for kind, names in {
     "number": "slope",
     "share?": "rho",
     "spread": "init weight_decay", "shape": "shape",
-    "nothing": "method form quantity kind rng network optimizer loss layers dtype params grads "
-               "architecture lens pool layer id name z_kind recordings probe figure table outputs_",
+    "nothing": "method border form quantity kind rng network optimizer loss layers dtype params "
+               "grads architecture lens pool layer id name z_kind recordings probe figure table "
+               "outputs_",
     "nothing?": "validation schedule", "path": "path", "path?": "checkpoint",
     "function": "fn f draw", "text": "alt",
     "words": "about drawing_", "words?": "title note xlabel ylabel missing x_title z_title",
@@ -219,6 +221,7 @@ def core(of, method, _):
     yield of(cnnlib.Window, kernel=(2, 2), kinds={"kernel": "shape"})
     for name in ("axes", "output_shape", "connections"):
         yield of(getattr(cnnlib.Window((2, 2)), name), input_shape=(4, 4))
+    yield of(cnnlib.Window((2, 2)).input_shape, output_shape=(4, 4))
     yield of(cnnlib.connections, input_shape=(4, 4), kernel=(2, 2))
     yield of(cnnlib.numerical_gradient, f=lambda x: float(x.sum()), x=np.ones(2),
              kinds={"x": "cells"} | {"f": "nothing"})
@@ -238,14 +241,15 @@ def build(kind, shape, /, **given):
 
 
 def layers(of, method, _):
-    at_build = "kernel window stride dilation padding center method init"
+    at_build = "kernel window stride dilation padding output_padding center border method init"
     later = dict.fromkeys(at_build.split(), "anything") | {"rng": "nothing?"}
-    made = {"Conv": (3, 2), "Dense": (3,), "MaxPool": (2,), "AvgPool": (2,), "Dropout": (0.5,),
-            "Residual": ([ReLU()],)}
+    made = {"Conv": (3, 2), "ConvTranspose": (3, 2), "Dense": (3,), "MaxPool": (2,),
+            "AvgPool": (2,), "Dropout": (0.5,), "Residual": ([ReLU()],)}
     others = ("Flatten", "ReLU", "Sigmoid", "Tanh", "Softmax", "BatchNorm", "LeakyReLU",
               "GlobalAveragePool")
     for name in (*made, *others):
-        kind, learns = getattr(learning, name), name in ("Conv", "Dense", "Residual")
+        kind = getattr(learning, name)
+        learns = name in ("Conv", "ConvTranspose", "Dense", "Residual")
         arguments, x = made.get(name, ()), numbers(2, 16) if name == "Dense" else X
         given = dict(zip(inspect.signature(kind).parameters, arguments, strict=False))
         shape = x.shape[1:]

@@ -64,6 +64,7 @@ __all__ = [
     "BatchNorm",
     "BinaryCrossEntropy",
     "Conv",
+    "ConvTranspose",
     "Cosine",
     "CrossEntropy",
     "Dense",

@@ -5,7 +5,7 @@ import numpy as np
 from cnnlib.arrays import check_images, float_arrays
 from cnnlib.geometry import Shape
 
-from .layers import Layer, Remembered, _read_deltas, _read_image
+from .layers import Layer, Remembered, read_deltas, read_image
 
 
 class GlobalAveragePool(Layer):
@@ -22,7 +22,7 @@ class GlobalAveragePool(Layer):
 
     def output_shape(self, shape: Shape) -> Shape:
         """(C,)."""
-        return _read_image("shape", shape)[-1:]
+        return read_image("shape", shape)[-1:]
 
     input_shape = Remembered()
 
@@ -37,5 +37,5 @@ class GlobalAveragePool(Layer):
     def delta(self, dz: np.ndarray) -> np.ndarray:
         """dx[n,p,c] = dz[n,c] / P: each place has an equal share."""
         N, *P, C = self.input_shape
-        dz = _read_deltas(dz, (N, C)).reshape(N, *[1] * len(P), C)
+        dz = read_deltas(dz, (N, C)).reshape(N, *[1] * len(P), C)
         return np.broadcast_to(dz / dz.dtype.type(np.prod(P)), self.input_shape).copy()

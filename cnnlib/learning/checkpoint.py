@@ -24,7 +24,7 @@ from cnnlib.errors import DataError, DivergenceError, InputError, line
 from cnnlib.sums.workers import arithmetic
 
 from . import storage
-from .network import Network, kinds_of
+from .network import Network, completed, kinds_of
 from .optimizers import Optimizer
 
 EVERY = 10.0  # seconds from one writing to the next
@@ -179,6 +179,7 @@ class TrainingState:
         if "run" not in tree:
             raise InputError(f"checkpoint {self.path} holds no training: delete it, {cure}")
         there = LATER | tree["run"]
+        there["network"] = completed(there["network"])
         for name, given in {"rates": self._given(len(there["rates"] or ())), **self.run}.items():
             if there[name] != given:
                 # No one tells data by its checksum.

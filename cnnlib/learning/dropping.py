@@ -7,7 +7,7 @@ import numpy as np
 from cnnlib.arrays import float_arrays, read_generator, read_number, read_truth
 from cnnlib.errors import InputError
 
-from .layers import Activation, Remembered, _read_deltas
+from .layers import Activation, Remembered, read_deltas
 
 
 class Dropout(Activation):
@@ -70,4 +70,4 @@ class Dropout(Activation):
 
     def delta(self, dz: np.ndarray) -> np.ndarray:
         """dx = m * da."""
-        return self.m * _read_deltas(dz, self.m.shape)
+        return self.m * read_deltas(dz, self.m.shape)

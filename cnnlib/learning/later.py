@@ -5,6 +5,7 @@ from typing import Any
 
 LATER = {
     "BatchNorm": "normalizing",
+    "ConvTranspose": "transposed",
     "Dropout": "dropping",
     "GlobalAveragePool": "averaging",
     "LeakyReLU": "leaking",

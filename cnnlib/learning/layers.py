@@ -162,7 +162,9 @@ class Windowed(Layer):
     is assigned does: what was laid with the former one is forgotten.
     """
 
-    ARGUMENTS = "kernel window stride dilation padding center flip method".split()
+    ARGUMENTS: tuple[str, ...] = (
+        *"kernel window stride dilation padding center flip border groups method".split(),
+    )
     laid: Any  # the window on the images of the last pass
 
     def __setattr__(self, name: str, value: Any) -> None:
@@ -179,22 +181,8 @@ def _fixed(value: Any) -> Any:
     return tuple([tuple(pair) if isinstance(pair, list) else pair for pair in value])
 
 
-class Conv(Windowed):
-    """Convolution of images `(N, *P, C)` to maps `(N, *I, K)` (chapters 1 to 4).
-
-    Parameters
-    ----------
-    filters : int
-        `K`.
-    kernel : int or one int per axis
-        Spatial shape `U`; one integer serves every axis.
-    stride, dilation, padding, center, flip, method
-        As in `cnnlib.conv`.
-    bias : bool
-        Whether each filter has a bias, 0 at first.
-    init : 'he', 'glorot' or float
-        Standard deviation of the first weights, see `first_weights`.
-    """
+class Convolution(Windowed):
+    """What `Conv` and `ConvTranspose` share: a kernel, and how it is laid."""
 
     def __init__(
         self,
@@ -206,6 +194,8 @@ class Conv(Windowed):
         padding: Padding = None,
         center: PerAxis | None = None,
         flip: bool = False,
+        border: str = "zeros",
+        groups: int = 1,
         method: str = "auto",
         bias: bool = True,
         init: str | float = "he",
@@ -215,11 +205,12 @@ class Conv(Windowed):
         self.bias, self.flip = read_truth("bias", bias), read_truth("flip", flip)
         self.stride, self.dilation, self.padding = stride, dilation, padding
         self.center, self.method, self.init = center, method, init
+        self.border, self.groups = border, read_integer("groups", groups, 1)
 
     @property
     def geometry(self) -> dict[str, Any]:
         """The keywords of `cnnlib.conv`."""
-        names = ("stride", "dilation", "padding", "center", "flip", "method")
+        names = ("stride", "dilation", "padding", "center", "flip", "border", "groups", "method")
         return {name: getattr(self, name) for name in names}
 
     def __setattr__(self, name: str, value: Any) -> None:
@@ -231,15 +222,41 @@ class Conv(Windowed):
             )
         super().__setattr__(name, value)
 
+    def _window(self, axes: int) -> Window:
+        U = per_axis("kernel", self.kernel, axes, 1)
+        how = self.stride, self.dilation, self.padding, self.center, self.flip, self.border
+        return Window(U, *how)
+
+    x, sums = Remembered(), Remembered()
+
+
+class Conv(Convolution):
+    """Convolution of images `(N, *P, C)` to maps `(N, *I, K)` (chapters 1 to 4).
+
+    Parameters
+    ----------
+    filters : int
+        `K`.
+    kernel : int or one int per axis
+        Spatial shape `U`; one integer serves every axis.
+    stride, dilation, padding, center, flip, border, groups, method
+        As in `cnnlib.conv`.
+    bias : bool
+        Whether each filter has a bias, 0 at first.
+    init : 'he', 'glorot' or float
+        Standard deviation of the first weights, see `first_weights`.
+    """
+
     def build(self, shape: Shape, rng: np.random.Generator, dtype: DTypeLike) -> Shape:
-        """Make `w` (K, *U, C) and `b` (K,) for samples of shape (*P, C)."""
-        shape, K = _read_image("shape", shape), self.filters
+        """Make `w` (K, *U, C/groups) and `b` (K,) for samples of shape (*P, C)."""
+        shape, K, groups = read_image("shape", shape), self.filters, self.groups
         U = per_axis("kernel", self.kernel, len(shape) - 1, 1)
-        fans = math.prod(U) * shape[-1], math.prod(U) * K
-        self.params["w"] = first_weights((K, *U, shape[-1]), *fans, self.init, rng, dtype)
+        w_shape = (K, *U, max(1, shape[-1] // groups))
+        lay(self._window(len(U)), (1, *shape), w_shape, self.method, groups=groups)  # or refuse
+        fans = math.prod(w_shape[1:]), math.prod(U) * K // groups
+        self.params["w"] = first_weights(w_shape, *fans, self.init, rng, dtype)
         if self.bias:
             self.params["b"] = np.zeros(K, dtype)
-        lay(self._window(len(U)), (1, *shape), self.params["w"].shape, self.method)  # or refuse
         return super().build(shape, rng, dtype)
 
     def output_shape(self, shape: Shape) -> Shape:
@@ -251,19 +268,13 @@ class Conv(Windowed):
         """The index rule of each axis on samples of this shape, (*P, C)."""
         return self._window(len(shape) - 1).axes(shape[:-1])
 
-    def _window(self, axes: int) -> Window:
-        U = per_axis("kernel", self.kernel, axes, 1)
-        return Window(U, self.stride, self.dilation, self.padding, self.center, self.flip)
-
-    x, sums = Remembered(), Remembered()
-
     def _lay(self, x: np.ndarray, w_shape: Shape) -> Laid:
         """The window on these images. It is laid once, and again where the shape is another one."""
         laid: Laid | None = self.laid
         if laid is None or (laid.input_shape, laid.kernel_shape) != (x.shape, w_shape):
             check_images("x", x, len(w_shape) - 2)
             window = self._window(x.ndim - 2) if laid is None else laid.window
-            self.laid = laid = lay(window, x.shape, w_shape, self.method)
+            self.laid = laid = lay(window, x.shape, w_shape, self.method, groups=self.groups)
         return laid
 
     def forward(self, x: np.ndarray, *, training: bool = False) -> np.ndarray:
@@ -321,7 +332,7 @@ class Dense(Layer):
 
     def gradients(self, dz: np.ndarray) -> None:
         """dw[l,k] = sum_n x[n,l] * dz[n,k];  db[k] = sum_n dz[n,k]."""
-        dz = _read_deltas(dz, (len(self.x), self.outputs))
+        dz = read_deltas(dz, (len(self.x), self.outputs))
         self.grads["w"] = self.x.T @ dz
         if "b" in self.params:
             self.grads["b"] = dz.sum(axis=0)
@@ -329,7 +340,7 @@ class Dense(Layer):
     def delta(self, dz: np.ndarray) -> np.ndarray:
         """dx[n,l] = sum_k w[l,k] * dz[n,k]."""
         (dz,) = float_arrays(dz=dz)
-        return _read_deltas(dz, (*dz.shape[:1], self.outputs)) @ self.params["w"].T
+        return read_deltas(dz, (*dz.shape[:1], self.outputs)) @ self.params["w"].T
 
 
 class Flatten(Layer):
@@ -352,7 +363,7 @@ class Flatten(Layer):
     def delta(self, dz: np.ndarray) -> np.ndarray:
         """Only the shape changes back."""
         N, *sample = self.input_shape
-        return _read_deltas(dz, (N, math.prod(sample))).reshape(self.input_shape)
+        return read_deltas(dz, (N, math.prod(sample))).reshape(self.input_shape)
 
 
 class Pool(Windowed):
@@ -377,7 +388,7 @@ class Pool(Windowed):
 
     def axes_on(self, shape: Shape) -> tuple[Axis, ...]:
         """The index rule of each axis on samples of this shape, (*P, C)."""
-        return self._axes(_read_image("shape", shape)[:-1])
+        return self._axes(read_image("shape", shape)[:-1])
 
     def _axes(self, P: Shape) -> tuple[Axis, ...]:
         return lay_pool(P, self.window, self.stride, self.padding, self.center, self.flip)
@@ -547,7 +558,7 @@ def first_weights(
     return (deviation * drawn).astype(dtype)
 
 
-def _read_image(name: str, shape: Shape) -> Shape:
+def read_image(name: str, shape: Shape) -> Shape:
     """Read the shape (*P, C) of a sample."""
     shape = read_shape(name, shape)
     if len(shape) < 2:
@@ -555,7 +566,7 @@ def _read_image(name: str, shape: Shape) -> Shape:
     return shape
 
 
-def _read_deltas(dz: np.ndarray, expected: Shape) -> np.ndarray:
+def read_deltas(dz: np.ndarray, expected: Shape) -> np.ndarray:
     """Read the deltas of outputs of this shape."""
     (dz,) = float_arrays(dz=dz)
     if dz.shape != expected:

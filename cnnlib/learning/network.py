@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterable, Iterator, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field
+from inspect import signature
 from typing import Any
 
 import numpy as np
@@ -673,6 +674,27 @@ def _made(part: Any, known: Mapping[str, type]) -> Any:
         raise
     except Exception as error:
         raise InputError(f"{name} cannot be made with {shown(config)}: {error}") from error
+
+
+def completed(made: Any) -> Any:
+    """An architecture of a file as this version writes it: with arguments that are newer than it.
+
+    They have their defaults, which do what layers did before.
+    """
+
+    def whole_part(part: Any) -> Any:
+        name, config = part if isinstance(part, list) and len(part) == 2 else (None, None)
+        if not (isinstance(name, str) and name in LIBRARY and isinstance(config, Mapping)):
+            return part
+        parameters = signature(LIBRARY[name]).parameters.values()
+        return [
+            name,
+            {p.name: p.default for p in parameters if p.default is not p.empty} | dict(config),
+        ]
+
+    if not isinstance(made, Mapping) or not isinstance(made.get("parts"), list):
+        return made
+    return {**made, "parts": [whole_part(part) for part in made["parts"]]}
 
 
 def _words(kind: tuple[Any, Any] | None) -> str:

@@ -15,7 +15,7 @@ from cnnlib.errors import InputError
 from cnnlib.geometry import Shape
 
 from .activations import quiet
-from .layers import Activation, Remembered, _read_deltas
+from .layers import Activation, Remembered, read_deltas
 
 
 class BatchNorm(Activation):
@@ -112,7 +112,7 @@ class BatchNorm(Activation):
     @quiet
     def gradients(self, dz: np.ndarray) -> None:
         """dgamma[c] = sum_n sum_i dz[n,i,c] * h[n,i,c];  dbeta[c] = sum_n sum_i dz[n,i,c]."""
-        dz, M = _read_deltas(dz, self.h.shape), self.h.size // self.h.shape[-1]
+        dz, M = read_deltas(dz, self.h.shape), self.h.size // self.h.shape[-1]
         self.grads["gamma"], self.grads["beta"] = M * _mean(dz * self.h), M * _mean(dz)
 
     @quiet
@@ -121,7 +121,7 @@ class BatchNorm(Activation):
 
         The running numbers are constants: outside training dx = gamma / s * dz.
         """
-        dz = _read_deltas(dz, self.h.shape)
+        dz = read_deltas(dz, self.h.shape)
         if self.of_batch:
             dz = dz - _mean(dz) - self.h * _mean(dz * self.h)
         return self.params["gamma"] / self.s * dz

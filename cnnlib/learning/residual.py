@@ -18,7 +18,7 @@ from cnnlib.errors import InputError
 from cnnlib.geometry import Shape
 
 from .chain import Chain, named
-from .layers import Layer, Remembered, _read_deltas
+from .layers import Layer, Remembered, read_deltas
 
 
 class Residual(Layer):
@@ -117,7 +117,7 @@ class Residual(Layer):
 
     def backward(self, dz: np.ndarray) -> np.ndarray:
         """dx = what F makes of dz, and what S makes of it."""
-        dz = _read_deltas(dz, self.shape)
+        dz = read_deltas(dz, self.shape)
         dx, beside = (_last(dz, way.backwards(dz)) for way in self.ways)
         return dx + beside
 

@@ -30,6 +30,14 @@ WRITTEN = [
     ("Conv(np.int64(8), 5, center=np.array([0, 1]))", "Conv(8, 5, center=(0, 1))"),
     ("Conv(1, 2, bias=False, flip=True)", "Conv(1, 2, flip=True, bias=False)"),
     ("Conv(1, 2, method='fft', init=0.1)", "Conv(1, 2, method='fft', init=0.1)"),
+    (
+        "Conv(6, 3, groups=np.int64(2), border='circular')",
+        "Conv(6, 3, border='circular', groups=2)",
+    ),
+    (
+        "ConvTranspose(2, 3, output_padding=[1, 0], stride=2)",
+        "ConvTranspose(2, 3, stride=2, output_padding=(1, 0))",
+    ),
     ("Dense(10, init=np.float64(0.5))", "Dense(10, init=0.5)"),
     ("MaxPool(2, stride=None)", "MaxPool(2)"),
     ("AvgPool((2, 1), padding=1, count_padding=True)",) * 2,
@@ -62,7 +70,7 @@ def test_the_repr_is_the_shortest_call_that_makes_it(written, shortest):
 def test_config_has_every_argument():
     assert Conv(8, 5, stride=2).config() == dict(
         filters=8, kernel=5, stride=2, dilation=1, padding=None, center=None, flip=False,
-        method="auto", bias=True, init="he",
+        border="zeros", groups=1, method="auto", bias=True, init="he",
     )  # fmt: skip
     assert Adam(form="keras").config() == dict(
         lr=1e-3, beta1=0.9, beta2=0.999, epsilon=1e-7, form="keras", weight_decay=0.0,

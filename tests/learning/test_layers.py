@@ -12,7 +12,15 @@ import cnnlib
 from cnnlib.checks import numerical_gradient
 from cnnlib.errors import InputError
 from cnnlib.geometry import Window
-from cnnlib.learning import BatchNorm, Dropout, GlobalAveragePool, LeakyReLU, Residual, layers
+from cnnlib.learning import (
+    BatchNorm,
+    ConvTranspose,
+    Dropout,
+    GlobalAveragePool,
+    LeakyReLU,
+    Residual,
+    layers,
+)
 from cnnlib.learning.chain import walk
 from cnnlib.learning.later import LATER
 from cnnlib.learning.layers import (
@@ -54,6 +62,31 @@ CASES = {
         (2, 3, 4, 3, 2),
     ),
     "Conv 3-D": (lambda: Conv(2, (2, 3, 2), stride=(1, 2, 1), padding="full"), (2, 3, 4, 2, 2)),
+    "Conv 2-D, groups, border": (
+        lambda: Conv(6, (2, 3), padding=1, border="symmetric", groups=2),
+        (2, 4, 5, 4),
+    ),
+    "Conv 1-D, depthwise, circular": (
+        lambda: Conv(3, 3, stride=2, center=2, border="circular", groups=3, bias=False),
+        (2, 7, 3),
+    ),
+    "ConvTranspose 1-D, output padding": (
+        lambda: ConvTranspose(3, 4, stride=3, output_padding=2),
+        (2, 3, 2),
+    ),
+    "ConvTranspose 2-D, padding, flipped": (
+        lambda: ConvTranspose(2, (3, 2), stride=2, padding=((1, 0), (0, 1)), flip=True),
+        (2, 3, 2, 3),
+    ),
+    "ConvTranspose 2-D, 'same', groups": (
+        lambda: ConvTranspose(4, 3, stride=(2, 1), padding="same", groups=2, bias=False),
+        (2, 2, 3, 2),
+    ),
+    "ConvTranspose 2-D, border": (
+        lambda: ConvTranspose(2, 2, dilation=(1, 2), center=(1, 0), border="reflect"),
+        (2, 3, 4, 2),
+    ),
+    "ConvTranspose 3-D": (lambda: ConvTranspose(2, 2, stride=(1, 2, 1)), (2, 2, 2, 1, 3)),
     "Dense": (lambda: Dense(4), (3, 5)),
     "Dense, no bias": (lambda: Dense(2, bias=False), (4, 3)),
     "Flatten 1-D": (Flatten, (3, 4, 2)),
@@ -465,6 +498,11 @@ def test_layers_of_one_kind_share_nothing(case):
         (lambda: Conv(3, 2, padding=1, center=0), (4, 4, 1), "padding is 1 and center is"),
         (lambda: Conv(3, 2, stride=0), (4, 4, 1), "stride is 0"),
         (lambda: Conv(3, 2, method="fast"), (4, 4, 1), "method is 'fast'"),
+        (lambda: Conv(4, 2, groups=2), (4, 4, 3), "groups is 2, and the channels of x are 3"),
+        (lambda: Conv(3, 2, groups=2), (4, 4, 2), "groups is 2, and the filters of w are 3"),
+        (lambda: Conv(3, 2, groups=0), (4, 4, 2), "groups is 0; expected at least 1"),
+        (lambda: Conv(3, 2, border="edge"), (4, 4, 2), "border is 'edge'; expected 'zeros'"),
+        (lambda: Conv(3, 9, padding=4, border="circular"), (3, 4, 2), "repeats at most 3"),
         (lambda: MaxPool((2, 2, 2)), (4, 4, 1), "window is .2, 2, 2., with 3 entries"),
         (lambda: MaxPool(2), (4,), "expected images"),
         (lambda: AvgPool(5), (4, 6, 1), "spans 5 cells on spatial axis 0"),

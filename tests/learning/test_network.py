@@ -10,7 +10,14 @@ from cnnlib.checks import numerical_gradient
 from cnnlib.convolution import Laid
 from cnnlib.data import digits, mnist_5k
 from cnnlib.errors import DataError, InputError
-from cnnlib.learning import BatchNorm, Dropout, GlobalAveragePool, LeakyReLU, Residual
+from cnnlib.learning import (
+    BatchNorm,
+    ConvTranspose,
+    Dropout,
+    GlobalAveragePool,
+    LeakyReLU,
+    Residual,
+)
 from cnnlib.learning.later import LATER
 from cnnlib.learning.layers import (
     AvgPool,
@@ -449,6 +456,8 @@ def every_layer(dtype=np.float32):
         MaxPool((2, 1), stride=1, padding=(1, 0)),
         Conv(2, [2, 2], padding=[[1, 0], [0, 1]]),
         Sigmoid(),
+        ConvTranspose(4, 2, stride=[2, 1], output_padding=np.array([1, 0])),
+        Conv(2, 3, padding=1, border="reflect", groups=2),
         Residual([BatchNorm(rate=0.3, epsilon=0.01, unbiased=False)], shortcut=[Conv(2, 1)]),
         LeakyReLU(0.2),
         Dropout(0.25, np.random.default_rng(0)),

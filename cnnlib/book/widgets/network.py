@@ -210,6 +210,9 @@ def write_network(
         if type(layer) not in DRAWN:
             kinds = ", ".join(kind.__name__ for kind in DRAWN)
             raise InputError(f"layer {name} is {layer!r:.80}; the explorer draws only {kinds}")
+        if isinstance(layer, Conv) and (layer.border, layer.groups) != ("zeros", 1):
+            cure = "border='zeros' and groups=1"
+            raise InputError(f"layer {name} is {layer!r:.80}; the explorer draws only {cure}")
     made = network.architecture()
     data = {
         "about": about,
