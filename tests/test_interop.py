@@ -13,6 +13,7 @@ from answers import connect, quiet
 import cnnlib
 from cnnlib.errors import InputError
 from cnnlib.interop import from_keras, from_torch, to_keras, to_torch
+from cnnlib.learning import ConvTranspose
 from cnnlib.learning.layers import (
     AvgPool,
     Conv,
@@ -124,7 +125,11 @@ def agree(framework, network, x, seed=1):
     assert their_grads.keys() == grads.keys() == plain.params.keys()
     for name, g in grads.items():
         layer = network.layers[name.split(".")[0]]
-        if name.endswith("w") and isinstance(layer, Conv) and layer.geometry["flip"]:
+        if (
+            name.endswith("w")
+            and isinstance(layer, Conv | ConvTranspose)
+            and layer.geometry["flip"]
+        ):
             g = np.flip(g, tuple(range(1, g.ndim - 1)))
         close(their_grads[name], g, how_close)
 
@@ -147,7 +152,11 @@ def there_and_back(framework, network):
         network.params.items(), once.params.items(), twice.params.items(), strict=True
     ):
         layer = network.layers[name.split(".")[0]]
-        if name.endswith("w") and isinstance(layer, Conv) and layer.geometry["flip"]:
+        if (
+            name.endswith("w")
+            and isinstance(layer, Conv | ConvTranspose)
+            and layer.geometry["flip"]
+        ):
             p = np.flip(p, tuple(range(1, p.ndim - 1)))
         assert p.dtype == q.dtype == r.dtype
         assert p.tobytes() == q.tobytes() == r.tobytes()
@@ -169,6 +178,105 @@ def test_convolutions(framework, case):
         return
     agree(framework, network, x)
     there_and_back(framework, network)
+
+
+# Layers of chapter 10, the sample that they meet, and who has no counterpart: why.
+OTHERS = {
+    "groups": (lambda: Conv(6, (3, 2), stride=2, padding=1, groups=2), (7, 6, 4), {}),
+    "depthwise, 1-D": (lambda: Conv(6, 3, groups=3, dilation=2, bias=False), (9, 3), {}),
+    "groups, 3-D, flipped": (lambda: Conv(4, 2, groups=2, center=0, flip=True), (3, 4, 3, 2), {}),
+    "reflect": (
+        lambda: Conv(3, 3, padding=2, border="reflect"), (5, 6, 2),
+        {"keras": "zeros around alone"}),
+    "circular, pairs, stride 2": (
+        lambda: Conv(3, 4, stride=2, padding=((2, 1), (0, 3)), border="circular"), (7, 6, 2),
+        {"keras": "zeros around alone"}),
+    "replicate, a centre, 1-D": (
+        lambda: Conv(4, 4, center=0, border="replicate", groups=2), (6, 2),
+        {"keras": "zeros around alone"}),
+    "symmetric": (
+        lambda: Conv(3, 3, center=1, border="symmetric"), (5, 6, 2),
+        {"keras": "zeros around alone", "torch": "in a mirror"}),
+    "a border that no window meets": (
+        lambda: Conv(3, 3, border="symmetric"), (5, 6, 2), {}),
+    "transposed": (lambda: ConvTranspose(3, 3, stride=2), (4, 3, 2), {}),
+    "transposed, flipped, 1-D": (
+        lambda: ConvTranspose(3, 4, stride=3, flip=True, bias=False, output_padding=1), (4, 2), {}),
+    "transposed, 'same'": (
+        lambda: ConvTranspose(3, 4, stride=2, padding="same"), (4, 3, 2), {}),
+    "transposed, 'same', odd": (
+        lambda: ConvTranspose(3, 3, stride=2, padding="same"), (4, 3, 2),
+        {"torch": "crops both sides alike"}),
+    "transposed, less than 'same'": (
+        lambda: ConvTranspose(3, 3, stride=2, padding=1), (4, 3, 2), {}),
+    "transposed, stride 1, dilation": (
+        lambda: ConvTranspose(2, 3, dilation=2, padding="same"), (5, 4, 2),
+        {"keras": "without dilation alone"}),
+    "transposed, 3-D, remainder": (
+        lambda: ConvTranspose(2, 2, stride=3, output_padding=2), (2, 2, 3, 2), {}),
+    "transposed, cropped before": (
+        lambda: ConvTranspose(2, 3, stride=2, padding=((1, 0), (1, 0))), (3, 4, 2),
+        {"keras": "by its rule 'same' alone"}),
+    "transposed, cropped after": (
+        lambda: ConvTranspose(2, 4, stride=2, padding=((0, 1), (0, 2))), (3, 4, 2),
+        {"keras": "by its rule 'same' alone", "torch": "crops both sides alike"}),
+    "transposed, groups": (
+        lambda: ConvTranspose(4, 2, stride=2, groups=2), (3, 4, 2), {"keras": "have no groups"}),
+    "transposed, border": (
+        lambda: ConvTranspose(4, 3, padding=1, border="circular"), (3, 4, 2),
+        {"keras": "zeros around alone", "torch": "zeros around alone"}),
+    "transposed, stride and dilation": (
+        lambda: ConvTranspose(2, 2, stride=2, dilation=2), (3, 4, 2),
+        {"keras": "without dilation alone"}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_other_rows(framework, name):
+    make, shape, refused = OTHERS[name]
+    network = network_of(make(), shape=shape)
+    if framework.name in refused:
+        with pytest.raises(InputError, match=refused[framework.name]):
+            framework.to(network)
+        return
+    agree(framework, network, RNG.normal(size=(2, *shape)))
+    there_and_back(framework, network)
+
+
+@pytest.mark.parametrize("multiplier", [1, 2])
+@pytest.mark.parametrize("rate", [{"strides": 2}, {"dilation_rate": 2, "padding": "same"}])
+def test_keras_layers_that_are_convolutions_in_groups(keras, multiplier, rate):
+    layers = keras.layers
+    model = keras.Sequential([
+        keras.Input((9, 8, 3), dtype="float64"),
+        layers.DepthwiseConv2D(3, depth_multiplier=multiplier, activation="tanh", **rate,
+                               bias_initializer="normal", dtype="float64"),
+        layers.SeparableConv2D(4, (1, 2), depth_multiplier=multiplier, activation="relu",
+                               bias_initializer="normal", dtype="float64"),
+        layers.Conv2DTranspose(2, 3, 2, padding="same", output_padding=0, dtype="float64"),
+    ])  # fmt: skip
+    network = from_keras(model, HalfSquaredError())
+    kinds = [type(layer) for layer in network.layers.values()]
+    assert kinds == [Conv, Tanh, Conv, Conv, ReLU, ConvTranspose]
+    first, _, each, across, *_ = network.layers.values()
+    assert (first.groups, each.groups, across.groups) == (3, 3 * multiplier, 1)
+    assert (first.bias, each.bias, across.bias) == (True, False, True)
+    x = RNG.normal(size=(2, 9, 8, 3))
+    close(network.forward(x), model(x).numpy(), 1e-12)
+
+
+def test_borders_of_torch(torch_nn):
+    """Whether the convolution repeats the input, or a layer before it."""
+    x = RNG.normal(size=(2, 5, 6, 2))
+    for mode, pad in (("reflect", torch_nn.ReflectionPad2d), ("circular", torch_nn.CircularPad2d),
+                      ("replicate", torch_nn.ReplicationPad2d)):  # fmt: skip
+        one = torch_nn.Conv2d(2, 3, 3, padding=2, padding_mode=mode).double()
+        two = torch_nn.Sequential(pad(2), torch_nn.Conv2d(2, 3, 3)).double()
+        two[1].load_state_dict(one.state_dict())
+        networks = [from_torch(m, HalfSquaredError(), input_shape=(5, 6, 2))
+                    for m in (torch_nn.Sequential(one), two)]  # fmt: skip
+        assert [n.layers["conv1"].border for n in networks] == [mode] * 2
+        close(networks[0].forward(x), networks[1].forward(x), 0)
 
 
 def pool_of(case, kind, **more):
@@ -337,9 +445,20 @@ def test_a_network_that_ends_flat_is_refused_by_torch_alone(torch_nn, keras, sha
 
 def torch_cases():
     return {
-        "groups": (lambda nn: nn.Conv2d(2, 4, 3, groups=2), "groups must be 1"),
-        "padding_mode": (lambda nn: nn.Conv2d(2, 4, 3, padding_mode="reflect"), "reflect"),
-        "transposed": (lambda nn: nn.ConvTranspose2d(2, 4, 3), "ConvTranspose2d"),
+        "a border before a pool": (
+            lambda nn: nn.Sequential(nn.ReflectionPad2d(1), nn.MaxPool2d(2)), "no such padding"),
+        "a border before a transposed layer": (
+            lambda nn: nn.Sequential(nn.ZeroPad2d(1), nn.ConvTranspose2d(2, 4, 3)),
+            "no such padding"),
+        "zeros and a border": (
+            lambda nn: nn.Sequential(nn.CircularPad2d(1), nn.Conv2d(2, 1, 2, padding=1)),
+            "in one layer"),
+        "a border after zeros": (
+            lambda nn: nn.Sequential(nn.ZeroPad2d(1), nn.Conv2d(2, 1, 2, padding_mode="reflect")),
+            "in one layer"),
+        "output_padding between stride and dilation": (
+            lambda nn: nn.ConvTranspose2d(2, 4, 3, dilation=2, output_padding=1),
+            "less than the stride"),
         "ceil_mode": (lambda nn: nn.MaxPool2d(2, ceil_mode=True), "ceil_mode=True"),
         "pool dilation": (lambda nn: nn.MaxPool2d(2, dilation=2), "dilation=2"),
         "indices": (lambda nn: nn.MaxPool2d(2, return_indices=True), "MaxPool2d"),
@@ -469,7 +588,10 @@ def test_a_mean_over_zeros_that_another_layer_padded(torch_nn):
 
 def keras_cases():
     return {
-        "groups": (lambda k: k.Conv2D(4, 3, groups=2), "groups must be 1"),
+        "zeros before a transposed layer": (
+            lambda k: [k.ZeroPadding2D(1), k.Conv2DTranspose(1, 3)], "no such padding"),
+        "fewer maps": (
+            lambda k: k.Conv2DTranspose(1, 4, 2, padding="same", output_padding=0), "fewer maps"),
         "elu": (lambda k: k.Conv2D(4, 3, activation="elu"), "activation <function elu"),
         "first": (lambda k: k.MaxPooling2D(2, data_format="channels_first"), "MaxPooling2D"),
         "relu6": (lambda k: k.ReLU(max_value=6), "ReLU"),

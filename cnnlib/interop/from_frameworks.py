@@ -22,8 +22,9 @@ from cnnlib.learning.losses import Loss
 from cnnlib.learning.network import Network
 from cnnlib.learning.normalizing import BatchNorm
 from cnnlib.learning.residual import Residual
+from cnnlib.learning.transposed import ConvTranspose
 
-from .to_frameworks import LAID, PLAIN, check_end, framework, orders, refuse, steps
+from .to_frameworks import BORDERS, LAID, PLAIN, check_end, framework, orders, refuse, steps
 
 Pairs = Sequence[Sequence[int]]  # (before, after) for each axis
 Run = Callable[[Any, np.ndarray], np.ndarray]  # what a part makes of a batch
@@ -50,10 +51,11 @@ def from_torch(module: Any, loss: Loss, *, input_shape: Shape) -> Network:
     Parameters
     ----------
     module : torch.nn.Sequential
-        Of Conv, MaxPool, AvgPool, AdaptiveAvgPool to one cell with a Flatten behind it, BatchNorm,
-        ConstantPad and ZeroPad in 1 to 3 dimensions, Linear, Flatten, Dropout, ReLU, LeakyReLU,
-        Sigmoid, Tanh, Softmax, the `Residual` that `to_torch` makes, and Sequentials of these. Its
-        parameters and running statistics are copied. A Dropout has no Generator yet.
+        Of Conv, ConvTranspose, MaxPool, AvgPool, AdaptiveAvgPool to one cell with a Flatten behind
+        it, BatchNorm, ConstantPad, ZeroPad, ReflectionPad, ReplicationPad and CircularPad in 1 to 3
+        dimensions, Linear, Flatten, Dropout, ReLU, LeakyReLU, Sigmoid, Tanh, Softmax, the
+        `Residual` that `to_torch` makes, and Sequentials of these. Its parameters and running
+        statistics are copied. A Dropout has no Generator yet.
     loss : Loss
         Compares the network's outputs with the targets.
     input_shape : tuple
@@ -132,9 +134,10 @@ def _torch_layers(place: str, kind: str, n: int, part: Any, pads: list[Any]) -> 
             why = "cnnlib's learns gamma and beta, and moves its running numbers by one share"
             refuse(place, f"is {part}", why, "make it with PyTorch's defaults for these")
         yield BatchNorm(rate=part.momentum, epsilon=part.eps)
-    elif kind not in LAID or getattr(part, "padding_mode", "zeros") != "zeros":
+    elif kind not in LAID:
         _unknown(place, part)
     else:
+        border = getattr(part, "padding_mode", "zeros")
         U, padding = per_axis("kernel", part.kernel_size, n, 1), part.padding
         if padding == "same":  # at stride 1 only, and then whatever the size of the input
             axes = Window(U, 1, part.dilation, "same").axes((1,) * n)
@@ -144,7 +147,19 @@ def _torch_layers(place: str, kind: str, n: int, part: Any, pads: list[Any]) -> 
         else:
             padding = [(cells, cells) for cells in per_axis("padding", padding, n, 0)]
         for pad in pads:
-            if pad.value != (-math.inf if kind == "MaxPool" else 0):
+            repeats = {word: b for b, word in BORDERS.items()}.get(type(pad).__name__[:-2])
+            if kind == "ConvTranspose" or (repeats and kind != "Conv"):
+                why = "cnnlib has no such padding of its inputs"
+                refuse(place, f"follows {pad}", why, "build the model without it")
+            if repeats:
+                if len(pads) > 1 or any(map(any, padding)):
+                    why = "cnnlib pads a layer once"
+                    refuse(place, f"follows {pad}", why, "pad in one layer")
+                border = repeats
+            elif border != "zeros":
+                why = "cnnlib pads a layer once"
+                refuse(place, f"pads by {border!r} and follows {pad}", why, "pad in one layer")
+            elif pad.value != (-math.inf if kind == "MaxPool" else 0):
                 why = "cnnlib pads a max-pool with minus infinity and other layers with 0"
                 refuse(place, f"follows {pad}", why, "pad with that value")
             flat = pad.padding  # the last axis first
@@ -152,7 +167,11 @@ def _torch_layers(place: str, kind: str, n: int, part: Any, pads: list[Any]) -> 
         settings: dict[str, Any] = {"stride": part.stride, "padding": padding}
         if kind == "Conv":
             settings |= {"dilation": part.dilation, "bias": part.bias is not None}
-            yield Conv(part.out_channels, U, **settings)
+            yield Conv(part.out_channels, U, border=border, groups=part.groups, **settings)
+        elif kind == "ConvTranspose":
+            settings |= {"dilation": part.dilation, "bias": part.bias is not None}
+            settings |= {"output_padding": part.output_padding, "groups": part.groups}
+            yield ConvTranspose(part.out_channels, U, **settings)
         elif kind == "MaxPool":
             yield MaxPool(U, **settings)
         else:
@@ -169,11 +188,12 @@ def from_keras(model: Any, loss: Loss) -> Network:
     Parameters
     ----------
     model : keras.Sequential
-        Built, channels last, of Conv, MaxPooling, AveragePooling and ZeroPadding in 1 to 3
-        dimensions, GlobalAveragePooling, BatchNormalization, Dense, Flatten, Dropout, Activation,
-        ReLU, LeakyReLU and Softmax, and the `Residual` that `to_keras` makes; activations are relu,
-        sigmoid, tanh and softmax. Its parameters and running statistics are copied. A Dropout has
-        no Generator yet.
+        Built, channels last, of Conv, DepthwiseConv, SeparableConv, ConvTranspose, MaxPooling,
+        AveragePooling and ZeroPadding in 1 to 3 dimensions, GlobalAveragePooling,
+        BatchNormalization, Dense, Flatten, Dropout, Activation, ReLU, LeakyReLU and Softmax, and
+        the `Residual` that `to_keras` makes; activations are relu, sigmoid, tanh and softmax. Its
+        parameters and running statistics are copied. A Dropout has no Generator yet. A separable
+        layer becomes the two that it is.
     loss : Loss
         Compares the network's outputs with the targets.
 
@@ -212,8 +232,12 @@ def from_keras(model: Any, loss: Loss) -> Network:
         return [(layer.name, layer) for layer in part.layers]
 
     def weights(part: Any) -> list[np.ndarray]:
-        w, *b = part.get_weights()
-        return [np.moveaxis(w, -1, 0) if w.ndim > 2 else w, *b]
+        w, *rest = part.get_weights()
+        if isinstance(part, keras.layers.Dense):
+            return [w, *rest]
+        if re.match("Depthwise|Separable", type(part).__name__):  # (*U, C, multiplier)
+            w = w.reshape(*w.shape[:-2], 1, -1)
+        return [np.moveaxis(one, -1, 0) if one.ndim > 2 else one for one in (w, *rest)]
 
     def run(part: Any, x: np.ndarray) -> Any:
         return keras.ops.convert_to_numpy(part(x))
@@ -247,7 +271,14 @@ def _keras_layers(
         yield Dense(part.units, bias=part.use_bias)
     elif kind in PLAIN:
         yield PLAIN[kind]()
-    elif kind in ("Conv", "MaxPooling", "AveragePooling"):
+    elif kind == "ConvTranspose":
+        if pads:
+            why = "cnnlib has no such padding of its inputs"
+            refuse(place, f"follows {pads[0].name}", why, "build the model without it")
+        settings = {"stride": part.strides, "dilation": part.dilation_rate, "bias": part.use_bias}
+        settings |= {"padding": part.padding, "output_padding": _keras_more(place, part)}
+        yield ConvTranspose(part.filters, part.kernel_size, **settings)
+    elif kind in ("Conv", "DepthwiseConv", "SeparableConv", "MaxPooling", "AveragePooling"):
         padding: Any = part.padding
         if pads and (padding == "same" or kind == "MaxPooling"):
             why = "cnnlib pads a layer once, and a max-pool with minus infinity"
@@ -257,10 +288,17 @@ def _keras_layers(
             padding = [(span, 0)] * n
         for pad in pads:
             padding = _sum(padding, [pad.padding] if n == 1 else pad.padding)
-        settings: dict[str, Any] = {"stride": part.strides, "padding": padding}
-        if kind == "Conv":
+        settings = {"stride": part.strides, "padding": padding}
+        if kind.endswith("Conv"):
             settings |= {"dilation": part.dilation_rate, "bias": part.use_bias}
-            yield Conv(part.filters, part.kernel_size, **settings)
+        if kind == "Conv":
+            yield Conv(part.filters, part.kernel_size, groups=part.groups, **settings)
+        elif kind.endswith("Conv"):
+            C = part.input_spec.axes[-1]
+            settings |= {"bias": part.use_bias and kind == "DepthwiseConv", "groups": C}
+            yield Conv(C * part.depth_multiplier, part.kernel_size, **settings)
+            if kind == "SeparableConv":
+                yield Conv(part.filters, 1, bias=part.use_bias)
         elif kind == "MaxPooling":
             yield MaxPool(part.pool_size, **settings)
         else:
@@ -271,6 +309,23 @@ def _keras_layers(
         yield PLAIN[plain[activation]]()
 
 
+def _keras_more(place: str, part: Any) -> Any:
+    """The output_padding of a transposed layer as cnnlib counts it: from the smallest images."""
+    spans = [d * (U - 1) + 1 for U, d in zip(part.kernel_size, part.dilation_rate, strict=True)]
+    if part.padding == "valid":
+        rule = [max(0, s - span) for s, span in zip(part.strides, spans, strict=True)]
+        return rule if part.output_padding is None else part.output_padding
+    if part.output_padding is None:
+        return None
+    pairs = zip(part.output_padding, spans, strict=True)
+    more = [cells + span % 2 - 1 for cells, span in pairs]
+    if min(more) < 0:
+        why = "images so small would have fewer maps"
+        has = f"has padding='same' and output_padding={part.output_padding}"
+        refuse(place, has, why, "give it an output_padding of 1 or more")
+    return more
+
+
 def _found(home: Any, model: Any, leaves: Callable[[Any], Any], read: Any) -> list[Found]:
     """Read a model's parts in order; paddings wait for the layer behind them."""
     found: list[Found] = []
@@ -278,8 +333,9 @@ def _found(home: Any, model: Any, leaves: Callable[[Any], Any], read: Any) -> li
     for place, part in leaves(model):
         # 'Conv', 2 for the framework's own Conv2d or Conv2D; a class from elsewhere has no kind.
         own = getattr(home, type(part).__name__, None) is type(part)
-        kind, n = re.findall(r"^(.*?)(?:([123])[dD])?$", type(part).__name__)[0]
-        if own and kind in ("ConstantPad", "ZeroPad", "ZeroPadding"):
+        words = re.sub("([123]D)Transpose$", r"Transpose\1", type(part).__name__)
+        kind, n = re.findall(r"^(.*?)(?:([123])[dD])?$", words)[0]
+        if own and kind in ("ConstantPad", "ZeroPad", "ZeroPadding", *BORDERS.values()):
             pads.append(part)
         elif own and kind == "AdaptiveAvgPool" and {*np.ravel(part.output_size)} == {1}:
             pads.append(part)
@@ -339,21 +395,23 @@ def _fill(
 
     at, walk = 0, list(steps(chain, "the framework"))
     for one in found:
-        name, layer, shape = walk[at]
+        shape, first = walk[at][2], walk[at][1]
         place, parts = one.place, one.parts
-        for inside, way in zip(one.ways, getattr(layer, "ways", ()), strict=True):
+        for inside, way in zip(one.ways, getattr(first, "ways", ()), strict=True):
             _fill(inside, way, order[at], weights, run, rng, doubled)
-        learned = weights(parts[-1]) if layer.params else []
-        arrays = layer.params | layer.buffers
-        for (letter, p), values in zip(arrays.items(), learned, strict=True):
-            if values.shape != p.shape:
-                raise InputError(
-                    f"{place} becomes {name}, but its {letter} has shape {values.shape}; samples "
-                    f"of shape {chain.input_shape} need {p.shape}: input_shape is that of one "
-                    "sample of cnnlib, channels last, and groups must be 1"
-                )
-            by_row = letter == "w" or (isinstance(layer, BatchNorm) and len(shape) == 1)
-            p[order[at] if by_row else slice(None)] = values
+        group = [(n, *walk[n]) for n in range(at, at + len(one.layers))]
+        learned = iter(weights(parts[-1]) if any(layer.params for _, _, layer, _ in group) else [])
+        for n, name, layer, _ in group:
+            for letter, p in (layer.params | layer.buffers).items():
+                values = next(learned)
+                if values.shape != p.shape:
+                    raise InputError(
+                        f"{place} becomes {name}, but its {letter} has shape {values.shape}; "
+                        f"samples of shape {chain.input_shape} need {p.shape}: input_shape is that "
+                        "of one sample of cnnlib, channels last"
+                    )
+                by_row = letter == "w" or (isinstance(layer, BatchNorm) and len(shape) == 1)
+                p[order[n] if by_row else slice(None)] = values
         x = y = 4 * rng.standard_normal((2, *shape)).astype(dtype)
         theirs = given = laid(x, at)
         for part in parts:

@@ -29,10 +29,14 @@ from cnnlib.learning.leaking import LeakyReLU
 from cnnlib.learning.network import Network
 from cnnlib.learning.normalizing import BatchNorm
 from cnnlib.learning.residual import Residual
+from cnnlib.learning.transposed import ConvTranspose
 
 PLAIN = {kind.__name__: kind for kind in (ReLU, Sigmoid, Tanh, Softmax, Flatten)}  # no settings
-LAID = {kind.__name__: kind for kind in (Conv, MaxPool, AvgPool)}  # a window laid on an image
+LAID = {k.__name__: k for k in (Conv, ConvTranspose, MaxPool, AvgPool)}  # a window on an image
+CONVOLUTIONS = (Conv, ConvTranspose)
 OTHERS = (Dense, BatchNorm, Dropout, LeakyReLU, GlobalAveragePool, Residual)
+# PyTorch's paddings that repeat the input, as a layer of their own.
+BORDERS = {"reflect": "ReflectionPad", "replicate": "ReplicationPad", "circular": "CircularPad"}
 KERAS = {"MaxPool": "MaxPooling", "AvgPool": "AveragePooling"}
 TORCH = {"w": "weight", "b": "bias", "gamma": "weight", "beta": "bias"}
 TORCH |= {"mean": "running_mean", "variance": "running_var"}
@@ -40,6 +44,7 @@ SUFFIXES = {
     "ConstantPad": "_pad",
     "ZeroPadding": "_pad",
     "AdaptiveAvgPool": "_mean",
+    **dict.fromkeys(BORDERS.values(), "_pad"),
 }  # what is not the layer itself
 Parts = Iterator[tuple[str, dict[str, Any]]]  # classes of a framework, and what they are made with
 
@@ -53,7 +58,7 @@ def to_torch(network: Network) -> Any:
 
     - A kernel (K, *U, C) becomes (K, C, *U).
     - PyTorch pads both sides alike. Another padding becomes a ConstantPad before the layer: of
-      zeros before a convolution, of minus infinity before a max-pool.
+      zeros before a convolution, of minus infinity before a max-pool; or the border's own layer.
     - PyTorch flattens channels first, so the rows of the Dense after a Flatten change places.
     - A `Residual` becomes a module of that name, with the ways `main` and `shortcut`.
     - The module is in evaluation, like a network outside `fit`; `module.train()` changes that, and
@@ -118,7 +123,7 @@ def _torch_modules(torch: Any, chain: Chain, order: Any, at: str, state: dict[st
                 modules.add_module(name + SUFFIXES.get(kind[:-2], ""), module)
         for letter, p in (_correlation(layer) | layer.buffers).items():
             if letter == "w":
-                p = np.moveaxis(p, -1, 1) if isinstance(layer, Conv) else p[order].T
+                p = np.moveaxis(p, -1, 1) if isinstance(layer, CONVOLUTIONS) else p[order].T
             elif isinstance(layer, BatchNorm) and len(shape) == 1:
                 p = p[order]
             state[f"{at}{name}.{TORCH[letter]}"] = torch.from_numpy(
@@ -165,9 +170,28 @@ def _torch_parts(name: str, layer: Any, shape: Shape) -> Parts:
             refuse(name, "has unbiased=False", why, cure)
         settings = {"num_features": shape[-1], "eps": layer.epsilon, "momentum": layer.rate}
         yield f"BatchNorm{max(1, len(shape) - 1)}d", settings
+    elif kind == "ConvTranspose":
+        axes, n = _axes(layer, layer.output_shape(shape)), len(shape) - 1
+        _zeros_alone(name, axes, "PyTorch")
+        more = [a.inputs - a.stride * (a.outputs - 1) - _span(a) + 2 * a.before for a in axes]
+        if any(not 0 <= q < max(a.stride, a.dilation) for q, a in zip(more, axes, strict=True)):
+            has = f"has the padding {[(a.before, a.after) for a in axes]}"
+            why = "PyTorch crops both sides alike, and then adds less than a stride"
+            refuse(name, has, why, "choose such a padding, or an output_padding")
+        settings = {"in_channels": shape[-1], "out_channels": layer.filters, **bias}
+        settings |= {name: tuple(getattr(a, name) for a in axes) for name in ("stride", "dilation")}
+        settings |= {"kernel_size": tuple(a.kernel for a in axes), "groups": layer.groups}
+        settings |= {"padding": tuple(a.before for a in axes), "output_padding": tuple(more)}
+        yield f"ConvTranspose{n}d", settings
     else:
         axes, n = _axes(layer, shape), len(shape) - 1
         pads = [(a.before, a.after) for a in axes]
+        border = config.get("border", "zeros")
+        if border == "symmetric" and any(map(any, pads)):
+            why = "PyTorch has no border that repeats the outermost cell in a mirror"
+            refuse(
+                name, "has border='symmetric'", why, "choose 'reflect', 'replicate' or 'circular'"
+            )
         # PyTorch pads both sides alike, and a pool by at most half its window.
         half = all(2 * a.before <= a.kernel for a in axes)
         own = (kind == "Conv" or half) and _gives(axes, [(a.before, a.before) for a in axes])
@@ -179,13 +203,17 @@ def _torch_parts(name: str, layer: Any, shape: Shape) -> Parts:
         if not own:
             flat = sum(reversed(pads), ())  # the last axis first
             value = -math.inf if kind == "MaxPool" else 0.0
-            yield f"ConstantPad{n}d", {"padding": flat, "value": value}
+            if border == "zeros":
+                yield f"ConstantPad{n}d", {"padding": flat, "value": value}
+            else:
+                yield f"{BORDERS[border]}{n}d", {"padding": flat}
         settings = {"kernel_size": tuple(a.kernel for a in axes)}
         settings |= {"stride": tuple(a.stride for a in axes)}
         settings |= {"padding": tuple(a.before if own else 0 for a in axes)}
         if kind == "Conv":
             settings |= {"in_channels": shape[-1], "out_channels": len(layer.params["w"])} | bias
-            settings |= {"dilation": tuple(a.dilation for a in axes)}
+            settings |= {"dilation": tuple(a.dilation for a in axes), "groups": layer.groups}
+            settings |= {"padding_mode": border} if own and border in BORDERS else {}
         yield f"{kind}{n}d", settings | (counts if kind == "AvgPool" else {})
 
 
@@ -248,7 +276,7 @@ def _keras_model(keras: Any, chain: Chain, **how: Any) -> Any:
             own = name + SUFFIXES.get(kind[:-2], "")
             model.add(getattr(keras.layers, kind)(name=own, dtype=dtype, **settings))
         p = _correlation(layer) | layer.buffers
-        if isinstance(layer, Conv):
+        if isinstance(layer, CONVOLUTIONS):
             p["w"] = np.moveaxis(p["w"], 0, -1)
         if p:
             model.layers[-1].set_weights(list(p.values()))
@@ -297,11 +325,17 @@ def _keras_parts(name: str, layer: Any, shape: Shape, dtype: str) -> Parts:
     elif kind in PLAIN:
         yield (kind, last) if kind == "Flatten" else ("Activation", {"activation": kind.lower()})
     else:
-        axes, n = _axes(layer, shape), len(shape) - 1
+        transposed = kind == "ConvTranspose"
+        axes, n = _axes(layer, layer.output_shape(shape) if transposed else shape), len(shape) - 1
         U, s, d = zip(*((a.kernel, a.stride, a.dilation) for a in axes), strict=True)
-        if max(s) > 1 and max(d) > 1:
+        if max(s) > 1 and max(d) > 1 and not transposed:
             has, why = f"has stride {s} and dilation {d}", "Keras lets a layer have one of them"
             refuse(name, has, why, f"give it stride 1, and put MaxPool(1, stride={s}) behind it")
+        if isinstance(layer, CONVOLUTIONS):
+            _zeros_alone(name, axes, "Keras")
+        if transposed:
+            yield f"Conv{n}DTranspose", last | learned | _keras_transposed(name, layer, axes)
+            return
         if n == 3 and kind != "Conv" and dtype != "float32":
             why = "TensorFlow pools volumes in float32 only"
             refuse(
@@ -310,7 +344,7 @@ def _keras_parts(name: str, layer: Any, shape: Shape, dtype: str) -> Parts:
         pads = tuple((a.before, a.after) for a in axes)
         rule = [(a.before, a.after) for a in Window(U, s, d, "same").axes(shape[:-1])]
         counts = layer.config().get("count_padding")
-        settings: dict[str, Any] = last | {"strides": s, "padding": "valid"}
+        settings = last | {"strides": s, "padding": "valid"}
         if _gives(axes, rule) and not _gives(axes, [(0, 0)] * n) and not counts:
             settings["padding"] = "same"
         elif not _gives(axes, [(0, 0)] * n):
@@ -324,10 +358,50 @@ def _keras_parts(name: str, layer: Any, shape: Shape, dtype: str) -> Parts:
                 "filters": len(layer.params["w"]),
                 "kernel_size": U,
                 "dilation_rate": d,
+                "groups": layer.groups,
             } | learned
         else:
             settings |= {"pool_size": U}
         yield f"{KERAS.get(kind, kind)}{n}D", settings
+
+
+def _keras_transposed(name: str, layer: Any, axes: Sequence[Axis]) -> dict[str, Any]:
+    """What Keras's transposed layer is made with: the padding, too, that gives these images."""
+    U, s, d = zip(*((a.kernel, a.stride, a.dilation) for a in axes), strict=True)
+    if layer.groups > 1:
+        why = "Keras's transposed layers have no groups"
+        refuse(name, f"has groups={layer.groups}", why, "choose groups=1")
+    if max(d) > 1:
+        why = "TensorFlow computes transposed layers without dilation alone"
+        refuse(name, f"has dilation {d}", why, "choose dilation=1")
+    settings = {"filters": layer.filters, "kernel_size": U, "strides": s}
+    for padding, least in (("valid", U), ("same", [u % 2 for u in U])):
+        more = tuple(
+            a.inputs - a.stride * (a.outputs - 1) - u for a, u in zip(axes, least, strict=True)
+        )
+        if padding == "same" or min(more) >= 0:
+            rule = Window(U, s, padding=padding).axes(tuple(a.inputs for a in axes))
+            if _gives(axes, [(a.before, a.after) for a in rule]):
+                if padding == "same" and all(a.inputs == a.stride * a.outputs for a in axes):
+                    return settings | {"padding": padding}
+                if all(0 <= cells < n for cells, n in zip(more, s, strict=True)):
+                    return settings | {"padding": padding, "output_padding": more}
+    has = f"has the padding {[(a.before, a.after) for a in axes]}"
+    why = "Keras crops a transposed layer by its rule 'same' alone"
+    refuse(name, has, why, "choose padding='same' or none")
+
+
+def _zeros_alone(name: str, axes: Sequence[Axis], framework: str) -> None:
+    """Refuse a border that has rows, for a layer that a framework pads with zeros."""
+    for a in axes:
+        if a.border != "zeros" and (a.before or a.after):
+            why = f"{framework} has such layers with zeros around alone"
+            refuse(name, f"has border={a.border!r}", why, "choose border='zeros'")
+
+
+def _span(axis: Axis) -> int:
+    """Cells from the first weight to the last."""
+    return axis.dilation * (axis.kernel - 1) + 1
 
 
 def steps(chain: Chain, framework: str) -> Iterator[tuple[str, Layer, Shape]]:
@@ -392,8 +466,8 @@ def _axes(layer: Any, shape: Shape) -> tuple[Axis, ...]:
     P, config = shape[:-1], layer.config()
     U = per_axis("kernel", config["kernel" if "kernel" in config else "window"], len(P), 1)
     stride = U if config["stride"] is None else config["stride"]
-    placing = (config[name] for name in ("padding", "center", "flip"))
-    return Window(U, stride, config.get("dilation", 1), *placing).axes(P)
+    names = ("dilation", "padding", "center", "flip", "border")
+    return Window(U, stride, **{name: config[name] for name in names if name in config}).axes(P)
 
 
 def _gives(axes: Sequence[Axis], pads: Sequence[tuple[int, int]]) -> bool:

@@ -687,10 +687,7 @@ def completed(made: Any) -> Any:
         if not (isinstance(name, str) and name in LIBRARY and isinstance(config, Mapping)):
             return part
         parameters = signature(LIBRARY[name]).parameters.values()
-        return [
-            name,
-            {p.name: p.default for p in parameters if p.default is not p.empty} | dict(config),
-        ]
+        return [name, {p.name: p.default for p in parameters} | dict(config)]
 
     if not isinstance(made, Mapping) or not isinstance(made.get("parts"), list):
         return made

@@ -362,6 +362,15 @@ def test_deviation_of_first_dense_weights(init, deviation):
     assert layer.params["b"].tolist() == [0] * 200
 
 
+def test_first_weights_of_groups_count_the_channels_that_they_meet():
+    """9 weights of 16 channels in each of two groups, and of 40 filters."""
+    for init, deviation in (("he", (2 / 144) ** 0.5), ("glorot", (2 / (144 + 360)) ** 0.5)):
+        layer = Conv(80, 3, groups=2, init=init)
+        layer.build((4, 5, 32), np.random.default_rng(0), np.float64)
+        assert layer.params["w"].shape == (80, 3, 3, 16)
+        assert layer.params["w"].std() == pytest.approx(deviation, rel=0.03)
+
+
 def test_first_weights_default_to_he():
     for make in (lambda **k: Conv(3, 2, **k), lambda **k: Dense(3, **k)):
         a, b = make(), make(init="he")

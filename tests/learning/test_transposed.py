@@ -177,7 +177,9 @@ def test_it_is_laid_once_and_anew_for_another_shape():
     layer.forward(x + 1)
     assert layer.laid is laid
     assert layer.forward(x[:1, :3]).shape == (1, 6, 10, 3)
-    layer.stride = 3
+    layer.output_padding = 1
+    assert layer.forward(x).shape == (2, 9, 11, 3)
+    layer.output_padding, layer.stride = None, 3
     assert layer.forward(x).shape == (2, 11, 14, 3)
 
 
