@@ -1,3 +1,4 @@
+<<<<<<< HEAD
 """Exercises of chapter 10, other rows."""
 
 from .desk import Exercise
@@ -51,3 +52,158 @@ EXERCISES: tuple[Exercise, ...] = (
         wrong=([8, 4, -3], [9, 4, -4], [13, 4, -4], [11, 2, -4], [11, 4, -3]),
     ),
 )
+=======
+"""Exercises of chapter 10, the same table with other rows."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cnnlib.convolution import conv
+
+from .desk import Exercise
+from .judging import choice, function, values
+
+
+def _depthwise(x: NDArray, w: NDArray) -> NDArray:
+    """One axis: `len(w) / C` filters for each channel, neighbours for the same one."""
+    groups = np.shape(x)[1]
+    return conv(np.asarray(x)[None], np.asarray(w)[..., None], groups=groups)[0]
+
+
+def _depthwise_cases() -> list[tuple]:
+    r = np.random.default_rng(0)
+    return [
+        (r.integers(-5, 6, (P, C)), r.integers(-5, 6, (C * m, U)))
+        for P, C, m, U in ((4, 1, 1, 2), (5, 3, 1, 2), (5, 2, 2, 3), (6, 3, 4, 1))
+    ]
+
+
+def _fold(padded: NDArray, before: int, after: int) -> NDArray:
+    """What `P` inputs owe, whose border was symmetric, `before` and `after` cells wide."""
+    P = len(padded) - before - after
+    dx = np.zeros(P)
+    np.add.at(dx, np.pad(np.arange(P), (before, after), "symmetric"), padded)
+    return dx
+
+
+def _fold_cases() -> list[tuple]:
+    r = np.random.default_rng(1)
+    return [
+        (r.integers(-9, 10, before + P + after), before, after)
+        for P, before, after in ((3, 0, 0), (3, 1, 0), (3, 0, 1), (4, 2, 3), (5, 5, 1))
+    ]
+
+
+EXERCISES: tuple[Exercise, ...] = (
+    Exercise(
+        "10.1",
+        "grouped_kernel",
+        level=1,
+        judge=values([24, 3, 3, 3], reveal=False),
+        hints=(
+            "Each of the 24 filters still has its 3 by 3 places. How many channels does it meet?",
+            "Twelve channels in four groups: a filter meets 12/4 of them.",
+        ),
+        wrong=([24, 3, 3, 12], [6, 3, 3, 3], [24, 3, 3, 4]),
+    ),
+    Exercise(
+        "10.2",
+        "depthwise",
+        level=2,
+        judge=function(_depthwise, _depthwise_cases()),
+        hints=(
+            "There are m = len(w) / C filters for each channel: filter k meets channel k // m.",
+            "Along the axis it is np.correlate(x[:, c], w[k], 'valid').",
+            "Put the results beside each other: np.stack(..., axis=-1).",
+        ),
+        wrong=(
+            lambda x, w: np.stack(
+                [np.correlate(x[:, k % x.shape[1]], w[k], "valid") for k in range(len(w))], -1
+            ),
+            lambda x, w: np.stack(
+                [np.correlate(x.sum(1), w[k], "valid") for k in range(len(w))], -1
+            ),
+        ),
+    ),
+    Exercise(
+        "10.3",
+        "two_layers",
+        level=1,
+        judge=values([25 * 16 * 32, 25 * 16 + 16 * 32], reveal=False),
+        hints=(
+            "The one layer has U*C*K weights; the first of the two has one channel for each filter.",
+            "Depthwise 25*16; then each of 32 filters reads 16 numbers at its place.",
+        ),
+        wrong=([12800, 25 * 16], [12800, 25 * 32 + 16 * 32], [25 * 16, 912]),
+    ),
+    Exercise(
+        "10.4",
+        "reflected",
+        level=1,
+        judge=values([14, 15, 18, 19], reveal=False),
+        hints=(
+            "The border is 'reflect': the edge stands once. What stands before 4, what after 7?",
+            "5 [4 5 6 7] 6: the first output is 5 + 4 + 5.",
+        ),
+        wrong=([9, 15, 18, 13], [13, 15, 18, 20], [16, 15, 18, 17]),
+    ),
+    Exercise(
+        "10.5",
+        "fold",
+        level=3,
+        judge=function(_fold, _fold_cases()),
+        hints=(
+            "padded[before:-after or None] are the cells' own deltas. Copy them first.",
+            "Symmetric: cell -1 is a copy of 0, cell -2 of 1, cell P of P-1, cell P+1 of P-2.",
+            "for n in range(before): the cell -1-n stands at padded[before - 1 - n].",
+        ),
+        wrong=(
+            lambda padded, before, after: padded[before : len(padded) - after],
+            lambda padded, before, after: _once(padded, before, after),
+        ),
+    ),
+    Exercise(
+        "10.6",
+        "missing_cells",
+        level=2,
+        judge=values(2, reveal=False),
+        hints=(
+            "First the maps: I = (28 + 2 - 4)//3 + 1.",
+            "The smallest images with nine maps have s*(I-1) + U - 2 cells.",
+        ),
+        wrong=(0, 1, 3),
+    ),
+    Exercise(
+        "10.7",
+        "leaking",
+        level=1,
+        judge=choice(
+            "c",
+            {
+                "a": "center=2 with dilation 4",
+                "b": "padding=((4, 0),) with dilation 2",
+                "c": "padding='same' with dilation 2",
+                "d": "the signal one place later, then padding=((1, 0),)",
+            },
+            {
+                "a": "the centre is the last of three weights: no cell lies behind it",
+                "b": "4 = d*(U-1) zeros before and none after: that is the centre on the last weight",
+                "d": "the window of output i ends at cell i+1, which holds what was at i",
+            },
+        ),
+        hints=(
+            "For each: does output i meet an input beyond i?",
+            "'same' puts half of the zeros before, and half after.",
+        ),
+        wrong=("a", "b", "d"),
+    ),
+)
+
+
+def _once(padded: NDArray, before: int, after: int) -> NDArray:
+    """Deltas of copies at the wrong cells: as if the edge stood once."""
+    P = len(padded) - before - after
+    dx = np.zeros(P)
+    np.add.at(dx, np.abs(np.arange(-before, P + after)) % max(P, 1), padded)
+    return dx
+>>>>>>> 26caa2b (Chapter 10, Parts A to C: channels apart, borders, the delta as a layer, looking back only)

@@ -58,7 +58,7 @@ def connections(
     overhang : bool
         Show the cells of padding and the lines to them: rows that do not exist, dotted grey.
     geometry
-        stride, dilation, padding, center, flip: as in `cnnlib.conv`.
+        stride, dilation, padding, center, flip, border: as in `cnnlib.conv`.
     """
     kernel, inputs = read_integer("kernel", kernel, 1), read_integer("inputs", inputs, 1)
     (axis,) = Window(kernel, **geometry).axes((inputs,))
@@ -81,12 +81,12 @@ def connections(
     shift = (P - 1 - axis.stride * (I - 1)) / 2
     upper = {p: (pitch * p, 0.0) for p in range(-before, P + after)}
     lower = {i: (pitch * (axis.stride * i + shift), _DEPTH) for i in range(I)}
-    met = set(zip(*(part.tolist() for part in axis.rows()), strict=True))
+    met = {(i, u): p for i, u, p in np.transpose(axis.rows()).tolist()}
     for i, u in np.ndindex(I, U):
-        p = int(axis.input(i, u))
+        p = met.get((i, u), int(axis.input(i, u)))
         here = {"input": p, "output": i, "weight": u}
         faint = any(m is not None and here[name] != m for name, m in chosen.items())
-        if (i, u, p) in met:
+        if (i, u) in met:
             # Lines that meet at a cell bear their names at different heights.
             share = 0.5 if U == 1 else 0.30 + 0.38 * u / (U - 1)
             _row(canvas, _down(upper[p], 1), _down(lower[i], -1), u, w[u], share, faint)
