@@ -45,6 +45,8 @@ SUITES = {
     "losses": ("test_losses", "test_network"),
     "dense": ("test_layers", "test_network"),
     "layers": ("test_layers", "test_network"),
+    "reduced": ("test_reduced",),
+    "transposed": ("test_transposed", "test_layers"),
     "network": ("test_network",),
     "training": ("test_training",),
     "data": ("test_data",),

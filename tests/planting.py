@@ -14,7 +14,7 @@ where a result is another one; a mutant that never gets there would prove nothin
 import types
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from inspect import signature, unwrap
 from math import prod
 from typing import Any
@@ -27,9 +27,10 @@ from cnnlib.diagnosis import mistakes  # fmt: skip
 from cnnlib.diagnosis.mistakes.sums import DoesNotFit, Sum, Switch, wrong
 from cnnlib.diagnosis.mistakes.switches import SWITCHES
 from cnnlib.errors import InputError
-from cnnlib.geometry import Axis, Window, per_axis
+from cnnlib.geometry import BORDERS, Axis, Window, per_axis
 from cnnlib.learning import activations, layers, losses, network, optimizers, training
-from cnnlib.sums import fourier, gemm, loops, winograd
+from cnnlib.learning.transposed import ConvTranspose
+from cnnlib.sums import fourier, gemm, loops, reduced, winograd
 
 ENGINES = {"loops": loops, "gemm": gemm, "fourier": fourier, "winograd": winograd}
 FUNCTIONS = {"z": "conv", "dx": "conv_delta", "dw": "conv_weight_gradient"}
@@ -59,7 +60,7 @@ def mutants() -> list[Mutant]:
     """All of them, in the order of the catalogue."""
     found = [
         *_convolutions(), *_sizes(), *_biases(), *_means(), *_pools(), *_activations(), *_losses(),
-        *_denses(), *_updates(), *_memories(), *_starts(), *_data(),
+        *_denses(), *_others(), *_updates(), *_memories(), *_starts(), *_data(),
     ]  # fmt: skip
     order = [mistake.id for mistake in mistakes.every()]
     return sorted(found, key=lambda mutant: order.index(mutant.id))
@@ -609,6 +610,85 @@ def _updates() -> Iterator[Mutant]:
         yield _at("T2", optimizers.Optimizer, "step", words, "training", made)
 
 
+# ---- Other rows
+
+
+def _others() -> Iterator[Mutant]:
+    """What groups, borders and the transposed convolution make of the sums: chapter 10."""
+    at = "reduced"
+    yield _at("D19", reduced, "folded", "the last copy's delta alone", at, _watched(_overwritten))
+    yield _at("D10", reduced, "folded", "the last axis cut off", at, _watched(_cut_off))
+    yield _at("F12", reduced, "framed", "whatever the border", at, _watched(_reflected))
+    grouped = reduced.Grouped
+    yield _at("D21", grouped, "conv_delta", "the first group's", at, _watched(_first_group(-1)))
+    yield _at("W8", grouped, "conv_weight_gradient", "the first group's", at,
+              _watched(_first_group(0)))  # fmt: skip
+    yield _at("D6", ConvTranspose, "output_shape", "left out", "transposed", _watched(_smallest))
+    yield _at("D13", ConvTranspose, "forward", "exchanged", "transposed", _watched(_exchanged))
+    yield _at("W2", ConvTranspose, "gradients", "turned round", "transposed", _turned)
+
+
+def _overwritten(right, dx, axes):
+    """`=` for `+=`, one axis after the other."""
+    for n, axis in enumerate(axes, 1):
+        frame = np.moveaxis(dx, n, 0)
+        own = frame[axis.before : axis.before + axis.inputs].copy()
+        for p in (*range(-axis.before, 0), *range(axis.inputs, axis.inputs + axis.after)):
+            own[BORDERS[axis.border](p, axis.inputs)] = frame[axis.before + p]
+        dx = np.moveaxis(own, 0, n)
+    return dx
+
+
+def _cut_off(right, dx, axes):
+    *lead, last = axes
+    inner = dx[..., last.before : last.before + last.inputs, :]
+    return right(inner, (*lead, replace(last, center=0, offset=0, kernel=1, outputs=1, stride=1)))
+
+
+def _reflected(right, x, axes):
+    if any(max(axis.before, axis.after) >= axis.inputs for axis in axes):
+        raise DoesNotFit("a mirror on the edge cell shows too little")
+    return right(x, tuple(replace(axis, border="reflect") for axis in axes))
+
+
+def _first_group(axis: int) -> Callable:
+    def made(right, self, *given):
+        good = right(self, *given)
+        first = np.split(good, self.groups, axis)[0]
+        return np.concatenate([first] * self.groups, axis)
+
+    return made
+
+
+def _smallest(right, self, shape):
+    kept = self.output_padding
+    self.output_padding = 0
+    try:
+        return right(self, shape)
+    finally:
+        self.output_padding = kept
+
+
+def _exchanged(right, self, x, **options):
+    w = self.params["w"]
+    if w.shape[0] != w.shape[-1]:
+        raise DoesNotFit("as many channels come in as go out")
+    self.params["w"] = np.ascontiguousarray(np.swapaxes(w, 0, -1))
+    try:
+        return right(self, x, **options)
+    finally:
+        self.params["w"] = w
+
+
+def _turned(right, self, dz):
+    right(self, dz)
+    good = self.grads["w"]
+    bad = np.flip(good, tuple(range(1, good.ndim - 1))).copy()
+    if _differs(good, bad):
+        deviate()
+        self.grads["w"] = bad
+
+
 def _memories() -> Iterator[Mutant]:
     """W13: what was there before is added."""
     for name, engine in ENGINES.items():
@@ -616,7 +696,7 @@ def _memories() -> Iterator[Mutant]:
                   _added_to_the_last)  # fmt: skip
     yield _at("W13", convolution, "conv_bias_gradient", "added to the last one", "bias",
               _added_to_the_last)  # fmt: skip
-    for kind in (layers.Conv, layers.Dense):
+    for kind in (layers.Conv, ConvTranspose, layers.Dense):
         yield _at("W13", kind, "gradients", "added to the old ones", "layers", _accumulated)
 
 

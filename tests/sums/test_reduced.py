@@ -178,6 +178,13 @@ def test_depthwise_filters_meet_one_channel(multiplier, method):
         np.testing.assert_allclose(z[..., k], one[..., 0], rtol=0, atol=1e-12)
 
 
+def test_minimal_filtering_serves_groups_and_borders():
+    case = replace(grid.Case("3 by 3", 2, (7, 9), 4, 6, (3, 3)), padding=((1, 2), (0, 1)))
+    for border, groups in (("reflect", 1), ("circular", 2), ("zeros", 2)):
+        how = {"border": border, "groups": groups}
+        close(found(case, method="winograd", **how), truth(case, border, groups))
+
+
 # By hand
 
 

@@ -76,7 +76,7 @@ EXERCISES: tuple[Exercise, ...] = (
         level=1,
         judge=values([25 * 16 * 32, 25 * 16 + 16 * 32], reveal=False),
         hints=(
-            "One layer has U*C*K weights; the first of two has one channel for each filter.",
+            "One layer has U*C*K weights; of the two, the first has one channel for each filter.",
             "Depthwise 25*16; then each of 32 filters reads 16 numbers at its place.",
         ),
         wrong=([12800, 25 * 16], [12800, 25 * 32 + 16 * 32], [25 * 16, 912]),
@@ -132,7 +132,7 @@ EXERCISES: tuple[Exercise, ...] = (
             },
             {
                 "a": "the centre is the last of three weights: no cell lies behind it",
-                "b": "4 = d*(U-1) zeros before, none after: the centre is the last weight",
+                "b": "d*(U-1) = 4 zeros before, none after: the centre is the last weight",
                 "d": "the window of output i ends at cell i+1, which holds what was at i",
             },
         ),
