@@ -137,33 +137,8 @@ def _torch_layers(place: str, kind: str, n: int, part: Any, pads: list[Any]) -> 
     elif kind not in LAID:
         _unknown(place, part)
     else:
-        border = getattr(part, "padding_mode", "zeros")
-        U, padding = per_axis("kernel", part.kernel_size, n, 1), part.padding
-        if padding == "same":  # at stride 1 only, and then whatever the size of the input
-            axes = Window(U, 1, part.dilation, "same").axes((1,) * n)
-            padding = [(a.before, a.after) for a in axes]
-        elif padding == "valid":
-            padding = [(0, 0)] * n
-        else:
-            padding = [(cells, cells) for cells in per_axis("padding", padding, n, 0)]
-        for pad in pads:
-            repeats = {word: b for b, word in BORDERS.items()}.get(type(pad).__name__[:-2])
-            if kind == "ConvTranspose" or (repeats and kind != "Conv"):
-                why = "cnnlib has no such padding of its inputs"
-                refuse(place, f"follows {pad}", why, "build the model without it")
-            if repeats:
-                if len(pads) > 1 or any(map(any, padding)):
-                    why = "cnnlib pads a layer once"
-                    refuse(place, f"follows {pad}", why, "pad in one layer")
-                border = repeats
-            elif border != "zeros":
-                why = "cnnlib pads a layer once"
-                refuse(place, f"pads by {border!r} and follows {pad}", why, "pad in one layer")
-            elif pad.value != (-math.inf if kind == "MaxPool" else 0):
-                why = "cnnlib pads a max-pool with minus infinity and other layers with 0"
-                refuse(place, f"follows {pad}", why, "pad with that value")
-            flat = pad.padding  # the last axis first
-            padding = _sum(padding, [flat[2 * a : 2 * a + 2] for a in reversed(range(n))])
+        U = per_axis("kernel", part.kernel_size, n, 1)
+        padding, border = _torch_padding(place, kind, n, part, pads)
         settings: dict[str, Any] = {"stride": part.stride, "padding": padding}
         if kind == "Conv":
             settings |= {"dilation": part.dilation, "bias": part.bias is not None}
@@ -176,6 +151,38 @@ def _torch_layers(place: str, kind: str, n: int, part: Any, pads: list[Any]) -> 
             yield MaxPool(U, **settings)
         else:
             yield AvgPool(U, count_padding=bool(pads) or part.count_include_pad, **settings)
+
+
+def _torch_padding(place: str, kind: str, n: int, part: Any, pads: list[Any]) -> tuple[Pairs, str]:
+    """The padding of a module and of what stands before it, and the border."""
+    border = getattr(part, "padding_mode", "zeros")
+    padding = part.padding
+    if padding == "same":  # at stride 1 only, and then whatever the size of the input
+        axes = Window(part.kernel_size, 1, part.dilation, "same").axes((1,) * n)
+        padding = [(a.before, a.after) for a in axes]
+    elif padding == "valid":
+        padding = [(0, 0)] * n
+    else:
+        padding = [(cells, cells) for cells in per_axis("padding", padding, n, 0)]
+    for pad in pads:
+        repeats = {word: b for b, word in BORDERS.items()}.get(type(pad).__name__[:-2])
+        if kind == "ConvTranspose" or (repeats and kind != "Conv"):
+            why = "cnnlib has no such padding of its inputs"
+            refuse(place, f"follows {pad}", why, "build the model without it")
+        if repeats:
+            if len(pads) > 1 or any(map(any, padding)):
+                why = "cnnlib pads a layer once"
+                refuse(place, f"follows {pad}", why, "pad in one layer")
+            border = repeats
+        elif border != "zeros":
+            why = "cnnlib pads a layer once"
+            refuse(place, f"pads by {border!r} and follows {pad}", why, "pad in one layer")
+        elif pad.value != (-math.inf if kind == "MaxPool" else 0):
+            why = "cnnlib pads a max-pool with minus infinity and other layers with 0"
+            refuse(place, f"follows {pad}", why, "pad with that value")
+        flat = pad.padding  # the last axis first
+        padding = _sum(padding, [flat[2 * a : 2 * a + 2] for a in reversed(range(n))])
+    return padding, border
 
 
 def from_keras(model: Any, loss: Loss) -> Network:
@@ -279,34 +286,39 @@ def _keras_layers(
         settings |= {"padding": part.padding, "output_padding": _keras_more(place, part)}
         yield ConvTranspose(part.filters, part.kernel_size, **settings)
     elif kind in ("Conv", "DepthwiseConv", "SeparableConv", "MaxPooling", "AveragePooling"):
-        padding: Any = part.padding
-        if pads and (padding == "same" or kind == "MaxPooling"):
-            why = "cnnlib pads a layer once, and a max-pool with minus infinity"
-            refuse(place, f"pads {padding} and follows {pads[0].name}", why, "pad in one layer")
-        if padding != "same":
-            span = part.dilation_rate[0] * (part.kernel_size[0] - 1) if padding == "causal" else 0
-            padding = [(span, 0)] * n
-        for pad in pads:
-            padding = _sum(padding, [pad.padding] if n == 1 else pad.padding)
-        settings = {"stride": part.strides, "padding": padding}
-        if kind.endswith("Conv"):
-            settings |= {"dilation": part.dilation_rate, "bias": part.use_bias}
-        if kind == "Conv":
-            yield Conv(part.filters, part.kernel_size, groups=part.groups, **settings)
-        elif kind.endswith("Conv"):
-            C = part.input_spec.axes[-1]
-            settings |= {"bias": part.use_bias and kind == "DepthwiseConv", "groups": C}
-            yield Conv(C * part.depth_multiplier, part.kernel_size, **settings)
-            if kind == "SeparableConv":
-                yield Conv(part.filters, 1, bias=part.use_bias)
-        elif kind == "MaxPooling":
-            yield MaxPool(part.pool_size, **settings)
-        else:
-            yield AvgPool(part.pool_size, count_padding=bool(pads), **settings)
+        yield from _keras_laid(place, kind, n, part, pads)
     elif kind != "Activation":
         _unknown(place, part)
     if activation in plain:
         yield PLAIN[plain[activation]]()
+
+
+def _keras_laid(place: str, kind: str, n: int, part: Any, pads: list[Any]) -> Iterator[Layer]:
+    """The layers for a convolution or a pool of Keras."""
+    padding: Any = part.padding
+    if pads and (padding == "same" or kind == "MaxPooling"):
+        why = "cnnlib pads a layer once, and a max-pool with minus infinity"
+        refuse(place, f"pads {padding} and follows {pads[0].name}", why, "pad in one layer")
+    if padding != "same":
+        span = part.dilation_rate[0] * (part.kernel_size[0] - 1) if padding == "causal" else 0
+        padding = [(span, 0)] * n
+    for pad in pads:
+        padding = _sum(padding, [pad.padding] if n == 1 else pad.padding)
+    settings = {"stride": part.strides, "padding": padding}
+    if kind.endswith("Conv"):
+        settings |= {"dilation": part.dilation_rate, "bias": part.use_bias}
+    if kind == "Conv":
+        yield Conv(part.filters, part.kernel_size, groups=part.groups, **settings)
+    elif kind.endswith("Conv"):
+        C = part.input_spec.axes[-1]
+        settings |= {"bias": part.use_bias and kind == "DepthwiseConv", "groups": C}
+        yield Conv(C * part.depth_multiplier, part.kernel_size, **settings)
+        if kind == "SeparableConv":
+            yield Conv(part.filters, 1, bias=part.use_bias)
+    elif kind == "MaxPooling":
+        yield MaxPool(part.pool_size, **settings)
+    else:
+        yield AvgPool(part.pool_size, count_padding=bool(pads), **settings)
 
 
 def _keras_more(place: str, part: Any) -> Any:

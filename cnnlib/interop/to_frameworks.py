@@ -151,7 +151,7 @@ def _residual_module(torch: Any) -> Any:
 def _torch_parts(name: str, layer: Any, shape: Shape) -> Parts:
     """The modules that do the work of one layer."""
     settings: dict[str, Any]
-    kind, bias, config = type(layer).__name__, {"bias": "b" in layer.params}, layer.config()
+    kind, bias = type(layer).__name__, {"bias": "b" in layer.params}
     if kind == "Dense":
         yield "Linear", {"in_features": shape[0], "out_features": layer.params["w"].shape[1]} | bias
     elif kind in PLAIN:
@@ -171,50 +171,60 @@ def _torch_parts(name: str, layer: Any, shape: Shape) -> Parts:
         settings = {"num_features": shape[-1], "eps": layer.epsilon, "momentum": layer.rate}
         yield f"BatchNorm{max(1, len(shape) - 1)}d", settings
     elif kind == "ConvTranspose":
-        axes, n = _axes(layer, layer.output_shape(shape)), len(shape) - 1
-        _zeros_alone(name, axes, "PyTorch")
-        more = [a.inputs - a.stride * (a.outputs - 1) - _span(a) + 2 * a.before for a in axes]
-        if any(not 0 <= q < max(a.stride, a.dilation) for q, a in zip(more, axes, strict=True)):
-            has = f"has the padding {[(a.before, a.after) for a in axes]}"
-            why = "PyTorch crops both sides alike, and then adds less than a stride"
-            refuse(name, has, why, "choose such a padding, or an output_padding")
-        settings = {"in_channels": shape[-1], "out_channels": layer.filters, **bias}
-        settings |= {name: tuple(getattr(a, name) for a in axes) for name in ("stride", "dilation")}
-        settings |= {"kernel_size": tuple(a.kernel for a in axes), "groups": layer.groups}
-        settings |= {"padding": tuple(a.before for a in axes), "output_padding": tuple(more)}
-        yield f"ConvTranspose{n}d", settings
+        yield f"ConvTranspose{len(shape) - 1}d", _torch_transposed(name, layer, shape) | bias
     else:
-        axes, n = _axes(layer, shape), len(shape) - 1
-        pads = [(a.before, a.after) for a in axes]
-        border = config.get("border", "zeros")
-        if border == "symmetric" and any(map(any, pads)):
-            why = "PyTorch has no border that repeats the outermost cell in a mirror"
-            refuse(
-                name, "has border='symmetric'", why, "choose 'reflect', 'replicate' or 'circular'"
-            )
-        # PyTorch pads both sides alike, and a pool by at most half its window.
-        half = all(2 * a.before <= a.kernel for a in axes)
-        own = (kind == "Conv" or half) and _gives(axes, [(a.before, a.before) for a in axes])
-        counts = {"count_include_pad": config.get("count_padding")}
-        if kind == "AvgPool" and not own and not config["count_padding"]:
-            has = f"has the padding {pads}, which its means leave out"
-            why = "PyTorch can do so if both sides are alike and at most half the window"
-            refuse(name, has, why, "choose such a padding, or count_padding=True")
-        if not own:
-            flat = sum(reversed(pads), ())  # the last axis first
-            value = -math.inf if kind == "MaxPool" else 0.0
-            if border == "zeros":
-                yield f"ConstantPad{n}d", {"padding": flat, "value": value}
-            else:
-                yield f"{BORDERS[border]}{n}d", {"padding": flat}
-        settings = {"kernel_size": tuple(a.kernel for a in axes)}
-        settings |= {"stride": tuple(a.stride for a in axes)}
-        settings |= {"padding": tuple(a.before if own else 0 for a in axes)}
-        if kind == "Conv":
-            settings |= {"in_channels": shape[-1], "out_channels": len(layer.params["w"])} | bias
-            settings |= {"dilation": tuple(a.dilation for a in axes), "groups": layer.groups}
-            settings |= {"padding_mode": border} if own and border in BORDERS else {}
-        yield f"{kind}{n}d", settings | (counts if kind == "AvgPool" else {})
+        yield from _torch_laid(name, layer, shape)
+
+
+def _torch_transposed(name: str, layer: Any, shape: Shape) -> dict[str, Any]:
+    """What PyTorch's transposed layer is made with: crop and output_padding give these images."""
+    axes = _axes(layer, layer.output_shape(shape))
+    _zeros_alone(name, axes, "PyTorch")
+    more = [a.inputs - a.stride * (a.outputs - 1) - _span(a) + 2 * a.before for a in axes]
+    if any(not 0 <= q < max(a.stride, a.dilation) for q, a in zip(more, axes, strict=True)):
+        has = f"has the padding {[(a.before, a.after) for a in axes]}"
+        why = "PyTorch crops both sides alike, and then adds less than a stride"
+        refuse(name, has, why, "choose such a padding, or an output_padding")
+    settings = {"in_channels": shape[-1], "out_channels": layer.filters}
+    settings |= {word: tuple(getattr(a, word) for a in axes) for word in ("stride", "dilation")}
+    settings |= {"kernel_size": tuple(a.kernel for a in axes), "groups": layer.groups}
+    settings |= {"padding": tuple(a.before for a in axes), "output_padding": tuple(more)}
+    return settings
+
+
+def _torch_laid(name: str, layer: Any, shape: Shape) -> Parts:
+    """The modules of a convolution or a pool: a padding that PyTorch lacks is one of them."""
+    kind, config = type(layer).__name__, layer.config()
+    axes, n = _axes(layer, shape), len(shape) - 1
+    pads = [(a.before, a.after) for a in axes]
+    border = config.get("border", "zeros")
+    if border == "symmetric" and any(map(any, pads)):
+        why = "PyTorch has no border that repeats the outermost cell in a mirror"
+        refuse(name, "has border='symmetric'", why, "choose 'reflect', 'replicate' or 'circular'")
+    # PyTorch pads both sides alike, and a pool by at most half its window.
+    half = all(2 * a.before <= a.kernel for a in axes)
+    own = (kind == "Conv" or half) and _gives(axes, [(a.before, a.before) for a in axes])
+    counts = {"count_include_pad": config.get("count_padding")}
+    if kind == "AvgPool" and not own and not config["count_padding"]:
+        has = f"has the padding {pads}, which its means leave out"
+        why = "PyTorch can do so if both sides are alike and at most half the window"
+        refuse(name, has, why, "choose such a padding, or count_padding=True")
+    if not own:
+        flat = sum(reversed(pads), ())  # the last axis first
+        value = -math.inf if kind == "MaxPool" else 0.0
+        if border == "zeros":
+            yield f"ConstantPad{n}d", {"padding": flat, "value": value}
+        else:
+            yield f"{BORDERS[border]}{n}d", {"padding": flat}
+    settings: dict[str, Any] = {"kernel_size": tuple(a.kernel for a in axes)}
+    settings |= {"stride": tuple(a.stride for a in axes)}
+    settings |= {"padding": tuple(a.before if own else 0 for a in axes)}
+    if kind == "Conv":
+        settings |= {"in_channels": shape[-1], "out_channels": len(layer.params["w"])}
+        settings |= {"bias": "b" in layer.params}
+        settings |= {"dilation": tuple(a.dilation for a in axes), "groups": layer.groups}
+        settings |= {"padding_mode": border} if own and border in BORDERS else {}
+    yield f"{kind}{n}d", settings | (counts if kind == "AvgPool" else {})
 
 
 def to_keras(network: Network) -> Any:
@@ -325,44 +335,50 @@ def _keras_parts(name: str, layer: Any, shape: Shape, dtype: str) -> Parts:
     elif kind in PLAIN:
         yield (kind, last) if kind == "Flatten" else ("Activation", {"activation": kind.lower()})
     else:
-        transposed = kind == "ConvTranspose"
-        axes, n = _axes(layer, layer.output_shape(shape) if transposed else shape), len(shape) - 1
-        U, s, d = zip(*((a.kernel, a.stride, a.dilation) for a in axes), strict=True)
-        if max(s) > 1 and max(d) > 1 and not transposed:
-            has, why = f"has stride {s} and dilation {d}", "Keras lets a layer have one of them"
-            refuse(name, has, why, f"give it stride 1, and put MaxPool(1, stride={s}) behind it")
-        if isinstance(layer, CONVOLUTIONS):
-            _zeros_alone(name, axes, "Keras")
-        if transposed:
-            yield f"Conv{n}DTranspose", last | learned | _keras_transposed(name, layer, axes)
-            return
-        if n == 3 and kind != "Conv" and dtype != "float32":
-            why = "TensorFlow pools volumes in float32 only"
-            refuse(
-                name, f"pools volumes in {dtype}", why, "build the network with dtype=np.float32"
-            )
-        pads = tuple((a.before, a.after) for a in axes)
-        rule = [(a.before, a.after) for a in Window(U, s, d, "same").axes(shape[:-1])]
-        counts = layer.config().get("count_padding")
-        settings = last | {"strides": s, "padding": "valid"}
-        if _gives(axes, rule) and not _gives(axes, [(0, 0)] * n) and not counts:
-            settings["padding"] = "same"
-        elif not _gives(axes, [(0, 0)] * n):
-            if kind != "Conv" and not counts:
-                cure = "choose padding='same'" + ", or count_padding=True" * (kind == "AvgPool")
-                why = "Keras pads a pool by its rule 'same' alone"
-                refuse(name, f"has the padding {pads}", why, cure)
-            yield f"ZeroPadding{n}D", {"padding": pads if n > 1 else pads[0]} | last
-        if kind == "Conv":
-            settings |= {
-                "filters": len(layer.params["w"]),
-                "kernel_size": U,
-                "dilation_rate": d,
-                "groups": layer.groups,
-            } | learned
-        else:
-            settings |= {"pool_size": U}
-        yield f"{KERAS.get(kind, kind)}{n}D", settings
+        yield from _keras_laid(name, layer, shape, dtype, last, learned)
+
+
+def _keras_laid(
+    name: str, layer: Any, shape: Shape, dtype: str, last: dict[str, Any], learned: dict[str, Any]
+) -> Parts:
+    """The Keras layers of a convolution or a pool: a padding that Keras lacks is one of them."""
+    kind = type(layer).__name__
+    transposed = kind == "ConvTranspose"
+    axes, n = _axes(layer, layer.output_shape(shape) if transposed else shape), len(shape) - 1
+    U, s, d = zip(*((a.kernel, a.stride, a.dilation) for a in axes), strict=True)
+    if max(s) > 1 and max(d) > 1 and not transposed:
+        has, why = f"has stride {s} and dilation {d}", "Keras lets a layer have one of them"
+        refuse(name, has, why, f"give it stride 1, and put MaxPool(1, stride={s}) behind it")
+    if isinstance(layer, CONVOLUTIONS):
+        _zeros_alone(name, axes, "Keras")
+    if transposed:
+        yield f"Conv{n}DTranspose", last | learned | _keras_transposed(name, layer, axes)
+        return
+    if n == 3 and kind != "Conv" and dtype != "float32":
+        why = "TensorFlow pools volumes in float32 only"
+        refuse(name, f"pools volumes in {dtype}", why, "build the network with dtype=np.float32")
+    pads = tuple((a.before, a.after) for a in axes)
+    rule = [(a.before, a.after) for a in Window(U, s, d, "same").axes(shape[:-1])]
+    counts = layer.config().get("count_padding")
+    settings = last | {"strides": s, "padding": "valid"}
+    if _gives(axes, rule) and not _gives(axes, [(0, 0)] * n) and not counts:
+        settings["padding"] = "same"
+    elif not _gives(axes, [(0, 0)] * n):
+        if kind != "Conv" and not counts:
+            cure = "choose padding='same'" + ", or count_padding=True" * (kind == "AvgPool")
+            why = "Keras pads a pool by its rule 'same' alone"
+            refuse(name, f"has the padding {pads}", why, cure)
+        yield f"ZeroPadding{n}D", {"padding": pads if n > 1 else pads[0]} | last
+    if kind == "Conv":
+        settings |= {
+            "filters": len(layer.params["w"]),
+            "kernel_size": U,
+            "dilation_rate": d,
+            "groups": layer.groups,
+        } | learned
+    else:
+        settings |= {"pool_size": U}
+    yield f"{KERAS.get(kind, kind)}{n}D", settings
 
 
 def _keras_transposed(name: str, layer: Any, axes: Sequence[Axis]) -> dict[str, Any]:
