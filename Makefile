@@ -37,7 +37,7 @@ live: $(STAMP)  ## get Python for the pages (45 MB), so that `make book` and `ma
 pdf: $(STAMP)-browser  ## print the rendered chapters with chromium into one file, build/*.pdf
 	@$(RUN) -m cnnlib.book.publish pdf
 
-handout: $(STAMP)  ## notebooks and a wheel without the solutions, for a class: build/handout
+handout: $(STAMP)  ## notebooks, pages, library without solutions: build/handout; with them: build/instructor
 	@$(RUN) -m cnnlib.book.publish handout
 
 test: $(STAMP)  ## run the tests, the doctests and every notebook against its committed outputs

@@ -373,7 +373,7 @@ def test_nothing_here_writes_a_file_in_another_way():
     }
     assert found == {
         "book/figures/style.py: savefig(",  # into memory
-        'book/publish/handout.py: "w")',  # a wheel in memory
+        'book/publish/wheels.py: "w")',  # a wheel in memory
         'book/publish/live/packing.py: "w")',  # an archive in memory
         "book/publish/pdf.py: write_text(",  # what chromium prints, in a temporary folder
     }

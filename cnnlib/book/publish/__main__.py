@@ -33,7 +33,7 @@ def main(arguments: list[str] | None = None) -> int:
     commands.add_parser("notebooks", help="execute in place: rewrites the committed outputs")
     commands.add_parser("live", help="get Python, which the pages need to run cells: build/pyodide")
     commands.add_parser("pdf", help="print build/html to build/convolution-book.pdf")
-    commands.add_parser("handout", help="notebooks and a wheel without solutions: build/handout")
+    commands.add_parser("handout", help="for a class, without solutions: build/handout")
     commands.add_parser("number", help="number sections, equations, exercises and their mentions")
     chosen = parser.parse_args(arguments)
     try:
@@ -90,6 +90,7 @@ def _run(chosen: argparse.Namespace) -> int:
         from .handout import handout
 
         handout(NOTEBOOKS, BUILD / "handout")
+        handout(NOTEBOOKS, BUILD / "instructor", solutions=True)
     return 0
 
 
@@ -101,7 +102,7 @@ def _render(book: "Book") -> None:
     pyodide, said = bring(BUILD / "pyodide")
     if said:
         print(said)
-    render(NOTEBOOKS, book, BUILD / "html", pyodide)
+    render(NOTEBOOKS, book, BUILD / "html", pyodide=pyodide)
 
 
 def _count(text: str) -> int:

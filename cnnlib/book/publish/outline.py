@@ -6,6 +6,7 @@ An id never changes and is the address in the pages. The number beside it is tha
 `number` keeps both.
 """
 
+import copy
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -82,6 +83,13 @@ def read_chapter(name: str, notebook: NotebookNode) -> Chapter:
 def tagged(cell: NotebookNode, tag: str) -> bool:
     """Whether a cell says of itself that it is this."""
     return tag in cell.metadata.get("tags", ())
+
+
+def without_solutions(notebook: NotebookNode) -> NotebookNode:
+    """A copy for students, without the cells that show a solution."""
+    made = copy.deepcopy(notebook)
+    made.cells = [cell for cell in made.cells if not tagged(cell, "solution")]
+    return made
 
 
 def ids(cell: NotebookNode, kind: str) -> dict[str, str]:

@@ -27,31 +27,40 @@ from .finding.index import index
 from .finding.lists import lists
 from .finding.sections import Sections
 from .formulas import FOLDER
-from .handout import wheel
 from .live import Live, clinic, progress
 from .live.packing import pack, script
 from .opening import first_seen
-from .outline import Addresses, Chapter, numbered, read_chapters
+from .outline import Addresses, Chapter, numbered, read_chapters, without_solutions
 from .outputs import explorer_html, page_name
 from .pages import TAKEN, Site, Text, assets, edition, environment, note_on, page, source
 from .parts import Numbered, divided
 from .places import Places
 from .prose import REFERENCE, to_html
 from .reading import chapters, companions, markdown, read, write
+from .wheels import wheel
 
 CITATION = "CITATION.cff"
 
 
 def render(
-    notebooks: Path, book: Book, html: Path, pyodide: Mapping[str, bytes] | None = None
+    notebooks: Path,
+    book: Book,
+    html: Path,
+    *,
+    pyodide: Mapping[str, bytes] | None = None,
+    solutions: bool = True,
 ) -> None:
     """Render the notebooks of the book, whose sources are in `notebooks`, to a site in `html`.
 
     With the files of `pyodide`, its code cells run in the pages.
 
     Nothing of an older site is touched before all pages are made and checked. Where neither what
-    the site is made from nor its files have changed, nothing is done.
+    the site is made from nor its files have changed, nothing is done. Without `solutions`, no file
+    of it has one.
     """
+    if not solutions:
+        books = {name: without_solutions(one) for name, one in book.notebooks.items()}
+        book = replace(book, notebooks=books)
     record = html.with_name(html.name + ".sha256")
     books = book.notebooks
     contents = hashlib.sha256("".join(map(nbformat.writes, books.values())).encode()).hexdigest()
@@ -60,7 +69,7 @@ def render(
     if record.exists() and record.read_text() == f"{inputs} {_digest(_below(html))}":
         print(f"Nothing has changed: open {html / 'index.html'}")
         return
-    files = _downloads(notebooks, book)
+    files = _downloads(notebooks, book, solutions)
     live = pack(pyodide, books, companions(notebooks)) if pyodide else None
     files |= live.files if live else {}
     site = _site(book, notebooks, files, live)
@@ -107,13 +116,14 @@ def _digest(*groups: list[Path]) -> str:
     return digest.hexdigest()
 
 
-def _downloads(notebooks: Path, book: Book) -> dict[str, bytes]:
+def _downloads(notebooks: Path, book: Book, solutions: bool) -> dict[str, bytes]:
     """What lies beside the pages: notebooks, what they read, the library, the font's licence."""
-    name, content = wheel()
+    name, content = wheel(solutions)
     files = {f"notebooks/{name}": content, "font-licence.txt": (FOLDER / "OFL.txt").read_bytes()}
     for path in chapters(notebooks):
         if path.stem not in book.unread:  # the page shows the outputs, and running makes them
-            cleared = ClearOutputPreprocessor().preprocess(read(path), {})[0]
+            source = read(path) if solutions else without_solutions(read(path))
+            cleared = ClearOutputPreprocessor().preprocess(source, {})[0]
             files[f"notebooks/{path.name}"] = (nbformat.writes(cleared) + "\n").encode()
     return files | {f"notebooks/{name}": data for name, data in companions(notebooks).items()}
 

@@ -1,7 +1,10 @@
 """The handout: no solutions in it, and yet an answer can be handed in and graded."""
 
+import ast
+import html
 import io
 import os
+import re
 import subprocess
 import sys
 import zipfile
@@ -10,12 +13,16 @@ from pathlib import Path
 import pytest
 
 pytest.importorskip("nbformat")
+pytest.importorskip("anywidget")
 
 import nbformat
-from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
-from cnnlib.book.publish import handout
+from cnnlib.book.exercises import all_exercises, get, solution
+from cnnlib.book.publish.handout import handout
+from cnnlib.book.publish.reading import chapters, code_cells, read
+from cnnlib.book.publish.wheels import LIBRARY, wheel
 
+ROOT = Path(__file__).parents[3]
 GRADE = """
 from cnnlib.book.exercises import check, hint, solution
 right, wrong, none = check("1.1", [50, 80]), check("1.1", [50, 70]), check("1.1", ...)
@@ -26,38 +33,131 @@ print(cnnlib.__file__)
 """
 
 
+@pytest.fixture(scope="module")
+def editions(tmp_path_factory):
+    """The folders of both editions, as `make handout` makes them."""
+    folder = tmp_path_factory.mktemp("editions")
+    handout(ROOT / "notebooks", folder / "handout")
+    handout(ROOT / "notebooks", folder / "instructor", solutions=True)
+    return folder
+
+
+def texts(folder):
+    """Every file below a folder as text, also those in archives, by where it is."""
+    for path in sorted(p for p in folder.rglob("*") if p.is_file()):
+        name, content = path.relative_to(folder).as_posix(), path.read_bytes()
+        if path.suffix in (".whl", ".zip"):
+            with zipfile.ZipFile(io.BytesIO(content)) as archive:
+                for entry in archive.namelist():
+                    yield f"{name}/{entry}", archive.read(entry).decode("utf-8", "replace")
+        elif path.suffix == ".ipynb":
+            yield name, "\n".join(of_notebook(nbformat.reads(content.decode(), as_version=4)))
+        else:
+            text = content.decode("utf-8", "replace")
+            yield name, of_html(text) if path.suffix == ".html" else text
+
+
+def of_notebook(notebook):
+    """What stands in it, and in its outputs."""
+    for cell in notebook.cells:
+        yield cell.source
+        for output in cell.get("outputs", []):
+            yield output.get("text", "")
+            yield from (
+                text for kind, text in output.get("data", {}).items() if kind == "text/plain"
+            )
+            yield of_html(output.get("data", {}).get("text/html", ""))
+
+
+def of_html(text):
+    return html.unescape(re.sub(r"<[^>]*>", "", text))
+
+
+def plain(text):
+    """Without what a layout changes."""
+    return re.sub(r"\s+", "", text)
+
+
+def solved():
+    """The statements of each solution, up to a comment: a last hint may say what a comment says."""
+    marks = {}
+    for exercise in all_exercises():
+        text = solution(exercise.id).text
+        parts = [ast.get_source_segment(text, node) for node in ast.parse(text).body]
+        marks[exercise.id] = {plain(max(re.split("#.*", part), key=len)) for part in parts}
+    return marks
+
+
+def found(folder):
+    """Which solutions stand where below a folder."""
+    marks = solved()
+    return {
+        (id, name)
+        for name, text in texts(folder)
+        for squeezed in [plain(text)]
+        for id, parts in marks.items()
+        if any(part in squeezed for part in parts)
+    }
+
+
 def test_the_wheel_is_the_same_twice_and_complete():
-    name, content = handout.wheel()
-    assert (name, content) == handout.wheel()
+    name, content = wheel()
+    assert (name, content) == wheel()
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
         names = set(archive.namelist())
         record = archive.read(next(n for n in names if n.endswith("RECORD"))).decode()
     assert {line.split(",")[0] for line in record.split()} == names
-    library = Path(handout.LIBRARY)
+    library = Path(LIBRARY)
     files = {p.relative_to(library.parent).as_posix() for p in library.rglob("*.*")}
     assert {f for f in files if "__pycache__" not in f} <= names
 
 
-def test_a_handout_checks_answers_without_the_solutions(tmp_path):
-    notebooks = tmp_path / "notebooks"
-    (notebooks / "results").mkdir(parents=True)
-    (notebooks / "results" / "numbers.json").write_text("[1]")
-    solved = new_code_cell('solution("1.1")', metadata={"tags": ["exercise", "solution"]})
-    cells = [new_markdown_cell("# 1"), new_code_cell('hint("1.1")'), solved]
-    nbformat.write(new_notebook(cells=cells), notebooks / "01_a.ipynb")
-    folder = tmp_path / "handout"
-    handout.handout(notebooks, folder)
-    kept = nbformat.read(folder / "01_a.ipynb", as_version=4)
-    assert [cell.source for cell in kept.cells] == ["# 1", 'hint("1.1")']
-    assert (folder / "results" / "numbers.json").read_text() == "[1]"
-    (wheel,) = folder.glob("*.whl")
-    assert "+handout" in wheel.name
-    with zipfile.ZipFile(wheel) as archive:
-        assert not [n for n in archive.namelist() if "solutions/chapter" in n]
+def test_no_file_of_the_handout_contains_a_solution(editions):
+    assert found(editions / "handout") == set()
+    assert not [n for n, _ in texts(editions / "handout") if "solutions/chapter" in n]
+    assert not [n for n, text in texts(editions / "handout") if "judge=values(" in text]
+    assert any("judge=values(" in text for _, text in texts(editions / "instructor"))
 
+
+def test_every_solution_is_found_in_the_instructors_edition(editions):
+    """In notebook, page and library: so the test above looks where they would be."""
+    where = found(editions / "instructor")
+    for exercise in all_exercises():
+        suffixes = {name.rpartition(".")[2] for id, name in where if id == exercise.id}
+        assert suffixes >= {"ipynb", "html", "py"}, exercise.id
+
+
+def test_the_handout_has_all_but_the_solutions(editions):
+    for path in chapters(ROOT / "notebooks"):
+        cells = [cell.source for cell in read(path).cells]
+        kept = [cell.source for cell in read(editions / "handout" / path.name).cells]
+        assert kept == [source for source in cells if not source.startswith("solution(")]
+        assert (editions / "handout" / "html" / f"{path.stem}.html").exists()
+    there = [p.relative_to(ROOT / "notebooks") for p in (ROOT / "notebooks" / "results").glob("*")]
+    assert there and all((editions / "handout" / path).exists() for path in there)
+
+
+def test_a_page_shows_every_hint_one_fold_in_the_other(editions):
+    pages = dict(texts(editions / "handout" / "html"))
+    for path in chapters(ROOT / "notebooks"):
+        asked = [re.fullmatch(r'hint\("(.*)"\)', cell.source) for cell in code_cells(read(path))]
+        for id in [call[1] for call in asked if call]:
+            hints = get(id).hints
+            titles = [
+                f"Hint {n} of {len(hints)} for exercise {id}" for n in range(1, len(hints) + 1)
+            ]
+            parts = "".join(
+                map(plain, [x for pair in zip(titles, hints, strict=True) for x in pair])
+            )
+            assert parts in plain(pages[f"{path.stem}.html"]), id
+
+
+def test_a_handout_checks_answers_without_the_solutions(editions, tmp_path):
+    (packed,) = (editions / "handout").glob("*.whl")
+    assert "+handout" in packed.name
     target = tmp_path / "installed"
     pip = [sys.executable, "-m", "pip", "install", "--no-deps", "--no-index", "--quiet"]
-    subprocess.run([*pip, "--target", str(target), str(wheel)], check=True)
+    subprocess.run([*pip, "--target", str(target), str(packed)], check=True)
     run = subprocess.run(
         [sys.executable, "-c", GRADE],
         cwd=tmp_path,
@@ -67,6 +167,6 @@ def test_a_handout_checks_answers_without_the_solutions(tmp_path):
         check=True,
     )
     graded, notes, file = run.stdout.splitlines()
-    assert graded == "[('right', 1, 1), ('wrong', 0, 1), ('not attempted', 0, 1)]"
+    assert ast.literal_eval(graded) == [("right", 1, 1), ("wrong", 0, 1), ("not attempted", 0, 1)]
     assert notes == "Hint 1 of 2 for exercise 1.1 / This edition comes without solutions."
     assert Path(file).is_relative_to(target)
