@@ -17,7 +17,7 @@ STAMP := $(VENV)/.cnnlib
 TEST := -m pytest cnnlib tests notebooks -n logical --maxprocesses 4 --dist loadfile --nbval --nbval-current-env \
 	--nbval-sanitize-with tests/sanitize.cfg --nbval-cell-timeout 600
 
-.PHONY: help install book html live pdf handout test check test-frameworks mutants kernels ci-long lab notebooks number results lint bench bench-compare measure clean
+.PHONY: help install book html live pdf handout assignments test check test-frameworks mutants kernels ci-long lab notebooks number results lint bench bench-compare measure clean
 .DEFAULT_GOAL := help
 
 help:
@@ -39,6 +39,10 @@ pdf: $(STAMP)-browser  ## print the rendered chapters with chromium into one fil
 
 handout: $(STAMP)  ## notebooks, pages, library without solutions: build/handout; with them: build/instructor
 	@$(RUN) -m cnnlib.book.publish handout
+
+SEED ?= 2026
+assignments: $(STAMP)  ## nbgrader and otter, a notebook a chapter: build/assignments; SEED=2026 draws students' numbers
+	@$(RUN) -m cnnlib.book.publish assignments --seed '$(SEED)'
 
 test: $(STAMP)  ## run the tests, the doctests and every notebook against its committed outputs
 	@$(RUN) $(TEST)
@@ -92,7 +96,7 @@ measure: $(STAMP)-browser  ## record sizes and times of pages and explorers in b
 	@$(RUN) benchmarks/explorers.py
 
 clean:  ## remove what the other targets made: .venv, build/ and the caches
-	@rm -rf .venv .venv-oldest build cnnlib.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	@rm -rf .venv .venv-oldest .venv-graders build cnnlib.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	@find cnnlib tests benchmarks notebooks -name __pycache__ -prune -exec rm -rf {} +
 
 # ---- The environment. Every way in which it can fail ends in one sentence that says what to do.

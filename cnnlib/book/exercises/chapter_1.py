@@ -13,6 +13,7 @@ from . import asking
 from .desk import Exercise, Wrong
 from .judging import function, values
 from .mending import diagnosed, find
+from .varying import varied
 
 
 def _axis(P: int, U: int, s: int, d: int, before: int, after: int) -> asking.Pose:
@@ -71,6 +72,12 @@ EXERCISES = (
             reveal=False,
             explain=asking.by_hand("z", P=(3,), U=(2,), x=[10, 20, 30], w=[1, 2]),
         ),
+        variant=varied(
+            "A signal {x} meets the kernel {w}. Give both outputs in a list.",
+            lambda x, w: np.correlate(x, w),
+            x=[10, 20, 30],
+            w=[1, 2],
+        ),
         hints=(
             "Lay the two weights on the first two inputs, multiply what lies together, and add.",
             "z[0] = 1*10 + 2*20. For z[1] the kernel moves on by one cell.",
@@ -82,6 +89,17 @@ EXERCISES = (
         "parameters",
         level=1,
         judge=values([608, 1168], reveal=False),
+        variant=varied(
+            "How many parameters (weights and biases) does a layer have with {K} filters of {U} "
+            "by {U} on an image of {C} channels? And the next one, with {M} filters of {V} by "
+            "{V}? Give both numbers in a list.",
+            lambda K, U, C, M, V: [K * (C * U**2 + 1), M * (K * V**2 + 1)],
+            K=(8, 3, 12),
+            U=(5, 2, 7),
+            C=(3, 2, 6),
+            M=(16, 13, 24),
+            V=(3, 2, 6),
+        ),
         hints=(
             "A filter has a kernel for each channel of its input, and one bias.",
             "A filter of the first layer has 3 kernels of 25 weights, and its bias: 76 parameters.",
@@ -99,6 +117,13 @@ EXERCISES = (
             explain=asking.by_hand(
                 "z", P=(4,), U=(3,), x=[1, 2, 3, 4], w=[1, 10, 100], stride=2, padding=1
             ),
+        ),
+        variant=varied(
+            "The signal is {x}, the kernel {w}, the padding one zero at each end and the stride "
+            "2. Give the outputs in a list.",
+            lambda x, w: np.correlate([0, *x, 0], w)[::2],
+            x=[1, 2, 3, 4],
+            w=[1, 10, 100],
         ),
         hints=(
             "Write the signal with its zeros: 0, 1, 2, 3, 4, 0.",
@@ -155,6 +180,13 @@ EXERCISES = (
         "one_kernel",
         level=2,
         judge=values([3, 10, 8], reveal=False),
+        variant=varied(
+            "Two layers without activation have the kernels {v} and then {w}. Which single "
+            "kernel does the same?",
+            lambda v, w: np.convolve(v, w),
+            v=[1, 2],
+            w=[3, 4],
+        ),
         hints=(
             "Write the first layer as h0 = x0 + 2*x1 and h1 = x1 + 2*x2.",
             "Insert both into 3*h0 + 4*h1, and collect what stands before x0, x1 and x2.",
@@ -197,6 +229,19 @@ EXERCISES = (
         "flattened",
         level=1,
         judge=values([344, 58860], reveal=False),
+        variant=varied(
+            "The maps have the shape {P} by {Q} by {C}. At which position of the flattened row "
+            "stands row {p}, column {q}, channel {c}? And how many parameters does a dense layer"
+            " from that row to {M} outputs have? Give both numbers in a list.",
+            lambda P, Q, C, p, q, c, M: [(p * Q + q) * C + c, (P * Q * C + 1) * M],
+            P=(7, 5, 9),
+            Q=(7, 5, 9),
+            C=(20, 10, 30),
+            p=(2, 1, 4),
+            q=(3, 1, 4),
+            c=(4, 1, 9),
+            M=(60, 20, 90),
+        ),
         hints=(
             "How many numbers stand before the cell in row 2 and column 3?",
             "Each of the 2*7 + 3 cells before it has 20 numbers; then come 4 channels.",

@@ -11,6 +11,7 @@ from . import asking
 from .desk import Exercise, Wrong
 from .judging import choice, function, values
 from .mending import find
+from .varying import varied
 
 
 def _same_before(P: int, U: int, s: int) -> int:
@@ -76,6 +77,15 @@ EXERCISES = (
         "anchor",
         level=1,
         judge=values([3, 0], reveal=False),
+        variant=varied(
+            "A kernel has {U} rows and {V} columns. You want its centre in row {u} and column "
+            "{v}. What do you hand to filter2D as anchor?",
+            lambda U, V, u, v: [v, u],
+            U=(2, 5, 9),
+            V=(4, 5, 9),
+            u=(0, 0, 4),
+            v=(3, 0, 4),
+        ),
         hints=(
             "OpenCV names a place in an image by x and y.",
             "x counts columns and comes first, y counts rows.",
@@ -87,6 +97,13 @@ EXERCISES = (
         "z_mirrored",
         level=1,
         judge=values([211, 421, 442], reveal=False),
+        variant=varied(
+            'x = {x} and w = {w}, centre 1, with the border that scipy.ndimage calls "reflect". '
+            "Which three numbers does it give?",
+            lambda x, w: np.correlate([x[0], *x, x[2]], w),
+            x=[1, 2, 4],
+            w=[1, 10, 100],
+        ),
         hints=(
             "Does this mirror show the edge cells once or twice?",
             "The padded signal is 1 1 2 4 4.",

@@ -15,6 +15,7 @@ from . import asking
 from .desk import Exercise, Wrong
 from .judging import function, values
 from .mending import find
+from .varying import varied
 
 
 def _axis(P: int, U: int, **geometry: Any) -> Axis:
@@ -105,6 +106,14 @@ EXERCISES = (
             reveal=False,
             explain=asking.by_hand("z", P=(4,), U=(3,), x=[1, 2, 4, 8], w=[5, 0, 1], center=1),
         ),
+        variant=varied(
+            "A text defines z[i] as the sum of w[a] * x[i + a] over a = -1, 0, 1. Its weights "
+            "are {w}, for these a in this order, and the signal is {x}, with zeros outside. "
+            "Which four numbers does it give?",
+            lambda w, x: np.correlate(x, w, "same"),
+            w=[5, 0, 1],
+            x=[1, 2, 4, 8],
+        ),
         hints=(
             "The weight called -1 is 5, the one called 0 is 0, the one called 1 is 1.",
             "So z[i] = 5*x[i-1] + 1*x[i+1], and x is 0 outside.",
@@ -168,6 +177,15 @@ EXERCISES = (
             explain=asking.by_hand(
                 "z", P=(2, 2), U=(2, 2), x=[[1, 2], [3, 4]], w=[[1, 0], [0, 2]], center=(1, 0)
             ),
+        ),
+        variant=varied(
+            "The kernel {w} has its centre at (1, 0), the lower left weight. The image is {x}, "
+            "with zeros outside. What does the cross-correlation give at stride 1?",
+            lambda w, x: cnnlib.conv(
+                np.array(x)[None, ..., None], np.array(w)[None, ..., None], center=(1, 0)
+            )[0, ..., 0],
+            w=[[1, 0], [0, 2]],
+            x=[[1, 2], [3, 4]],
         ),
         hints=(
             "The centre is the weight in row 1 and column 0. Lay it on cell (i, j). Where does the "

@@ -16,6 +16,7 @@ from .awkward import awkward_layers
 from .desk import Exercise, Wrong
 from .judging import function, values
 from .mending import diagnosed, find
+from .varying import varied
 
 
 def _wide(a: ArrayLike) -> NDArray:
@@ -23,7 +24,7 @@ def _wide(a: ArrayLike) -> NDArray:
     return np.asarray(a, float)[None, ..., None]
 
 
-def _dx(dz: NDArray, w: NDArray, P: Shape, U: Shape, **geometry: Any) -> NDArray:
+def _dx(dz: ArrayLike, w: ArrayLike, P: Shape, U: Shape, **geometry: Any) -> NDArray:
     """The library's delta of one channel of one sample."""
     return cnnlib.conv_delta(_wide(dz), _wide(w), (1, *P, 1), **geometry)[0, ..., 0]
 
@@ -82,6 +83,16 @@ def _dz_of_softmax(setting: choices.Setting) -> NDArray:
 def _dx_of_pool(setting: choices.Setting) -> NDArray:
     x, da = (np.array(a, float)[None, :, None, None] for a in ([3, 8, 8, 1, 5], [10, 20, 40]))
     return choices.pool_delta(x, da, (3, 1), (1, 1), setting)
+
+
+def _twentieths(y: list[int], v: list[int]) -> NDArray:
+    both = np.array([[*y, 20 - sum(y)], [*v, 20 - sum(v)]]) / 20
+    return (both - np.eye(3)[[1, 0]]) / 2
+
+
+def _untouched(P: int, s: int) -> NDArray:
+    reached = cnnlib.connections((P,), (3,), stride=s)["input"]
+    return np.setdiff1d(range(P), reached)
 
 
 def _cases() -> Iterator[tuple]:
@@ -148,6 +159,13 @@ EXERCISES = (
         "dx_by_hand",
         level=1,
         judge=values([8, -2, 15, 1, 6], reveal=False, explain=_OWED),
+        variant=varied(
+            "Five inputs meet the kernel {w}; the deltas of the three outputs are {dz}. What do "
+            "the five inputs owe? Do it on paper.",
+            lambda w, dz: np.convolve(dz, w),
+            w=([2, -1, 3], -4, 5),
+            dz=[4, 1, 2],
+        ),
         hints=(
             "Write the three outputs as sums. Underline input 2 wherever it stands.",
             "Input 0 stands in one sum, with weight 2, and that output has the delta 4.",
@@ -164,6 +182,14 @@ EXERCISES = (
         "dz_by_hand",
         level=1,
         judge=values([[0.1, -0.25, 0.15], [-0.2, 0.2, 0]], reveal=False, explain=_OF_SOFTMAX),
+        variant=varied(
+            "A batch of two samples. In twentieths, the softmax gives {y} and {v} for the first "
+            "two classes, and the third has the rest; the right classes are 1 and 0. Give the "
+            "deltas of the logits, two rows of three numbers.",
+            _twentieths,
+            y=[4, 10],
+            v=[12, 8],
+        ),
         hints=(
             "Softmax and cross-entropy together send back y - t. What is t of each sample?",
             "t is [0, 1, 0] and [1, 0, 0]. And the loss is a mean over how many samples?",
@@ -178,6 +204,13 @@ EXERCISES = (
         "pool_dx",
         level=1,
         judge=values([0, 30, 40, 0, 0], reveal=False, explain=_OF_POOL),
+        variant=varied(
+            "x = {x}, a max-pool with a window of 3 and stride 1, and the deltas {da}. What do "
+            "the five inputs owe?",
+            lambda x, da: sum(da[i] * np.eye(5)[i + np.argmax(x[i : i + 3])] for i in range(3)),
+            x=[3, 8, 8, 1, 5],
+            da=([10, 20, 40], 10, 40),
+        ),
         hints=(
             "Write down the three windows, and the index of the winner of each.",
             "Where two cells tie, the one with the smaller index wins, and it takes all.",
@@ -226,6 +259,13 @@ EXERCISES = (
         "untouched",
         level=1,
         judge=values([3, 7, 11], reveal=False),
+        variant=varied(
+            "{P} inputs, a kernel of three, stride {s}, no padding. Which inputs owe 0, whatever"
+            " the deltas are?",
+            _untouched,
+            P=(12, 13, 19),
+            s=(4, 4, 6),
+        ),
         hints=(
             "At which cells do the windows start? How far does each reach?",
             "The windows are 0 to 2, 4 to 6, and one more.",
@@ -237,6 +277,13 @@ EXERCISES = (
         "flipped_dx",
         level=2,
         judge=values([26, 14, 19, 8], reveal=False, explain=_OF_FLIPPED),
+        variant=varied(
+            "Four inputs, w = {w} with the centre on weight 0, a true convolution with stride 2."
+            " There are three outputs, with the deltas {dz}. What do the four inputs owe?",
+            lambda w, dz: _dx(dz, w, (4,), (3,), stride=2, center=0, flip=True),
+            w=[1, 2, 3],
+            dz=[5, 7, 4],
+        ),
         hints=(
             "The centre is weight 0, so output i lies at input 2*i. Where do the weights 1, 2 go?",
             "p = 2*i - u. Write down the rows with p from 0 to 3.",

@@ -15,6 +15,7 @@ from . import asking
 from .desk import Exercise, Wrong
 from .judging import choice, function, values
 from .mending import diagnosed, find
+from .varying import varied
 
 
 def _strided(x: NDArray, dz: NDArray, U: int, s: int) -> NDArray:
@@ -125,6 +126,11 @@ def _dw(x: NDArray, dz: NDArray, U: Shape, s: int, p: int) -> NDArray:
     return cnnlib.conv_weight_gradient(x, dz, U, stride=s, padding=p)
 
 
+def _lags(P: int, s: int) -> dict[str, int]:
+    I = (P - 5) // s + 1  # three weights two cells apart span five
+    return {"outputs": I, "lags": (P - s * (I - 1) - 1) // 2 + 1, "kept": 3}
+
+
 EXERCISES: tuple[Exercise, ...] = (
     Exercise(
         "4.1",
@@ -134,6 +140,13 @@ EXERCISES: tuple[Exercise, ...] = (
             [4, 15],
             reveal=False,
             explain=asking.by_hand("dw", P=(4,), U=(2,), x=[1, 4, 2, 3], dz=[2, -1, 3]),
+        ),
+        variant=varied(
+            "A signal {x} meets a kernel of two weights at stride 1, without padding. The deltas"
+            " are {dz}. What is dw?",
+            lambda x, dz: np.correlate(x, dz),
+            x=[1, 4, 2, 3],
+            dz=([2, -1, 3], -4, 5),
         ),
         hints=(
             "There are three outputs. Which three inputs did weight 0 meet?",
@@ -212,6 +225,13 @@ EXERCISES: tuple[Exercise, ...] = (
         "lag_counts",
         level=1,
         judge=values({"outputs": 2, "lags": 4, "kept": 3}, reveal=False),
+        variant=varied(
+            "An axis of {P} inputs without padding, 3 weights, stride {s}, dilation 2. How many "
+            "outputs are there, how many lags fit, and how many of them do you keep?",
+            _lags,
+            P=(12, 12, 19),
+            s=(4, 3, 5),
+        ),
         hints=(
             "The kernel spans 5 cells. How often does it fit if it moves by 4?",
             "The two deltas lie 4 apart and span 5 cells. They move by 2 cells from lag to lag.",
@@ -256,6 +276,15 @@ EXERCISES: tuple[Exercise, ...] = (
         "whole_batch",
         level=1,
         judge=values([3, -3], reveal=False),
+        variant=varied(
+            "A batch is treated in two parts. The first part has {n} images and the mean "
+            "gradient {g}, the second has 1 image and the gradient {h}. What is the gradient of "
+            "the mean loss of all?",
+            lambda n, g, h: (n * np.array(g) + h) / (n + 1),
+            n=(3, 3, 4),
+            g=([2, -4], -9, 9),
+            h=([6, 0], -9, 9),
+        ),
         hints=(
             "What is the sum of the gradients of the first three images?",
             "Three times [2, -4]. Add the fourth image, and divide by all of them.",

@@ -15,6 +15,7 @@ from cnnlib.learning.optimizers import Adam, Momentum, Optimizer
 from .desk import Exercise, Wrong
 from .judging import choice, function, values
 from .mending import diagnosed, find
+from .varying import varied
 
 
 def _deviation(kernel: Shape, C: int) -> float:
@@ -100,6 +101,13 @@ EXERCISES: tuple[Exercise, ...] = (
         "first_loss",
         level=1,
         judge=values({"loss": 5.3, "probability": 0.005}, tolerance=2e-3, reveal=False),
+        variant=varied(
+            "A data set has {K} classes, and the network has learned nothing yet. What is its "
+            "first loss (three digits are enough), and what is the probability that it gives to "
+            "the right class?",
+            lambda K: {"loss": np.log(K), "probability": 1 / K},
+            K=(200, 20, 400),
+        ),
         hints=(
             "What probability does a network give to each class that knows nothing?",
             "One in 200. The loss is minus the natural logarithm of it.",
@@ -115,6 +123,14 @@ EXERCISES: tuple[Exercise, ...] = (
         "loop",
         level=1,
         judge=values({"steps": 1140, "last": 5}, reveal=False),
+        variant=varied(
+            "{N} images, batches of {B}, {epochs} epochs. How many steps are taken in all, and "
+            "how many images are in the last batch of each epoch?",
+            lambda N, B, epochs: {"steps": -(-N // B) * epochs, "last": (N - 1) % B + 1},
+            N=(1797, 900, 1999),
+            B=(32, 20, 64),
+            epochs=(20, 5, 40),
+        ),
         hints=(
             "How often do 32 images fit into 1797? What is left over is a batch, too.",
             "56 whole batches and a smaller one make an epoch.",
@@ -167,6 +183,14 @@ EXERCISES: tuple[Exercise, ...] = (
         "border",
         level=2,
         judge=values({"rate": 1 / 12, "factor": 0.5}, reveal=False),
+        variant=varied(
+            "The loss is E = {a} w0**2 + {c} w1**2. Which learning rate is the border above "
+            "which gradient descent explodes, and by which factor does w0 shrink in a step just "
+            "at that border?",
+            lambda a, c: {"rate": 1 / c, "factor": 1 - 2 * a / c},
+            a=(3, 1, 5),
+            c=(12, 11, 25),
+        ),
         hints=(
             "E = c/2 w**2 has the curvature c. Which are the two curvatures here?",
             "6 and 24. The steeper direction sets the border, 2/c.",

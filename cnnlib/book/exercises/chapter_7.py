@@ -12,6 +12,7 @@ from . import asking
 from .desk import Exercise, Wrong
 from .judging import choice, function, values
 from .mending import find
+from .varying import varied
 
 
 def _cells(P: int, U: int, before: int, after: int) -> int:
@@ -111,6 +112,13 @@ EXERCISES: tuple[Exercise, ...] = (
         "on_a_circle",
         level=1,
         judge=values([8, 4, 1, 5], reveal=False),
+        variant=varied(
+            "x = {x} on a circle of four, with h = [{a}, {b}, 0, 0]: what is y?",
+            lambda x, a, b: a * np.array(x) + b * np.roll(x, 1),
+            x=[2, 0, 1, 3],
+            a=1,
+            b=2,
+        ),
         hints=(
             "Cell t gets x[t]*1 + x[t-1]*2, and cell -1 of a circle of four is cell 3.",
             "Cell 0: 2*1 + 3*2 = 8.",

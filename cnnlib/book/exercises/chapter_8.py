@@ -10,6 +10,7 @@ from cnnlib.convolution import conv
 from .desk import Exercise
 from .judging import choice, function, values
 from .mending import find
+from .varying import varied
 
 
 def _best_block(s: int, V: int, C: int, K: int, rho: float, sigma: float) -> float:
@@ -49,12 +50,27 @@ def _overwriting(x: NDArray, w: NDArray, kept: dict[tuple, NDArray] = {}) -> NDA
     return kept[z.shape]
 
 
+def _image(P: int, C: int) -> int:
+    """The bytes of the rows of one image."""
+    return (P - 2) ** 2 * (3 * 3 * C) * 4
+
+
 EXERCISES: tuple[Exercise, ...] = (
     Exercise(
         "8.1",
         "multiplications",
         level=1,
         judge=values(7776, reveal=False),
+        variant=varied(
+            "{N} images of {P} by {P} cells with {C} channels meet {K} filters of {U} by {U}, "
+            "without padding. How many multiplications are that?",
+            lambda N, P, C, K, U: N * (P - U + 1) ** 2 * U**2 * C * K,
+            N=(2, 2, 9),
+            P=(8, 6, 12),
+            C=(3, 2, 5),
+            K=(4, 2, 9),
+            U=(3, 2, 5),
+        ),
         hints=(
             "Equation (8.1). In how many places does a kernel of 3 by 3 lie on 8 by 8 cells?",
             "2 images, 6 * 6 places, 3 * 3 weights, 3 channels, 4 filters.",
@@ -66,6 +82,17 @@ EXERCISES: tuple[Exercise, ...] = (
         "windows_shape",
         level=1,
         judge=values([2, 4, 6, 3, 2, 3], reveal=False),
+        variant=varied(
+            "{N} images of {P} by {Q} cells with {C} channels, windows of {U} by {V}. What is "
+            "the shape of view(x, {U}, {V})?",
+            lambda N, P, Q, C, U, V: [N, P - U + 1, Q - V + 1, U, V, C],
+            N=(2, 2, 9),
+            P=(6, 6, 9),
+            Q=(7, 6, 9),
+            C=(3, 2, 5),
+            U=(3, 2, 5),
+            V=(2, 2, 5),
+        ),
         hints=(
             "Images, then the places along both axes, then the window, then the channels.",
             "Along an axis of 6 cells a window of 3 has 6 - 3 + 1 places.",
@@ -77,6 +104,15 @@ EXERCISES: tuple[Exercise, ...] = (
         "memory",
         level=2,
         judge=values({"bytes": 1179648, "images": 28}, reveal=False),
+        variant=varied(
+            "A batch of {N} images of {P} by {P} cells with {C} channels, kernels of 3 by 3, no "
+            "padding, float32. How many bytes do all rows take, and how many images fit into a "
+            "slab of 2**20 bytes?",
+            lambda N, P, C: {"bytes": N * _image(P, C), "images": 2**20 // _image(P, C)},
+            N=(32, 10, 60),
+            P=(10, 8, 14),
+            C=(16, 8, 24),
+        ),
         hints=(
             "A row has 3 * 3 * 16 numbers of 4 bytes. How many rows has an image?",
             "64 rows: an image takes 36 864 bytes. The batch takes 32 times as many.",
@@ -93,6 +129,11 @@ EXERCISES: tuple[Exercise, ...] = (
         "band",
         level=1,
         judge=values([[2, 0, 0], [1, 2, 0], [0, 1, 2], [0, 0, 1]], reveal=False),
+        variant=varied(
+            "Two weights {w} and blocks of three outputs. Write the matrix, a list for each entry.",
+            lambda w: w[0] * np.eye(4, 3) + w[1] * np.eye(4, 3, -1),
+            w=[2, 1],
+        ),
         hints=(
             "Three outputs of two weights read 3 + 2 - 1 = 4 entries: a row for each.",
             "The column of output b has the weights 2 and 1 at the entries b and b + 1.",

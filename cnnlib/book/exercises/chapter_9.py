@@ -2,11 +2,14 @@
 
 from collections.abc import Callable
 
+import numpy as np
+
 from cnnlib.diagnosis import Report, diagnose, diagnose_head, diagnose_pool
 
 from .desk import Exercise
 from .judging import choice, values
 from .mending import diagnosed, find
+from .varying import varied
 
 
 def _weight_gradient(fn: Callable) -> Report:
@@ -17,6 +20,12 @@ def _pool_delta(fn: Callable) -> Report:
     return diagnose_pool(
         lambda x, da, window, stride: {"dx": fn(x, da, window, stride)}, kind="avg"
     )
+
+
+def _way_back(P: int, U: int, s: int) -> list[int]:
+    I = (P + 2 - U) // s + 1
+    cells = s * (I - 1) + U - 2
+    return [I, cells, P - cells]
 
 
 EXERCISES: tuple[Exercise, ...] = (
@@ -49,6 +58,15 @@ EXERCISES: tuple[Exercise, ...] = (
         "sizes",
         level=1,
         judge=values([6, 18, 2], reveal=False),
+        variant=varied(
+            "An axis of {P} cells, {U} weights, stride {s}, padding 1. How many outputs are "
+            "there, how many cells does the way back have without the remainder, and what is the"
+            " remainder?",
+            _way_back,
+            P=(20, 15, 29),
+            U=(5, 3, 6),
+            s=(3, 2, 4),
+        ),
         hints=(
             "The outputs: the floor of (20 + 2 - 5) / 3, and 1.",
             "On the way back 6 deltas with two zeros between them take 16 cells. Add U-1, and take "
@@ -81,6 +99,14 @@ EXERCISES: tuple[Exercise, ...] = (
         "sums",
         level=1,
         judge=values([20, 20], reveal=False),
+        variant=varied(
+            "A layer has the kernel {w} and gets the deltas {dz}; there is no padding. What is "
+            "the sum of all entries of dx, computed without computing dx? And what would it be "
+            "if the deltas were exchanged?",
+            lambda w, dz: [sum(w) * sum(dz)] * 2,
+            w=([2, -1, 3], -3, 9),
+            dz=[1, 4],
+        ),
         hints=(
             "Equation (9.4): the sum of the weights times the sum of the deltas.",
             "The weights sum to 4. What do the deltas sum to, in either order?",
@@ -92,6 +118,15 @@ EXERCISES: tuple[Exercise, ...] = (
         "changes",
         level=2,
         judge=values([0.5, -1.1], reveal=False),
+        variant=varied(
+            "Two weights have the right gradient g = {g}. The code uses {h} for it. By how much "
+            "does the loss change in a small step with the rate 0.1? (Positive if it rises.) And"
+            " by how much if the code uses {k}?",
+            lambda g, h, k: [-0.1 * np.dot(g, h), -0.1 * np.dot(g, k)],
+            g=([3, -4], -9, 9),
+            h=([1, 2], -9, 9),
+            k=([1, -2], -9, 9),
+        ),
         hints=(
             "The change is minus the rate times the sum of the products.",
             "For the first: 3*1 + (-4)*2 = -5.",

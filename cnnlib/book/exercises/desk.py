@@ -19,6 +19,7 @@ from cnnlib.errors import InputError, shown
 from . import ending
 from .judging import Judge, told
 from .telling import Drawn, Named, Told
+from .varying import Variant
 
 _MARKS = {"not attempted": "○", "right": "✓", "wrong": "✗"}
 _HINTED: dict[str, int] = {}  # the last hint that was given, by exercise
@@ -32,7 +33,8 @@ class Exercise:
     (predict a number) to 3 (write a function). `wrong` are plausible wrong answers: the tests
     prove that the judge sees through them. One that the judge must name is `Wrong(answer, ids)`.
     `points` is the level unless it is given. `faulty` is the function in the notebook that has the
-    mistake, in an exercise "find the mistake" (see `mending`).
+    mistake, in an exercise "find the mistake" (see `mending`). `variant` asks it with numbers of a
+    student's own (see `varying`).
     """
 
     id: str
@@ -43,6 +45,7 @@ class Exercise:
     wrong: tuple[Any, ...]
     points: int = 0
     faulty: str = ""
+    variant: Variant | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "points", self.points or self.level)
@@ -151,7 +154,12 @@ def check(id: str, answer: Any = None) -> Result:
       yours, wrong in []:
        50  [70]
     """
-    exercise = get(id)
+    return judged(get(id), answer)
+
+
+def judged(exercise: Exercise, answer: Any) -> Result:
+    """The verdict of an exercise's judge."""
+    id = exercise.id
     try:
         with ending.within(ending.SECONDS):
             verdict = exercise.judge(answer)

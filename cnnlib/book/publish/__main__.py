@@ -34,6 +34,8 @@ def main(arguments: list[str] | None = None) -> int:
     commands.add_parser("live", help="get Python, which the pages need to run cells: build/pyodide")
     commands.add_parser("pdf", help="print build/html to build/convolution-book.pdf")
     commands.add_parser("handout", help="for a class, without solutions: build/handout")
+    exams = commands.add_parser("assignments", help="for nbgrader and otter: build/assignments")
+    exams.add_argument("--seed", default="2026", help="draws the numbers of each student")
     commands.add_parser("number", help="number sections, equations, exercises and their mentions")
     chosen = parser.parse_args(arguments)
     try:
@@ -82,6 +84,10 @@ def _run(chosen: argparse.Namespace) -> int:
         from .pdf import print_book
 
         print_book(BUILD / "html", BUILD / "convolution-book.pdf")
+    elif chosen.command == "assignments":
+        from .assignments import assignments
+
+        assignments(NOTEBOOKS, BUILD / "assignments", chosen.seed)
     elif chosen.command == "number":
         from .number import renumber
 
