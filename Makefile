@@ -17,7 +17,7 @@ STAMP := $(VENV)/.cnnlib
 TEST := -m pytest cnnlib tests notebooks -n logical --maxprocesses 4 --dist loadfile --nbval --nbval-current-env \
 	--nbval-sanitize-with tests/sanitize.cfg --nbval-cell-timeout 600
 
-.PHONY: help install book html live pdf handout assignments test check test-frameworks mutants kernels ci-long lab notebooks number results lint bench bench-compare measure clean
+.PHONY: help install book html live pdf handout assignments slides test check test-frameworks mutants kernels ci-long lab notebooks number results lint bench bench-compare measure clean
 .DEFAULT_GOAL := help
 
 help:
@@ -43,6 +43,9 @@ handout: $(STAMP)  ## notebooks, pages, library without solutions: build/handout
 SEED ?= 2026
 assignments: $(STAMP)  ## nbgrader and otter, a notebook a chapter: build/assignments; SEED=2026 draws students' numbers
 	@$(RUN) -m cnnlib.book.publish assignments --seed '$(SEED)'
+
+slides: $(STAMP)  ## an hour of lecture each, explorers alive, with speaker's notes: build/slides
+	@$(RUN) -m cnnlib.book.publish slides
 
 test: $(STAMP)  ## run the tests, the doctests and every notebook against its committed outputs
 	@$(RUN) $(TEST)
@@ -70,7 +73,7 @@ lab: $(STAMP)  ## open the first chapter in JupyterLab
 notebooks: $(STAMP)  ## execute the notebooks in place: only this rewrites committed outputs
 	@$(RUN) -m cnnlib.book.publish notebooks
 
-number: $(STAMP)  ## number sections, equations, exercises anew, and every mention of them
+number: $(STAMP)  ## number sections, equations, exercises anew, and mentions; tag cells for slides
 	@$(RUN) -m cnnlib.book.publish number
 
 results: $(STAMP)  ## train anew what chapters 5, 7 and 9 quote and the explorers show (half an hour; real MNIST)

@@ -36,6 +36,7 @@ def main(arguments: list[str] | None = None) -> int:
     commands.add_parser("handout", help="for a class, without solutions: build/handout")
     exams = commands.add_parser("assignments", help="for nbgrader and otter: build/assignments")
     exams.add_argument("--seed", default="2026", help="draws the numbers of each student")
+    commands.add_parser("slides", help="an hour of lecture each: build/slides")
     commands.add_parser("number", help="number sections, equations, exercises and their mentions")
     chosen = parser.parse_args(arguments)
     try:
@@ -88,10 +89,17 @@ def _run(chosen: argparse.Namespace) -> int:
         from .assignments import assignments
 
         assignments(NOTEBOOKS, BUILD / "assignments", chosen.seed)
+    elif chosen.command == "slides":
+        from .build import committed
+        from .slides import slides
+
+        slides(NOTEBOOKS, committed(NOTEBOOKS), BUILD / "slides")
     elif chosen.command == "number":
         from .number import renumber
+        from .slides import tag
 
         renumber()
+        tag(NOTEBOOKS)
     else:
         from .handout import handout
 

@@ -37,6 +37,8 @@ def wheel(solutions: bool = True) -> tuple[str, bytes]:
         if path.is_file() and "__pycache__" not in path.parts
         if solutions or not path.match(SOLVED)
     }
+    settings = f"cnnlib-{version}.data/data/etc/jupyter/jupyter_nbconvert_config.d/cnnlib.json"
+    files[settings] = (LIBRARY / "book/publish/cnnlib.json").read_bytes()
     # In the repository's folder, Python finds what pip left there; it calls the same PKG-INFO.
     metadata = _text(installed, "METADATA") or _text(installed, "PKG-INFO")
     metadata = metadata.replace(f"Version: {number}\n", f"Version: {version}\n")
