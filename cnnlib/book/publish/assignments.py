@@ -31,6 +31,7 @@ c.CourseDirectory.course_id = {course!r}
 # What stands in front of a solution is the start of the answer.
 c.ClearSolutions.code_stub = {{"python": ""}}
 c.ExecutePreprocessor.timeout = 120
+c.ExecutePreprocessor.iopub_timeout = 120  # a busy server
 """
 OTTER = """# ASSIGNMENT CONFIG
 name: {name}

@@ -52,6 +52,11 @@ class Hour:
         """The address of the explorer, with its exact state."""
         return f"explorers/{page_name(self.explorer)}#{self.explorer.address()}"
 
+    def place(self, at: int) -> str:
+        """Where one of its sections stands, as notebooks link to it."""
+        number, title, _ = self.sections[at]
+        return f"{self.chapter}.ipynb#{number}-{title.replace(' ', '-')}"
+
     @property
     def file(self) -> str:
         """Of its slides."""
@@ -59,10 +64,16 @@ class Hour:
 
 
 def read_plan(notebooks: Mapping[str, NotebookNode]) -> tuple[list[Hour], dict[int, list[int]]]:
-    """The hours, and which of them make a course of so many hours."""
+    """The hours of these notebooks, and which hours make a course of so many.
+
+    An hour whose chapter, or that of its explorer, is not among them is left out.
+    """
     plan = tomllib.loads(PLAN.read_text(encoding="utf-8"))
-    hours = [_hour(n, entry, notebooks) for n, entry in enumerate(plan["hour"], 1)
-             if entry["chapter"] in notebooks]  # fmt: skip
+    hours = [
+        _hour(number, entry, notebooks)
+        for number, entry in enumerate(plan["hour"], 1)
+        if {entry["chapter"], entry["demo"].partition("#")[0]} <= notebooks.keys()
+    ]
     return hours, {int(length): chosen for length, chosen in plan["courses"].items()}
 
 
@@ -125,7 +136,7 @@ def shown_explorer(cell: NotebookNode) -> Explorer | None:
 def _explorer(demo: str, notebooks: Mapping[str, NotebookNode], where: str) -> Explorer:
     """The one that a figure shows."""
     chapter, _, figure = demo.partition("#")
-    for cell in notebooks[chapter].cells if chapter in notebooks else ():
+    for cell in notebooks[chapter].cells:
         if cell.metadata.get("book", {}).get("figure") == figure:
             explorer = shown_explorer(cell)
             if explorer:

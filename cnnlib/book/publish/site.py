@@ -35,6 +35,7 @@ from .outputs import explorer_html, page_name
 from .pages import TAKEN, Site, Text, assets, edition, environment, note_on, page, source
 from .parts import Numbered, divided
 from .places import Places
+from .plan import read_plan
 from .prose import REFERENCE, to_html
 from .reading import chapters, companions, markdown, read, write
 from .wheels import wheel
@@ -164,7 +165,7 @@ def _texts(book: Book, folder: Path, site: Site) -> dict[str, Text]:
         for part, cells in divided(chapter.name, notebook):
             text = exporter.text(site, chapter.name, notebook, cells, folder, captions)
             texts[part.name] = replace(text, name=part.name)
-    written = _instructor(site.chapters, folder)
+    written = _instructor(site.chapters, folder, book)
     cells = [Numbered(number, cell) for number, cell in enumerate(written.cells, 1)]
     texts["instructor"] = exporter.text(site, "instructor", written, cells, folder, Captions())
     texts["index"] = _start_page(site)
@@ -191,10 +192,11 @@ def _with_pictures(html: str, files: dict[str, bytes]) -> str:
     return CAPTIONED.sub(r'\1 <a class="save" href="\2" download>PNG</a>', html)
 
 
-def _instructor(chapters: Sequence[Chapter], notebooks: Path) -> NotebookNode:
+def _instructor(chapters: Sequence[Chapter], notebooks: Path, book: Book) -> NotebookNode:
     """The page for instructors is written as a notebook, so that its links are checked likewise."""
     places = {id: address for one in chapters for id, address in one.exercises.items()}
     places = {id: address.replace(".html", ".ipynb") for id, address in places.items()}
+    hours, courses = read_plan({n: b for n, b in book.notebooks.items() if n not in book.unread})
     cited = notebooks.parent / CITATION
     lines = cited.read_text(encoding="utf-8") if cited.exists() else ""
     text = (
@@ -203,7 +205,9 @@ def _instructor(chapters: Sequence[Chapter], notebooks: Path) -> NotebookNode:
         .render(
             exercises=[exercise for exercise in all_exercises() if exercise.id in places],
             places=places,
-            chapters={chapter.name for chapter in chapters},
+            hours=hours,
+            courses=courses if hours else {},
+            varied=sum(exercise.variant is not None for exercise in all_exercises()),
             explorers=[page_name(kind) for kind in EXPLORERS.values()],
             citation=dict(re.findall(r'^[ -]*([a-z-]+): "?(.+?)"?$', lines, re.MULTILINE)),
         )
