@@ -34,7 +34,7 @@ html: $(STAMP)  ## render the committed outputs to build/html, without executing
 live: $(STAMP)  ## get Python for the pages (45 MB), so that `make book` and `make html` give them Run buttons
 	@$(RUN) -m cnnlib.book.publish live
 
-pdf: $(STAMP)-browser  ## print the rendered chapters with chromium into one file, build/*.pdf
+pdf: $(STAMP)-browser  ## print the book with chromium: build/convolution-book.pdf, and its chapters: build/pdf
 	@$(RUN) -m cnnlib.book.publish pdf
 
 handout: $(STAMP)  ## notebooks, pages, library without solutions: build/handout; with them: build/instructor

@@ -32,7 +32,9 @@ def main(arguments: list[str] | None = None) -> int:
     commands.add_parser("html", help="render the committed outputs to build/html")
     commands.add_parser("notebooks", help="execute in place: rewrites the committed outputs")
     commands.add_parser("live", help="get Python, which the pages need to run cells: build/pyodide")
-    commands.add_parser("pdf", help="print build/html to build/convolution-book.pdf")
+    commands.add_parser(
+        "pdf", help="print all to build/convolution-book.pdf, chapters to build/pdf"
+    )
     commands.add_parser("handout", help="for a class, without solutions: build/handout")
     exams = commands.add_parser("assignments", help="for nbgrader and otter: build/assignments")
     exams.add_argument("--seed", default="2026", help="draws the numbers of each student")
@@ -82,9 +84,10 @@ def _run(chosen: argparse.Namespace) -> int:
 
         print(get(BUILD / "pyodide"))
     elif chosen.command == "pdf":
+        from .build import committed
         from .pdf import print_book
 
-        print_book(BUILD / "html", BUILD / "convolution-book.pdf")
+        print_book(NOTEBOOKS, committed(NOTEBOOKS), BUILD / "convolution-book.pdf", BUILD / "pdf")
     elif chosen.command == "assignments":
         from .assignments import assignments
 

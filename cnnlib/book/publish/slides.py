@@ -236,7 +236,8 @@ def _code(deck: Deck, cell: NotebookNode, lead: str, beside: bool) -> None:
 
 def _short(deck: Deck, text: str) -> str:
     """Its first paragraphs; what is too much for a slide is said."""
-    kept, words = [], 0
+    kept: list[str] = []
+    words = 0
     for part in text.split("\n\n"):
         words += len(part.split())
         if kept and words > MOST_WORDS:

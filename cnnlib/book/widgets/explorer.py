@@ -23,6 +23,7 @@ from .scripts import bare, source
 FOLDER = Path(__file__).parent
 STATE = dict(sync=True, state=True)  # the tags of a trait that is part of an explorer's state
 HOST = bare(source("host"))
+EMBEDDING = bare(source("embedding"))
 DRAWN = 30  # cells along an axis, with the padding: sides.js has the same bound
 
 
@@ -131,8 +132,11 @@ class Explorer(anywidget.AnyWidget):
         name = type(self).__name__
         data = [self.module, self.state(), {"address": True}]
         arguments = ", ".join(map(in_script, data))
-        mount = f'mountExplorer(document.getElementById("explorer"), {arguments});'
-        script, style = f"\n{HOST}\n{mount}\n", f"\n{PAGE_STYLE}{self.style}"
+        mount = (
+            'const place = document.getElementById("explorer");\n'
+            f"mountExplorer(place, {arguments}).then(() => embed(place));"
+        )
+        script, style = f"\n{HOST}\n{EMBEDDING}\n{mount}\n", f"\n{PAGE_STYLE}{self.style}"
         still = base64.b64encode(png(self.draw())).decode()
         return f"""<!DOCTYPE html>
 <html lang="en">
@@ -171,8 +175,10 @@ PAGE_STYLE = """\
 body { margin: 0.5rem; }
 h1 { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
 .still { max-width: 100%; height: auto; }
+.embed { font: inherit; font-size: 0.875rem; margin: 0.5rem 0; }
+.embed + pre { white-space: pre-wrap; overflow-wrap: anywhere; }
 @media screen { .mounted > .still { display: none; } }
-@media print { .mounted > .cnn-explorer { display: none; } }
+@media print { .mounted > .cnn-explorer, .embed, .embed + pre { display: none; } }
 """
 
 

@@ -690,25 +690,3 @@ def test_on_paper_a_chapter_is_text_and_stills(site, visit):
     assert hidden.filter(visible=True).count() == 0
     assert page.locator(".still").first.is_visible()
     page.close()
-
-
-def test_the_book_is_printed_with_its_page_numbers(site, chromium, tmp_path, monkeypatch):
-    pypdf = pytest.importorskip("pypdf")
-    from cnnlib.book.publish import pdf
-
-    short = tmp_path / "html"
-    (short / "notebooks").mkdir(parents=True)
-    shutil.copytree(site / "figures", short / "figures")
-    for name in ("00_start_here", "05_training", "05_training_b"):
-        (short / f"{name}.html").write_text(text(site, name), encoding="utf-8")
-    for name in ("00_start_here", "05_training"):
-        (short / "notebooks" / f"{name}.ipynb").touch()
-    pdf.print_book(short, tmp_path / "book.pdf")
-    pages = [page.extract_text() for page in pypdf.PdfReader(tmp_path / "book.pdf").pages]
-    listed = dict(re.findall(r"^(.+) (\d+)$", pages[1], re.MULTILINE))
-    for title in ("Start here", "5. Training", "5.4 The loop", "5.9 The learning rate"):
-        number = int(listed[title])
-        assert title in pages[number - 1].splitlines(), title
-        assert (
-            pages[number - 1].rstrip().endswith(str(number)) or f"\n{number}\n" in pages[number - 1]
-        )
