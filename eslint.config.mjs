@@ -5,7 +5,7 @@ const browser = [
   "Path2D", "DecompressionStream", "ResizeObserver", "IntersectionObserver", "setTimeout",
   "setInterval", "clearInterval", "clearTimeout", "queueMicrotask", "structuredClone", "matchMedia",
   "localStorage", "Worker", "WebAssembly", "TextDecoder", "Event", "self",
-  "atob", "getComputedStyle", "performance", "getSelection", "navigator", "Image", "XMLSerializer",
+  "atob", "parent", "getComputedStyle", "performance", "getSelection", "navigator", "Image", "XMLSerializer",
 ];
 
 export default [
@@ -21,5 +21,5 @@ export default [
       eqeqeq: ["error", "always", { null: "ignore" }], "prefer-const": ["error", { destructuring: "all" }], "no-var": "error",
     },
   },
-  { files: ["cnnlib/book/widgets/scripts/host.js"], languageOptions: { sourceType: "script" }, rules: { "no-unused-vars": "off" } },
+  { files: ["host", "embedding"].map((name) => `cnnlib/book/widgets/scripts/${name}.js`), languageOptions: { sourceType: "script" }, rules: { "no-unused-vars": "off" } },
 ];

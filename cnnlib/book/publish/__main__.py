@@ -39,6 +39,8 @@ def main(arguments: list[str] | None = None) -> int:
     exams = commands.add_parser("assignments", help="for nbgrader and otter: build/assignments")
     exams.add_argument("--seed", default="2026", help="draws the numbers of each student")
     commands.add_parser("slides", help="an hour of lecture each: build/slides")
+    tagged = commands.add_parser("release", help="archives of what was made: build/release")
+    tagged.add_argument("--tag", required=True, help="that of this version, such as v0.1.0")
     commands.add_parser("number", help="number sections, equations, exercises and their mentions")
     chosen = parser.parse_args(arguments)
     try:
@@ -97,6 +99,10 @@ def _run(chosen: argparse.Namespace) -> int:
         from .slides import slides
 
         slides(NOTEBOOKS, committed(NOTEBOOKS), BUILD / "slides")
+    elif chosen.command == "release":
+        from .release import release
+
+        release(BUILD, Path("CHANGELOG.md"), chosen.tag)
     elif chosen.command == "number":
         from .number import renumber
         from .slides import tag
