@@ -55,8 +55,8 @@ def main():
     for ground, shot in zip(even, shots, strict=True):
         ground.paste(shot, (0, 0))
     packed = io.BytesIO()
-    even[0].save(packed, "WEBP", save_all=True, append_images=even[1:], duration=list(pauses), loop=0,
-                 lossless=True, method=6)  # fmt: skip
+    more = {"append_images": even[1:], "duration": list(pauses), "loop": 0}
+    even[0].save(packed, "WEBP", save_all=True, lossless=True, method=6, **more)
     write(TARGET, packed.getvalue())
     print(f"{TARGET.name}: {len(even)} frames of {size}, {len(packed.getvalue()) // 1000} KB")
 

@@ -186,21 +186,7 @@ def hint(id: str, number: int | None = None) -> Note:
         came = shown(number)
         raise InputError(f"number is {came}; exercise {id} has the hints 1 to {len(hints)}")
     _HINTED[id] = number
-    return _hints(id)[number - 1]
-
-
-def every_hint(id: str) -> str:
-    """All hints of an exercise in HTML, each folded in the one before: a page has no kernel."""
-    folded = ""
-    for note in reversed(_hints(id)):
-        folded = note._repr_html_().removesuffix("</details>") + folded + "</details>"
-    return folded
-
-
-def _hints(id: str) -> list[Note]:
-    hints = get(id).hints
-    title = f"of {len(hints)} for exercise {id}"
-    return [Note(f"Hint {number} {title}", text) for number, text in enumerate(hints, 1)]
+    return Note(f"Hint {number} of {len(hints)} for exercise {id}", hints[number - 1])
 
 
 def solution(id: str) -> Note:

@@ -11,9 +11,6 @@ from nbconvert.filters import strip_ansi
 from nbformat import NotebookNode
 from traitlets import TraitError
 
-from cnnlib.errors import InputError
-
-from ..exercises import every_hint
 from ..widgets import EXPLORERS, MIME, VIEW, Explorer
 from . import BuildError
 from .captions import Captions
@@ -25,7 +22,6 @@ from .prose import to_html
 PICTURES = ("image/png", SVG, *FORMATS)
 # An output has the same thing in several kinds. The first of these is shown.
 KINDS = (MIME, "text/html", *PICTURES, "text/markdown", "text/latex", "application/json")
-HINT = re.compile(r'hint\("(\d+\.\d+)"\)')  # what the chapters ask; the page shows all of them
 NOTEBOOK = re.compile(r'(<a href="\w+)\.ipynb(["#])')  # a link to another chapter
 FORMULA = re.compile(r"\$\$?([^$]+)\$\$?|(\\begin\{(.+?)\}.*\\end\{\3\})", re.DOTALL)
 
@@ -45,9 +41,6 @@ def outputs_html(
     BuildError
         An output has a kind that the page cannot show, or is not what its kind says.
     """
-    hinted = HINT.fullmatch(cell.source) if tagged(cell, "hint") else None
-    if hinted:
-        return f'<div class="output scroll">{_every_hint(hinted[1])}</div>\n'
     shown = []
     for output in cell.outputs:
         if output.output_type == "stream":
@@ -63,13 +56,6 @@ def outputs_html(
                 html = _of_kind(kind, output, folder, equations, captions)
             shown.append(html)
     return "".join(f"{html}\n" for html in shown)
-
-
-def _every_hint(id: str) -> str:
-    try:
-        return every_hint(id)
-    except InputError as error:
-        raise BuildError(f"there are no such hints: {error}") from None
 
 
 def _is_bar(data: Mapping[str, Any]) -> bool:
