@@ -23,6 +23,7 @@ from cnnlib.book.publish.reading import chapters, code_cells, read
 from cnnlib.book.publish.wheels import LIBRARY, wheel
 
 ROOT = Path(__file__).parents[3]
+JUDGE = re.compile(r"judge=values\(\s*[\[{\d-]")  # with numbers that are right
 GRADE = """
 from cnnlib.book.exercises import check, hint, solution
 right, wrong, none = check("1.1", [50, 80]), check("1.1", [50, 70]), check("1.1", ...)
@@ -115,8 +116,8 @@ def test_the_wheel_is_the_same_twice_and_complete():
 def test_no_file_of_the_handout_contains_a_solution(editions):
     assert found(editions / "handout") == set()
     assert not [n for n, _ in texts(editions / "handout") if "solutions/chapter" in n]
-    assert not [n for n, text in texts(editions / "handout") if "judge=values(" in text]
-    assert any("judge=values(" in text for _, text in texts(editions / "instructor"))
+    assert not [n for n, text in texts(editions / "handout") if JUDGE.search(text)]
+    assert any(JUDGE.search(text) for _, text in texts(editions / "instructor"))
 
 
 def test_every_solution_is_found_in_the_instructors_edition(editions):
@@ -146,8 +147,7 @@ def test_the_pages_show_every_hint_once(editions):
             hints = get(id).hints
             for n, hint in enumerate(hints, 1):
                 title = f"Hint {n} of {len(hints)} for exercise {id}"
-                assert of_chapter.count(plain(title)) == 1, title
-                assert plain(title + hint) in of_chapter
+                assert of_chapter.count(plain(title + hint)) == 1, title
 
 
 def test_a_handout_checks_answers_without_the_solutions(editions, tmp_path):

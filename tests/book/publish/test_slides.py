@@ -86,7 +86,9 @@ def test_keys_turn_the_slides_and_each_is_printed_on_its_page(decks, browser, tm
     page.on("console", lambda said: said.type == "error" and wrong.append(said.text))
     page.on("request", lambda one: one.url.startswith(LOCAL) or wrong.append(one.url))
     page.goto((decks / "hour_11.html").as_uri())
-    page.wait_for_selector(".explorer.mounted .cnn-cell", state="attached")
+    page.locator(".explorer").first.scroll_into_view_if_needed()  # it may wait for that
+    page.wait_for_selector(".explorer.mounted .cnn-cell")
+    page.keyboard.press("Home")
     number = page.locator(".slide").count()
     for key, at in (("ArrowRight", 2), ("PageDown", 3), ("ArrowLeft", 2), ("End", number)):
         page.keyboard.press(key)
