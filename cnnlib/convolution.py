@@ -81,7 +81,7 @@ def conv(
         (see `cnnlib.sums.winograd`): the same spreads over tiles of 4 by 4 outputs, and in float32
         it loses two to four times as much as 'gemm'; weight gradients are those of 'gemm'. 'auto'
         is 'gemm', 'fft' or 'winograd', whichever should be faster: 'fft' for large kernels, and in
-        float32 'winograd' for many channels (more than 32) where it saves a fifth. But it takes
+        float32 'winograd' for many channels (about 64 or more) where it saves a fifth. But it takes
         'gemm' where a number is not finite, where many are zeros or they are very unequal, and
         where another might lose more than 1e-5 (in float64 2e-14) of an output's own sum of
         |w||x|: for the whole batch in place of 'fft', for tiles in place of 'winograd'. That is

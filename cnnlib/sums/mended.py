@@ -13,16 +13,18 @@ roundings know nothing of each other: then they add up like their squares. By me
 
     error of an output <= 4 * eps * K * sqrt(C * (2 + C/16) * w2 * x2)
 
-where K**2 = sum_p A[i,p]**2 * |B[p]|**2 * |G[p]|**2 is the most that an output gathers.
+where K**2 = sum_p A[i,p]**2 * |B[p]|**2 * |G[p]|**2 is the most that an output gathers. Filters
+whose channels are all alike make roundings alike, and are not filtered so.
 
-An output's own sum is bounded, however weights and inputs meet. Cut |w| off at some height, and
-measure it in this height: numbers b of at most 1. Then, by Cauchy and Schwarz,
+An output's own sum is bounded. Cut |w| off at some height, and measure it in this height: numbers b
+of at most 1, with the mean m over the channels. By Cauchy and Schwarz
 
-    sum |w||x| >= height * sum b*|x| >= height * (sum |x| - sqrt(sum (1-b)**2 * sum x**2))
+    sum |w||x| >= height * sum b*|x| >= height * (m * sum |x| - sqrt(sum (b-m)**2 * sum x**2))
 
-Both sums of |x| run over one window, those of x2 over a tile; the channels are added up first, so
-that to look takes a tenth of the time. Numbers of which most are zeros, or that are very unequal,
-leave no bound. Windows beside the image have their own sums, as all others.
+The root in full would say that inputs are large exactly where weights are small. Half of it is
+taken, an estimate as well. Both sums of x run over one window, that of x2 over its tile; as the
+channels are added up first, to look takes a tenth of the time. Numbers of which most are zeros, or
+that are very unequal, leave no bound. Windows that lie partly beside the image have their own sums.
 """
 
 import math
@@ -111,7 +113,7 @@ class Bound(NamedTuple):
     """What the filters say of windows that are harmless, see `judge`."""
 
     mean: float  # of b over the channels, for the weight and filter where it is least
-    spread: float  # root of the sum of squares of b about such means, the largest
+    spread: float  # root of the sum of squares of b about its means, the largest
     factor: float  # by which an error may be larger than the root of a tile's sum of x**2
     least: float  # of this sum, so that no product is too small for its type
     most: float  # nor too large
@@ -149,7 +151,7 @@ def weigh(w: np.ndarray, axes: Axes) -> Bound:
     quiet, loud = (float(some) * w[0].size for some in (w2.min(), w2.max()))
     if not (quiet > 1e6 * tiny and (signed / w2).max() < SIGNED and (sizes / w2).max() < SIZES):
         return Bound(0, 0, math.inf, 0, 0)
-    least, most = max(1e6 * tiny, (1e10 * tiny) ** 2 / quiet), (1e-3 * huge) ** 2 / loud
+    least, most = max(1e6 * tiny, (1e10 * tiny) ** 2 / quiet), min(huge, (1e-3 * huge) ** 2 / loud)
     return Bound(float(mean.min()), math.sqrt(max(0, spread.max())), float(factor), least, most)
 
 
@@ -158,17 +160,26 @@ def judge(x: np.ndarray, bound: Bound, axes: Axes) -> np.ndarray:
     absolute, squares = over_channels(np.ascontiguousarray(x))
     windows, tiles = [in_blocks(axis, 1) for axis in axes], winograd.tiles(axes)
     met, tile = over_entries(absolute, windows), over_entries(squares, tiles)
-    for n, one in enumerate(tiles, 1):  # each output has the sum of its tile
-        tile = tile.repeat(one.size, n).take(range(one.axis.outputs), n)
-    spread = over_entries(squares - absolute**2 / x.shape[-1], windows)
-    own = bound.mean * met - UNFAVOURABLE * bound.spread * np.sqrt(np.maximum(spread, 0))
-    harmless = own >= bound.factor * np.sqrt(tile)  # not with a NaN
-    harmless &= (tile < bound.most) & ((tile > bound.least) | (met == 0))
-    if harmless.all():
-        return np.zeros((len(x), *(one.count for one in tiles)), bool)
-    for n, one in enumerate(tiles, 1):
-        harmless = np.logical_and.reduceat(harmless, range(0, one.axis.outputs, one.size), n)
+    own = bound.mean * met
+    own -= UNFAVOURABLE * bound.spread * np.sqrt(over_entries(squares, windows))
+    harmless = of_tiles(np.minimum, own, tiles) >= bound.factor * np.sqrt(tile)  # not with a NaN
+    harmless &= tile < bound.most
+    if not (heard := tile > bound.least).all():
+        harmless &= heard | (of_tiles(np.maximum, met, tiles) == 0)
     return ~harmless
+
+
+def of_tiles(how: np.ufunc, a: np.ndarray, tiles: Sequence[Blocks]) -> np.ndarray:
+    """The least, or largest, of the outputs (N, *I) of each tile: (N, *tile)."""
+    for n, one in enumerate(tiles, 1):
+        before = (slice(None),) * n
+        best = a[*before, :: one.size].copy()
+        for i in range(1, one.size):
+            other = a[*before, i :: one.size]  # the last tile may have none
+            some = best[*before, : other.shape[n]]
+            how(some, other, out=some)
+        a = best
+    return a
 
 
 def over_channels(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
