@@ -15,6 +15,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from nbformat import NotebookNode
 
 from ..widgets import EXPLORERS, HOST, Explorer, in_script, policy
+from ..widgets.explorer import FOLDER as WIDGETS
 from . import REPORT
 from .checks import Page
 from .finding import FILES
@@ -191,7 +192,7 @@ def assets() -> dict[str, str]:
         "course.css": style(),
         "theme.js": source("theme.js"),
         "course.js": source("course.js"),
-        "explorers.css": "\n".join(one.style for one in kinds.values()),
+        "explorers.css": _joined([one.style for one in kinds.values()]),
         "explorers.js": HOST + source("mount.js"),
     }
     for name, one in kinds.items():  # a script, because a page on a disk may not fetch
@@ -206,6 +207,12 @@ def _description(text: Text) -> str:
     if len(words) > DESCRIPTION:
         words = words[:DESCRIPTION].rpartition(" ")[0] + " …"
     return words
+
+
+def _joined(styles: Sequence[str]) -> str:
+    """The style sheets of the explorers; each begins with that of the parts, which comes once."""
+    parts = (WIDGETS / "parts.css").read_text(encoding="utf-8")
+    return parts + "\n".join(style.removeprefix(parts) for style in styles)
 
 
 @cache

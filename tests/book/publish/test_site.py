@@ -94,6 +94,11 @@ def test_what_pages_share_is_there_once(site):
     assert len({path.read_bytes() for path in (site / "figures").iterdir()}) == len(
         list((site / "figures").iterdir())
     )
+    style = (site / "assets/explorers.css").read_text(encoding="utf-8")
+    for kind in EXPLORERS.values():  # every rule of each, and none twice in a row of four
+        for rule in kind().style.split("}\n"):
+            assert rule.strip() in style
+    assert len(style) < 0.6 * sum(len(kind().style) for kind in EXPLORERS.values())
     for name in PAGES:
         page = text(site, name)
         assert "font/woff2" not in page and "data:image/png" not in page, name
