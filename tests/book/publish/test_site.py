@@ -2,7 +2,6 @@
 
 import hashlib
 import re
-import shutil
 from html import unescape
 from itertools import pairwise
 from pathlib import Path
