@@ -26,7 +26,7 @@ KINDS = {
     "bias": "The bias",
     "pooling": "Pools",
     "fc/softmax": "Losses and softmax",
-    "training": "Activations, steps and checks",
+    "training": "Activations, norms, steps and checks",
 }
 # A question of the first page: its number, words and answer, and the sections of its route.
 ASKED = re.compile(r"^(\d+)\. (.+?)\n +\*(.+?)\*\n +(Route.*?): (.+?)\.$", re.MULTILINE | re.DOTALL)
