@@ -277,3 +277,17 @@ def test_what_is_laid_is_a_value():
     laid = lay(Window((3, 3), padding=1), (16, 28, 28, 128), (128, 3, 3, 128), "auto")
     for other in (copy.deepcopy(laid), pickle.loads(pickle.dumps(laid)), laid.sharing()):
         assert other == laid
+
+
+def test_a_loud_channel_of_a_filter_rounds_more():
+    w, axes = arrays()["w"], WINDOW.axes(CASE.P)
+    loud = w.copy()
+    loud[..., 7] *= 10
+    # Its mean square is 100, that of the filter (47 + 100) / 48; both were nearly 1.
+    found = mended.weigh(loud, axes).factor / mended.weigh(w, axes).factor
+    unequal = [
+        np.square(a).mean(axis=(1, 2)).max(axis=1) / np.square(a).mean(axis=(1, 2, 3))
+        for a in (loud, w)
+    ]
+    assert found == pytest.approx(np.sqrt(unequal[0].max() / unequal[1].max()), rel=1e-4)
+    assert found > 3
