@@ -291,3 +291,13 @@ def test_a_loud_channel_of_a_filter_rounds_more():
     ]
     assert found == pytest.approx(np.sqrt(unequal[0].max() / unequal[1].max()), rel=1e-4)
     assert found > 3
+
+
+def test_tiles_are_mended_in_their_own_image():
+    """Images are framed some at a time: here eight, then four."""
+    many = replace(CASE, N=12)
+    a = arrays(many)
+    a["x"][10, 6, 9, 3] = 1e6
+    assert np.unique(np.argwhere(doubtful("z", a, many))[:, 0]).tolist() == [10]
+    error, own = lost("z", a, case=many)
+    assert (error <= 1e-5 * own).all()
