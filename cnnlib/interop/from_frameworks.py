@@ -88,12 +88,15 @@ def from_torch(module: Any, loss: Loss, *, input_shape: Shape) -> Network:
         raise InputError("two layers of module share a parameter; give each one of its own")
     dtypes = {str(p.dtype).removeprefix("torch.") for p in module.parameters()} or {"float32"}
 
-    def leaves(part: Any, at: str = "") -> Iterator[tuple[str, Any]]:
+    def leaves(part: Any) -> list[tuple[str, Any]]:
         if type(part) is not torch.nn.Sequential:
-            yield at or "module", part
-            return
-        for name, child in part._modules.items():  # a child that occurs twice, too
-            yield from leaves(child, f"{at}.{name}" if at else name)
+            return [("module", part)]
+        found: list[tuple[str, Any]] = []
+        for path, inside in part.named_modules(remove_duplicate=False):
+            within = any(path.startswith(f"{at}.") for at, _ in found)
+            if type(inside) is not torch.nn.Sequential and not within:
+                found.append((path, inside))
+        return found
 
     def weights(part: Any) -> list[np.ndarray]:
         statistics = (getattr(part, name, None) for name in ("running_mean", "running_var"))

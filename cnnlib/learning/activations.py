@@ -81,7 +81,7 @@ def relu_delta(da: ArrayLike, z: ArrayLike) -> NDArray:
     >>> relu_delta([5, 6, 7], [-2, 0, 3]).tolist()
     [0.0, 0.0, 7.0]
     """
-    da, z = _partners(da, z=z)
+    da, z = partners(da, z=z)
     return da * (z > 0)
 
 
@@ -139,7 +139,7 @@ def sigmoid_delta(da: ArrayLike, a: ArrayLike) -> NDArray:
     >>> sigmoid_delta([16, 16, 16], [0.25, 0.5, 0.75]).tolist()
     [3.0, 4.0, 3.0]
     """
-    da, a = _partners(da, a=a)
+    da, a = partners(da, a=a)
     _check_output("sigmoid", a, least=0)
     return da * a * (1 - a)
 
@@ -194,7 +194,7 @@ def tanh_delta(da: ArrayLike, a: ArrayLike) -> NDArray:
     >>> tanh_delta([4, 4, 4], [-0.5, 0, 1]).tolist()
     [3.0, 4.0, 0.0]
     """
-    da, a = _partners(da, a=a)
+    da, a = partners(da, a=a)
     _check_output("tanh", a, least=-1)
     return da * (1 - a**2)
 
@@ -260,7 +260,7 @@ def softmax_delta(da: ArrayLike, a: ArrayLike) -> NDArray:
     >>> softmax_delta([8, 4, 0], [0.25, 0.5, 0.25]).tolist()
     [1.0, 0.0, -1.0]
     """
-    da, a = _partners(da, a=a)
+    da, a = partners(da, a=a)
     _check_row("a", a)
     _check_output("softmax", a, least=0)
     return a * (da - (da * a).sum(axis=-1, keepdims=True))
@@ -300,7 +300,7 @@ def softmax_jacobian(a: ArrayLike) -> NDArray:
     return a[..., :, None] * (unit - a[..., None, :])
 
 
-def _partners(da: ArrayLike, **other: ArrayLike) -> list[NDArray]:
+def partners(da: ArrayLike, **other: ArrayLike) -> list[NDArray]:
     """Read `da` and the array that it meets entry by entry."""
     ((name, _),) = other.items()
     da, partner = float_arrays(da=da, **other)

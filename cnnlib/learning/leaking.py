@@ -5,7 +5,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from cnnlib.arrays import float_arrays, read_number
 
-from .activations import _partners, quiet
+from .activations import partners, quiet
 from .layers import Activation, Remembered
 
 
@@ -65,7 +65,7 @@ def leaky_relu_delta(da: ArrayLike, z: ArrayLike, slope: float = 0.01) -> NDArra
     >>> leaky_relu_delta([5, 6, 7], [-2, 0, 3], 0.5).tolist()
     [2.5, 3.0, 7.0]
     """
-    da, z = _partners(da, z=z)
+    da, z = partners(da, z=z)
     return np.where(z > 0, da, read_number("slope", slope) * da)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-EPSILONS = (0.0, 1e-8, 1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 0.1)
+_EPSILONS = (0.0, 1e-8, 1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 0.1)
 Axes = tuple[int, ...]
 Predict = Callable[..., Any]
 
@@ -52,7 +52,7 @@ def _subsets(axes: int) -> list[Axes]:
 def of_norms(seen: Sequence[Any]) -> Iterator[tuple[str, Predict]]:
     """What the mistakes of a normalisation give for x, if forward is one."""
     for axes in _subsets(seen[0].x.ndim) if seen[0].x.ndim <= 5 else ():
-        for epsilon in EPSILONS:
+        for epsilon in _EPSILONS:
 
             def laid(s: Any, a: Axes = axes, e: float = epsilon) -> tuple[_Norm, np.ndarray]:
                 norm = _Norm(s.x, a, e)
@@ -100,7 +100,7 @@ def of_scales(seen: Sequence[Any]) -> Iterator[tuple[str, Predict]]:
         )
 
     for axes in _subsets(seen[0].output.ndim) if seen[0].output.ndim <= 5 else ():
-        for epsilon in EPSILONS:
+        for epsilon in _EPSILONS:
 
             def gradient(
                 s: Any, by: Callable[[_Norm], np.ndarray], a: Axes = axes, e: float = epsilon
