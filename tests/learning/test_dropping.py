@@ -147,6 +147,7 @@ def test_a_loaded_network_evaluates_and_says_what_training_lacks(tmp_path):
         layer.rng = np.random.default_rng(0)
     assert len(run(again).loss) == 16
     assert "Dropout(0.5)" in repr(made)
+    assert made.layers["dropout1"].config() == {"rate": 0.5}  # no file has a word for a Generator
 
 
 def test_a_copy_goes_its_own_way():
