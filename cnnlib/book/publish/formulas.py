@@ -29,7 +29,7 @@ def mathml(tex: str, display: bool = False) -> str:
     except LatexError as error:
         place, _, reason = str(error).partition(": ")
         raise BuildError(f"the formula {tex.strip()!r}, at character {place}: {reason}") from None
-    foreign = set(unescape(re.sub(r"<[^>]*>", "", result))) - characters()
+    foreign = set(unescape(re.sub(r"<[^>]*>", "", result))) - drawn()
     if foreign:
         raise BuildError(
             f"the formula {tex.strip()!r}: the math font lacks {' '.join(sorted(foreign))}; "
@@ -43,6 +43,12 @@ def characters() -> set[str]:
     """The characters of the font, without the slanted letters of `italic`."""
     text = (FOLDER / "characters.txt").read_text(encoding="utf-8")
     return set(text) - {"\n"} | set("\u00a0\u2061\u2062\u2063\u2064\ufe00")  # not to be seen
+
+
+@cache
+def drawn() -> set[str]:
+    """All that the font draws: with the slanted letters, which \\mathit names."""
+    return characters() | {italic(character) for character in characters()}
 
 
 def italic(letter: str) -> str:

@@ -17,7 +17,7 @@ from typing import Any
 
 from cnnlib.data.files import replacing, write
 
-from .formulas import FOLDER, FONT, characters, italic
+from .formulas import FOLDER, FONT, drawn
 
 # Primes are drawn differently in superscripts. The other script forms would double the file.
 PRIMES = [
@@ -34,8 +34,7 @@ def main(paths: Sequence[str] = ()) -> None:
     math = subset.load_font(
         str(files("ziamath") / "fonts" / "STIXTwoMath-Regular.ttf"), subset.Options()
     )
-    kept = characters() | {italic(character) for character in characters()}
-    _write(math, kept, FONT, layout_features=["ssty"], layout_closure=False, glyphs=PRIMES)
+    _write(math, drawn(), FONT, layout_features=["ssty"], layout_closure=False, glyphs=PRIMES)
     if paths:
         text, names = paths
         for name, weight in TEXT.items():

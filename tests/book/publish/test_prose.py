@@ -234,6 +234,16 @@ def test_variables_are_slanted_as_unicode_says():
         assert unicodedata.normalize("NFKC", formulas.italic(letter)) in letter + "εφ"
 
 
+def test_a_word_in_slanted_letters_is_drawn(brotli):
+    from fontTools.ttLib import TTFont
+
+    assert "𝑠𝑡𝑎𝑟𝑡" in re.sub("<[^>]*>", "", formulas.mathml(r"\mathit{start}"))
+    with TTFont(formulas.FONT) as font:
+        assert set(map(ord, formulas.drawn())) - {0xFE00, *range(0x2061, 0x2065)} <= set(
+            font.getBestCmap()
+        )
+
+
 def test_the_font_is_what_its_script_makes(brotli, tmp_path, monkeypatch):
     from fontTools.ttLib import TTFont
 
