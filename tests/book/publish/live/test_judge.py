@@ -69,7 +69,7 @@ def test_the_page_and_python_give_the_same_verdicts(judge):
         for answer in answers(exercise, QUESTIONS[exercise.id])
         if plain(answer, QUESTIONS[exercise.id])
     ]
-    assert len(QUESTIONS) == 46 and len(cases) > 200
+    assert len(QUESTIONS) >= 46 and len(cases) > 200
     for id, answer in cases:
         ours = judge("judged", QUESTIONS[id], answer)
         theirs = check(id, answer)

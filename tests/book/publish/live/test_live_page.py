@@ -182,7 +182,7 @@ def test_an_answer_is_judged_without_python(chapter):
     address = chapter.page.url
     chapter.page.goto(address.replace("01_forward_pass", "progress"))
     assert "✓" in chapter.page.locator("tr[data-exercise='1.3']").inner_text()
-    assert chapter.page.locator("#solved").inner_text().startswith("1 of ")
+    assert re.match(r"\d+ of \d+ exercises", chapter.page.locator("#solved").inner_text())
     chapter.page.goto(address)
 
 
