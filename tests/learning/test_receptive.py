@@ -107,6 +107,7 @@ def test_a_centre_behind_a_centre_is_a_centre():
         ([Conv(2, 3, padding=1), BatchNorm(), LeakyReLU(), Dropout(0.5), GlobalAveragePool()],
          (4, 5, 2)),
         ([Residual([Conv(1, 3, padding=1), Conv(1, 3, padding=2, dilation=2)])], (9, 1)),
+        ([Residual([Conv(1, 1)], shortcut=[Conv(1, 5, padding=2)])], (9, 1)),  # begins earlier
         ([AvgPool(2), Residual([Conv(2, 3, stride=2, padding=1)], shortcut=[Conv(2, 1, stride=2)]),
           Conv(1, 2)], (12, 9, 1)),
         ([Conv(1, (2, 1, 3), stride=(1, 2, 1)), AvgPool((1, 2, 2), stride=1)], (3, 5, 5, 1)),
