@@ -585,7 +585,6 @@ def test_an_old_address_leads_to_the_part_that_has_the_place_now(site, visit):
 
 def test_the_contents_mark_what_is_read_and_the_start_page_goes_on_there(site, visit):
     page = visit(site / "03_delta_backprop_b.html")
-    page.locator("#several-channels").scroll_into_view_if_needed()
     page.evaluate("document.getElementById('padding').scrollIntoView()")
     marked = "document.querySelector('.contents [aria-current=location]')?.textContent"
     until(page, f"({marked} || '').startsWith('3.12')")
