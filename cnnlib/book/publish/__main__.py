@@ -61,44 +61,16 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _run(chosen: argparse.Namespace) -> int:
     """Each command imports what it needs: executing does not wait for what renders."""
-    if chosen.command == "book":
-        from .build import make
-
-        book = make(NOTEBOOKS, BUILD, chosen.jobs)
-        try:
-            print("Rendering the pages ...", flush=True)
-            _render(book)
-        finally:
-            _say(book.report(CONSEQUENCE))
-        return bool(book.failures)
-    if chosen.command == "notebooks":
-        from .build import rewrite
-
-        book = rewrite(NOTEBOOKS)
-        _say(book.report("Their files are as they were."))
-        return bool(book.failures)
-    if chosen.command == "html":
-        from .build import committed
-
-        _render(committed(NOTEBOOKS))
-    elif chosen.command == "live":
+    if chosen.command in ("book", "notebooks"):
+        return _executed(chosen)
+    if chosen.command == "live":
         from .live.carrying import get
 
         print(get(BUILD / "pyodide"))
-    elif chosen.command == "pdf":
-        from .build import committed
-        from .pdf import print_book
-
-        print_book(NOTEBOOKS, committed(NOTEBOOKS), BUILD / "convolution-book.pdf", BUILD / "pdf")
     elif chosen.command == "assignments":
         from .assignments import assignments
 
         assignments(NOTEBOOKS, BUILD / "assignments", chosen.seed)
-    elif chosen.command == "slides":
-        from .build import committed
-        from .slides import slides
-
-        slides(NOTEBOOKS, committed(NOTEBOOKS), BUILD / "slides")
     elif chosen.command == "release":
         from .release import release
 
@@ -109,12 +81,47 @@ def _run(chosen: argparse.Namespace) -> int:
 
         renumber()
         tag(NOTEBOOKS)
-    else:
+    elif chosen.command == "handout":
         from .handout import handout
 
         handout(NOTEBOOKS, BUILD / "handout")
         handout(NOTEBOOKS, BUILD / "instructor", solutions=True)
+    else:
+        _shown(chosen.command)
     return 0
+
+
+def _executed(chosen: argparse.Namespace) -> int:
+    from .build import make, rewrite
+
+    if chosen.command == "notebooks":
+        book = rewrite(NOTEBOOKS)
+        _say(book.report("Their files are as they were."))
+        return bool(book.failures)
+    book = make(NOTEBOOKS, BUILD, chosen.jobs)
+    try:
+        print("Rendering the pages ...", flush=True)
+        _render(book)
+    finally:
+        _say(book.report(CONSEQUENCE))
+    return bool(book.failures)
+
+
+def _shown(command: str) -> None:
+    """What is made of the committed outputs: pages, slides, paper."""
+    from .build import committed
+
+    book = committed(NOTEBOOKS)
+    if command == "html":
+        _render(book)
+    elif command == "pdf":
+        from .pdf import print_book
+
+        print_book(NOTEBOOKS, book, BUILD / "convolution-book.pdf", BUILD / "pdf")
+    else:
+        from .slides import slides
+
+        slides(NOTEBOOKS, book, BUILD / "slides")
 
 
 def _render(book: "Book") -> None:
