@@ -9,7 +9,7 @@ agreeing = "b"
 # remainder is 17 mod 3, and 18 + 2 = 20.
 sizes = [(20 + 2 - 5) // 3 + 1, 3 * 5 + 1 + 5 - 1 - 2 * 1, (20 + 2 - 5) % 3]
 
-# Everything but the stride was awkward. At stride 1 a forgotten stride changes nothing.
+# At stride 1 a forgotten stride changes nothing.
 may_hide = "b"
 
 # (2 - 1 + 3) * (1 + 4), and the order of the deltas does not matter.
