@@ -5,7 +5,7 @@ from html import escape
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_notebook
 
-from ..prose import highlighted
+from ..prose import highlighted, lines
 
 NAME = "your_layer"
 TITLE = "Examine a layer of your own"
@@ -73,7 +73,7 @@ def _field(name: str, label: str, options: tuple[str, ...]) -> str:
 
 
 def _cell(number: int, source: str) -> str:
-    code = highlighted(source, "ipython3", {})
+    code = lines(highlighted(source, "ipython3", {}))
     return f"""<div class="cell" data-code-cell="{number}">
 <div class="source"><pre><code>{code}</code></pre></div>
 </div>"""

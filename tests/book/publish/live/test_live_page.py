@@ -13,6 +13,7 @@ from opening import Opened
 from cnnlib.book.publish.live import clinic
 
 LOCAL = ("file:", "blob:", "data:")
+SOURCE = "document.querySelector(\"[data-code-cell='{}']\").cell.source"
 FIRST_CELLS = range(1, 21)  # with figures, explorers, SciPy and an exercise
 
 
@@ -72,6 +73,17 @@ def test_a_cell_runs_first_what_it_needs(chapter):
     assert "NameError" not in chapter.run(58) and chapter.state == "ready"
     assert chapter.ran(53) == chapter.ran(54) == 0  # nobody has pressed their buttons
     assert plain(chapter.run(54, "print(size(8, 3, 2))")) == "(3, 1)"
+
+
+def test_an_edited_cell_looks_as_before_and_the_caret_stands_in_its_text(chapter):
+    """The textarea lies over the coloured text: both must break and indent alike."""
+    chapter.write(9, chapter.page.evaluate(SOURCE.format(9)) + "\n\nmore = 1  # a comment")
+    code, area = (chapter.cell(9).locator(f".editor {tag}") for tag in ("code", "textarea"))
+    lines = area.input_value().count("\n") + 1
+    height = float(area.evaluate("e => parseFloat(getComputedStyle(e).lineHeight)"))
+    assert abs(code.evaluate("e => e.getBoundingClientRect().height") - lines * height) < height
+    assert area.evaluate("e => e.scrollHeight - e.clientHeight") <= 0
+    chapter.press(9, "reset")
 
 
 def test_an_edited_cell_fails_with_its_line_and_goes_back(chapter):
