@@ -47,8 +47,8 @@ def chapters(notebooks: Path) -> list[Path]:
 
 def companions(notebooks: Path) -> dict[str, bytes]:
     """The files that notebooks read and run, by their paths beside the notebooks."""
-    found = [file for name in COMPANIONS for file in sorted((notebooks / name).glob("*.*"))]
-    files = [file for file in found if file.is_file()]
+    found = [file for name in COMPANIONS for file in sorted((notebooks / name).rglob("*.*"))]
+    files = [file for file in found if file.is_file() and "__pycache__" not in file.parts]
     return {file.relative_to(notebooks).as_posix(): file.read_bytes() for file in files}
 
 

@@ -134,7 +134,8 @@ def test_the_handout_has_all_but_the_solutions(editions):
         kept = [cell.source for cell in read(editions / "handout" / path.name).cells]
         assert kept == [source for source in cells if not source.startswith("solution(")]
         assert (editions / "handout" / "html" / f"{path.stem}.html").exists()
-    there = [p.relative_to(ROOT / "notebooks") for p in (ROOT / "notebooks" / "results").glob("*")]
+    results = (ROOT / "notebooks" / "results").rglob("*.json")
+    there = [path.relative_to(ROOT / "notebooks") for path in results]
     assert there and all((editions / "handout" / path).exists() for path in there)
 
 
