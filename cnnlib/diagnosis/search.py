@@ -58,8 +58,11 @@ def find_culprits(
     """
     # The cases in which a mistake shows come first: most guesses then fail at once.
     results = sorted(results, key=lambda result: not _differs(quantity, *result))
-    named = [s for s in SWITCHES if s.quantity == quantity and not set(s.ids) <= set(without)]
-    guesses = [switch for switch in GUESSES if switch.quantity == quantity]
+
+    def sought(s: Switch) -> bool:
+        return s.quantity == quantity and not (s.ids and set(s.ids) <= set(without))
+
+    named, guesses = list(filter(sought, SWITCHES)), list(filter(sought, GUESSES))
     one_named, one_guess = [(switch,) for switch in named], [(switch,) for switch in guesses]
     beside = [(switch,) for switch in guesses if switch.name in _BESIDE]
     # Generators: a step is computed only if those before it found nothing.

@@ -10,14 +10,14 @@ import pytest
 WRONG = {
     "attention": ("", "dq, dk. Right: dv.", "the root of D times the right one"),
     "batch_norm_two_mistakes": (
-        "", "dx, dgamma. Right: dbeta.", "shares of both", "the sum of delta * x over axis 0"),
+        "S17 S22", "dx, dgamma. Right: dbeta.", "for constants", "it gets x"),
     "conv3x3_overwritten": ("", "dw. Right: z.", "= where += belongs"),
     "conv_bias_overwritten": ("", "db. Right: z, dx, dw.", "= where += belongs"),
     "conv_cropped_at_minus_zero": ("D11", "dx. Right: z, dw, db."),
     "conv_relu_mask_of_delta": ("S12", "dx, dw, db. Right: z."),
     "depthwise_two_mistakes": (
         "", "dx, db. Right: dw.", "the stride is missing", "a mean where a sum belongs"),
-    "dropout_without_scale": ("", "dA.", "0.6 times"),
+    "dropout_without_scale": ("S26", "dA."),
     "embedding": ("", "dW.", "= where += belongs"),
     "head_relu_two_mistakes": (
         "S2 S3", "dw, dx. Right: p, loss, dz, db.", "dw has x before the ReLU"),

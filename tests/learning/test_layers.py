@@ -291,7 +291,7 @@ def test_what_is_asked_for_later_is_not_imported_before():
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     )
     modules = {f"cnnlib.learning.{module}" for module in LATER.values()}
-    assert len(modules) == 6 and not modules & set(ast.literal_eval(result.stdout))
+    assert len(modules) == 7 and not modules & set(ast.literal_eval(result.stdout))
     with pytest.raises(AttributeError, match="'cnnlib.learning' has no attribute 'Batchnorm'"):
         cnnlib.learning.Batchnorm  # noqa: B018
 

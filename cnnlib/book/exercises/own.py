@@ -4,8 +4,11 @@ import html
 from dataclasses import dataclass, replace
 from typing import Any
 
+from cnnlib.errors import InputError
+
 from .desk import Exercise, Result, get, judged
 from .judging import missing, values
+from .varying import Variant
 
 _NOBODY = "Write into the first cell who you are, and run it and this one again."
 
@@ -64,12 +67,16 @@ class Own:
 
     def _numbers(self, exercise: Exercise) -> dict[str, Any]:
         """By the exercise's name: its number moves when another one comes in front of it."""
-        assert exercise.variant is not None
         student, chapter = str(self.student).strip().lower(), exercise.id.split(".")[0]
-        return exercise.variant.drawn(f"{self.course}/{student}/{chapter}/{exercise.name}")
+        return _variant(exercise).drawn(f"{self.course}/{student}/{chapter}/{exercise.name}")
 
 
 def answer_of(exercise: Exercise, own: Own) -> Any:
     """The right answer to a student's variant."""
-    assert exercise.variant is not None
-    return exercise.variant.answer(**own._numbers(exercise))
+    return _variant(exercise).answer(**own._numbers(exercise))
+
+
+def _variant(exercise: Exercise) -> Variant:
+    if exercise.variant is None:
+        raise InputError(f"exercise {exercise.id} is the same for everybody: it has no variant")
+    return exercise.variant

@@ -27,6 +27,9 @@ MATH = set(
     "menclose merror mfrac mi mmultiscripts mn mo mover mpadded mphantom mprescripts mroot mrow ms "
     "mspace msqrt mstyle msub msubsup msup mtable mtd mtext mtr munder munderover".split()
 )
+# What may stand in a table beside its cells: browsers move anything else out of it.
+ROWS = {"thead": {"tr"}, "tbody": {"tr"}, "tfoot": {"tr"}, "tr": {"td", "th"}, "colgroup": {"col"}}
+ROWS["table"] = {"caption", "colgroup", "thead", "tbody", "tfoot", "tr"}
 VOID = {"br", "col", "hr", "img", "input", "link", "meta", "wbr"}  # elements without an end
 # A whole tag, a comment, or the start of a page. Any other < is read in one way here and in
 # another by a browser.
@@ -96,6 +99,8 @@ class Page(HTMLParser):
             self._fail("an image has no alternative text: figures.show(figure, alt) gives it one")
         if tag in DEAD and self.cell:
             self._fail(f"<{tag}> cannot work without a kernel: tag the cell `playground`")
+        if self._open and tag not in ROWS.get(self._open[-1], {tag}):
+            self._fail(f"<{tag}> stands in a table beside its cells: put it into a <td>")
         if self.cell and tag not in (MATH if "math" in self._open else TEXT):
             self._fail(
                 f"<{tag}> cannot stand in a page: write &lt;{tag}> or `<{tag}>` for the word"

@@ -31,7 +31,7 @@ LONG_AGO = 10**9  # seconds: a day of 2001
 def rendered(monkeypatch):
     """In place of a site: the books that were to be rendered."""
     books = []
-    monkeypatch.setattr(site, "render", lambda notebooks, book, html: books.append(book))
+    monkeypatch.setattr(site, "render", lambda notebooks, book, html, **how: books.append(book))
     return books
 
 
@@ -371,7 +371,7 @@ def test_no_cell_begins_once_a_run_is_stopped(book):
 
 
 def test_a_failure_is_reported_even_where_the_pages_cannot_be_made(book, monkeypatch, capsys):
-    def broken(*_):
+    def broken(*_, **__):
         raise BuildError("01_next.ipynb, cell 2: a broken link")
 
     monkeypatch.setattr(site, "render", broken)
