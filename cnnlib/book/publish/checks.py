@@ -100,7 +100,7 @@ class Page(HTMLParser):
         if tag in DEAD and self.cell:
             self._fail(f"<{tag}> cannot work without a kernel: tag the cell `playground`")
         if self._open and tag not in ROWS.get(self._open[-1], {tag}):
-            self._fail(f"<{tag}> stands in a table beside its cells: put it into a <td>")
+            self._fail(f"<{tag}> stands in a table beside its cells: write a <td> around it")
         if self.cell and tag not in (MATH if "math" in self._open else TEXT):
             self._fail(
                 f"<{tag}> cannot stand in a page: write &lt;{tag}> or `<{tag}>` for the word"
