@@ -2,7 +2,8 @@
 
 A transform rounds all its numbers together (see `fourier`): one input of a million leaves errors of
 0.1 in outputs that never met it, one NaN leaves NaN. So `method='auto'` looks at the numbers first,
-and takes transforms only if what they round stays below LOST of an output's own sum of |w||x|.
+and takes transforms only if what they round stays below LOST of the own sum of |w||x| of every
+window that lies on the image.
 
 What they round is estimated. Let W = sum_u sum_c |w[k,u,c]|, and rms(x) be the root of the mean
 square of x over the L cells of the circles. A transform has log2(L) stages; each rounds numbers of
@@ -25,9 +26,12 @@ these are the cells of one remainder; so they are of dz at a stride, where each 
 inputs meets weights of its own. Numbers that are mostly zeros or very unequal leave no bound, and
 go to the matrix products.
 
-A window that lies partly beside the image is judged as if the image went on there: else no `dx`
-could be a product of transforms, for its corner is one product of two numbers. That is an estimate,
-too: half of the sides of a window, wherever they lie, shall have W times the mean of |x| in there.
+A window that lies partly beside the image has the same error, at most LOST of the least sum of the
+whole ones. Of its own sum that may be any multiple: the corner of a `dx` is one product of two
+numbers, and if that is 0, transforms leave a rounding there. To ask for more would leave them no
+`dx` at all. But what is dark at the edge is looked at: half of the sides of a window, wherever they
+lie, shall have W times the mean of |x| in there. And where no window is whole, all are judged as if
+the image went on. Both are estimates.
 
 For the deltas read `dz` for x. For the weight gradient read `dz` for w: its window is all outputs,
 its sums run over the images, and it has results for each channel of both.
@@ -113,9 +117,14 @@ def forwards(axes: Axes) -> Plan:
 
 @lru_cache(1024)
 def backwards(axes: Axes) -> Plan:
-    """An input went into outputs; with a stride through every second weight, or third."""
-    each = [(a, a.stride // math.gcd(a.stride, a.dilation)) for a in axes]
-    rows = [(a.outputs, a.dilation * n // a.stride, a.kernel // n, n, True) for a, n in each]
+    """An input went into outputs; with a stride through every second weight, or third.
+
+    If stride and dilation share a divisor, inputs that no weight reaches lie in between: 0 taps.
+    """
+    rows = []
+    for a in axes:
+        taps = a.kernel // a.stride if math.gcd(a.stride, a.dilation) == 1 else 0
+        rows.append((a.outputs, a.dilation, taps, a.stride, True))
     return _plan(axes, rows)
 
 
@@ -133,7 +142,7 @@ def _plan(axes: Axes, each: list[tuple[int, int, int, int, bool]]) -> Plan:
     """Of each axis its cells, their step, those that a result meets, `every`, and `_beside`."""
     rows = []
     for cells, step, taps, *_ in each:
-        met = max(1, min(taps, cells // step))
+        met = max(1, min(taps, -(-cells // step)))  # of the first remainder, which has most
         most = WHOLE ** (1 / len(axes)) * met  # as few blocks as will do
         block = max(g for g in range(1, met // 3 + 2) if (met + 1 - g) // g * g >= most)
         rows.append(Row(step, taps, met, block, (met + 1 - block) // block))
