@@ -86,7 +86,8 @@ def conv(
         where another might lose more than 1e-5 (in float64 2e-14) of an output's own sum of
         |w||x|: for the whole batch in place of 'fft', for tiles in place of 'winograd'. That is
         estimated from the numbers (see `cnnlib.sums.guarded` and `cnnlib.sums.mended`). By 'fft' a
-        window partly beside the image may lose as much as a whole one, so more of its own sum.
+        window partly beside the image may lose as much as a whole one, so more of its own sum; by
+        'winograd' one may whose inputs are large just where its weights are small.
 
     Returns
     -------

@@ -21,10 +21,15 @@ of at most 1, with the mean m over the channels. By Cauchy and Schwarz
 
     sum |w||x| >= height * sum b*|x| >= height * (m * sum |x| - sqrt(sum (b-m)**2 * sum x**2))
 
-The root in full would say that inputs are large exactly where weights are small. Half of it is
-taken, an estimate as well. Both sums of x run over one window, that of x2 over its tile; as the
-channels are added up first, to look takes a tenth of the time. Numbers of which most are zeros, or
-that are very unequal, leave no bound. Windows that lie partly beside the image have their own sums.
+The root in full would say that inputs are large exactly where weights are small, and leave nearly
+no tile of inputs that are half zeros. Half of it is taken, an estimate as well. Where they do lie
+like that, an output may lose more of its own sum: a thousandth of it, where a window has zeros for
+all weights but the smallest. What it loses is still below LOST of the sum that it would have with
+the weights of its filter mixed, their mean size times sum |x|.
+
+Both sums of x run over one window, that of x2 over its tile; as the channels are added up first, to
+look takes a tenth of the time. Numbers of which most are zeros, or that are very unequal, leave no
+bound. Windows that lie partly beside the image have their own sums.
 """
 
 import math

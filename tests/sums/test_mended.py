@@ -3,6 +3,7 @@
 import copy
 import pickle
 from dataclasses import replace
+from itertools import product
 
 import grid
 import numpy as np
@@ -259,6 +260,24 @@ def test_whatever_the_numbers_no_result_loses_more_than_it_may(drawn):
         with np.errstate(all="ignore"):
             error, own = lost(name, a, case=case)
         assert (error <= 1e-5 * own).all()
+
+
+def test_inputs_that_are_zeros_where_weights_are_not():
+    """What `auto` does not promise: in each tile one window meets only the smallest weights."""
+    r, case = np.random.default_rng(0), grid.Case("", 1, (26, 26), 64, 16, (3, 3))
+    a = arrays(case)
+    small = r.random(a["w"].shape) < 0.2
+    a["w"] = (np.where(small, 1e-4, 1) * np.sign(a["w"])).astype(np.float32)
+    x = 0.2 * np.sign(a["x"])
+    for i, j in product(range(3, 24, 4), range(0, 24, 4)):
+        x[0, i : i + 3, j : j + 3] = np.where(small[0], np.sign(x[0, i : i + 3, j : j + 3]), 0)
+    a["x"] = x.astype(np.float32)
+    assert not doubtful("z", a, case).any()
+    error, own = lost("z", a, case=case)
+    assert (error > 1e-4 * own)[0, 3::4, ::4, 0].any()
+    sizes = np.broadcast_to(np.abs(a["w"]).mean(axis=(1, 2, 3), keepdims=True), a["w"].shape)
+    mixed = run("z", {"x": np.abs(a["x"]), "w": sizes}, "careful", case)
+    assert (error <= 1e-5 * mixed).all()
 
 
 # Who takes it
