@@ -372,6 +372,15 @@ def test_a_corner_has_the_error_of_all_and_a_small_sum(taken):
     assert (lost <= 1e-5 * least_whole("dx", case, sums)).all()
 
 
+def test_what_is_dark_at_the_edge_alone_is_not_transformed(taken):
+    """Whole windows see more than that."""
+    case, a = signal(401)
+    run("dx", a, case)
+    a["dz"][:, :200] *= 0.01
+    run("dx", a, case)
+    assert taken == ["fourier", "careful"]
+
+
 def test_a_weight_that_meets_more_inputs_than_others():
     """Of the inputs 0, 1, 0.5, 1, 0 it meets three, of the sum 0.5; half as much again was said."""
     a = {"x": np.array([0, 1, 0.5, 1, 0]).reshape(1, 5, 1)}
