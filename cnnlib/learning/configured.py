@@ -1,11 +1,45 @@
 """What a layer, a loss or an optimizer was made with, and the call that makes it again."""
 
+from collections.abc import Callable
 from inspect import Parameter, signature
 from typing import Any
 
 import numpy as np
 
 from cnnlib.errors import InputError
+
+
+class Checked:
+    """An argument that may be assigned later, too: `read(name, value)` looks at it each time.
+
+    Examples
+    --------
+    >>> from cnnlib.arrays import read_positive
+    >>> class Cut:
+    ...     cells = Checked(read_positive)
+    >>> cut = Cut()
+    >>> cut.cells = -1
+    Traceback (most recent call last):
+        ...
+    cnnlib.errors.InputError: cells is -1; expected a positive finite number
+    """
+
+    def __init__(self, read: Callable[[str, Any], Any]) -> None:
+        self.read = read
+
+    def __set_name__(self, kind: type, name: str) -> None:
+        self.name = name
+
+    def __get__(self, part: Any, kind: type) -> Any:
+        if part is None:
+            return self
+        try:
+            return vars(part)[self.name]
+        except KeyError:
+            raise AttributeError(f"this {kind.__name__} has no {self.name}") from None
+
+    def __set__(self, part: Any, value: Any) -> None:
+        vars(part)[self.name] = self.read(self.name, value)
 
 
 class Configured:

@@ -1,5 +1,6 @@
 """Dropout: a training step sees a part of the cells (chapter 10)."""
 
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -7,6 +8,7 @@ import numpy as np
 from cnnlib.arrays import float_arrays, read_generator, read_number, read_truth
 from cnnlib.errors import InputError
 
+from .configured import Checked
 from .layers import Activation, Remembered, read_deltas
 
 
@@ -41,11 +43,16 @@ class Dropout(Activation):
     [[1.0, 2.0, 3.0, 4.0]]
     """
 
+    rate = Checked(
+        partial(
+            read_number, wanted="a number from 0 up to, and without, 1", fits=lambda r: 0 <= r < 1
+        )
+    )
+    rng = Checked(lambda name, rng: None if rng is None else read_generator(name, rng))
+
     def __init__(self, rate: float, rng: np.random.Generator | None = None) -> None:
         super().__init__()
-        wanted = "a number from 0 up to, and without, 1"
-        self.rate = read_number("rate", rate, wanted, lambda r: 0 <= r < 1)
-        self.rng = None if rng is None else read_generator("rng", rng)
+        self.rate, self.rng = rate, rng
 
     def config(self) -> dict[str, Any]:
         """The rate alone: a Generator is no number, and its state is a checkpoint's."""

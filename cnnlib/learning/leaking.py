@@ -6,6 +6,7 @@ from numpy.typing import ArrayLike, NDArray
 from cnnlib.arrays import float_arrays, read_number
 
 from .activations import partners, quiet
+from .configured import Checked
 from .layers import Activation, Remembered
 
 
@@ -72,9 +73,11 @@ def leaky_relu_delta(da: ArrayLike, z: ArrayLike, slope: float = 0.01) -> NDArra
 class LeakyReLU(Activation):
     """a = z where that is positive, else slope * z (chapter 10), see `leaky_relu`."""
 
+    slope = Checked(read_number)
+
     def __init__(self, slope: float = 0.01) -> None:
         super().__init__()
-        self.slope = read_number("slope", slope)
+        self.slope = slope
 
     z = Remembered()
 

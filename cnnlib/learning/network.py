@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterable, Iterator, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from inspect import signature
 from typing import Any
 
@@ -24,6 +25,7 @@ from cnnlib.errors import Error, InputError, shown
 
 from . import storage
 from .chain import ARRAYS, Chain, named, walk
+from .configured import Checked
 from .later import LATER, later
 from .layers import AvgPool, Conv, Dense, Flatten, Layer, MaxPool, ReLU, Sigmoid, Softmax, Tanh
 from .losses import (
@@ -202,6 +204,8 @@ class Network:
     ], SoftmaxCrossEntropy(), input_shape=(28, 28, 1), rng=rng)
     """
 
+    loss = Checked(partial(read_kind, kind=Loss, cure="an instance, such as SoftmaxCrossEntropy()"))
+
     def __init__(
         self,
         layers: Sequence[Layer],
@@ -220,7 +224,7 @@ class Network:
         if not 0 < len(every) <= MOST:
             what = f"has {len(every)} entries" if layers else "is empty"
             raise InputError(f"layers {what}; expected one layer at least, and at most {MOST}")
-        self.loss = read_kind("loss", loss, Loss, "an instance, such as SoftmaxCrossEntropy()")
+        self.loss = loss
         if self.loss.activation == type(layers[-1]).__name__:
             kind, name = type(loss).__name__, self.loss.activation
             raise InputError(

@@ -1,5 +1,7 @@
 """Batch norm: each channel is brought to mean 0 and variance 1 (chapter 10)."""
 
+from functools import partial
+
 import numpy as np
 from numpy.typing import DTypeLike
 
@@ -15,6 +17,7 @@ from cnnlib.errors import InputError
 from cnnlib.geometry import Shape
 
 from .activations import quiet
+from .configured import Checked
 from .layers import Activation, Remembered, read_deltas
 
 
@@ -28,7 +31,8 @@ class BatchNorm(Activation):
         mean += rate * (m - mean);  variance += rate * (v * M / (M - 1) - variance)
 
     where M numbers of the batch make up a channel. Without `unbiased` the factor M / (M - 1) is
-    left out.
+    left out. A batch whose m or v is not finite leaves the running ones as they are: its outputs
+    say that it is broken, and those of later batches are sound.
 
     Parameters
     ----------
@@ -61,15 +65,19 @@ class BatchNorm(Activation):
     ([1.5], [4.5])
     """
 
+    rate = Checked(
+        partial(read_number, wanted="a number from 0 to 1", fits=lambda rate: 0 <= rate <= 1)
+    )
+    epsilon, unbiased = Checked(read_positive), Checked(read_truth)
+
     def __init__(self, *, rate: float = 0.1, epsilon: float = 1e-5, unbiased: bool = True) -> None:
         super().__init__()
-        self.rate = read_number("rate", rate, "a number from 0 to 1", lambda r: 0 <= r <= 1)
-        self.epsilon = read_positive("epsilon", epsilon)
-        self.unbiased = read_truth("unbiased", unbiased)
+        self.rate, self.epsilon, self.unbiased = rate, epsilon, unbiased
 
     def build(self, shape: Shape, rng: np.random.Generator, dtype: DTypeLike) -> Shape:
         """Make `gamma`, `beta`, and the running `mean` and `variance`, each (C,)."""
         C, dtype = read_shape("shape", shape)[-1], read_float_type("dtype", dtype)
+        self._epsilon_in(dtype)
         self.params.update(gamma=np.ones(C, dtype), beta=np.zeros(C, dtype))
         self.buffers.update(mean=np.zeros(C, dtype), variance=np.ones(C, dtype))
         return super().build(shape, rng, dtype)
@@ -93,9 +101,19 @@ class BatchNorm(Activation):
             self._move(m, v, x.size // x.shape[-1])
         else:
             centred, v = x - mean.astype(x.dtype, copy=False), variance
-        self.s = np.sqrt(v + self.epsilon).astype(x.dtype, copy=False)
+        self.s = np.sqrt(v + self._epsilon_in(x.dtype)).astype(x.dtype, copy=False)
         self.h = centred / self.s
         return self.params["gamma"] * self.h + self.params["beta"]
+
+    @quiet
+    def _epsilon_in(self, dtype: np.dtype) -> float:
+        """The epsilon, if numbers of this type can be as small and as large."""
+        if not 0 < dtype.type(self.epsilon) < np.inf:
+            raise InputError(
+                f"epsilon is {self.epsilon}, which is {dtype.type(self.epsilon)} in {dtype}; "
+                "expected a number that keeps the root away from 0, such as 1e-5"
+            )
+        return self.epsilon
 
     def _move(self, m: np.ndarray, v: np.ndarray, M: int) -> None:
         """Move the running numbers towards those of a batch, of M numbers a channel."""
@@ -105,9 +123,10 @@ class BatchNorm(Activation):
                 "BatchNorm could give is beta. Choose a batch that leaves no single sample at the "
                 "end of an epoch, or put BatchNorm where an image still has more than one place"
             )
-        mean, variance = self.buffers["mean"], self.buffers["variance"]
-        mean += self.rate * (m - mean)
-        variance += self.rate * (v * (M / (M - 1) if self.unbiased else 1) - variance)
+        if np.isfinite(m).all() and np.isfinite(v).all():
+            mean, variance = self.buffers["mean"], self.buffers["variance"]
+            mean += self.rate * (m - mean)
+            variance += self.rate * (v * (M / (M - 1) if self.unbiased else 1) - variance)
 
     @quiet
     def gradients(self, dz: np.ndarray) -> None:

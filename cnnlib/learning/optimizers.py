@@ -22,6 +22,7 @@ Keras's `weight_decay` is always decoupled. `Adam(weight_decay=0.01, decoupled=T
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from functools import partial
 from itertools import combinations
 from typing import Any, Literal
 
@@ -32,7 +33,7 @@ from cnnlib.arrays import read_array, read_kind, read_number, read_positive, rea
 from cnnlib.errors import InputError, shown
 
 from .activations import quiet
-from .configured import Configured
+from .configured import Checked, Configured
 
 Form = Literal["torch", "keras"]
 FORMS = ("torch", "keras")
@@ -43,32 +44,45 @@ RHO = {"torch": 0.99, "keras": 0.9}
 EPSILON = {"torch": 1e-8, "keras": 1e-7}
 
 
+def _form(name: str, value: object) -> str:
+    return read_word(name, value, FORMS)
+
+
+def _fraction(name: str, value: object) -> float:
+    wanted = "a number from 0 to below 1, in float32 too"  # else 1 - β would be 0
+    return read_number(name, value, wanted, lambda β: 0 <= β < 1 and _through_float32(β) < 1)
+
+
+def _epsilon(name: str, value: object) -> float:
+    wanted = "a positive finite number, in float32 too"  # else 0/0 would follow
+    return read_number(name, value, wanted, lambda ε: 0 < _through_float32(ε) < math.inf)
+
+
+@quiet
+def _through_float32(number: float) -> float:
+    return float(np.float32(number))
+
+
 class Optimizer(Configured, ABC):
     """Learning rate, weight decay, checks; for each parameter a memory and a count of its steps.
 
-    `lr` may be assigned at any time. `memory[name][letter]` and `steps[name]` are all there is of
-    state: the arrays of the rule and t, for the parameter of that name. By its name alone it knows
-    a parameter, so make a new optimizer for another network.
+    `lr` and the other arguments may be assigned at any time. `memory[name][letter]` and
+    `steps[name]` are all there is of state: the arrays of the rule and t, for the parameter of that
+    name. By its name alone it knows a parameter, so make a new optimizer for another network.
     """
 
     letters: tuple[str, ...] = ()  # of the arrays that the rule remembers
 
+    lr, decoupled = Checked(read_positive), Checked(read_truth)
+    weight_decay = Checked(
+        partial(read_number, wanted="a finite number from 0 on", fits=lambda λ: λ >= 0)
+    )
+
     def __init__(self, lr: float, *, weight_decay: float = 0.0, decoupled: bool = False) -> None:
         self.lr = lr
-        wanted = "a finite number from 0 on"
-        self.weight_decay = read_number("weight_decay", weight_decay, wanted, lambda λ: λ >= 0)
-        self.decoupled = read_truth("decoupled", decoupled)
+        self.weight_decay, self.decoupled = weight_decay, decoupled
         self.memory: dict[str, Memory] = {}
         self.steps: dict[str, int] = {}
-
-    @property
-    def lr(self) -> float:
-        """The learning rate: a positive number."""
-        return self._lr
-
-    @lr.setter
-    def lr(self, value: float) -> None:
-        self._lr = read_positive("lr", value)
 
     @quiet
     def step(self, params: Mapping[str, NDArray], grads: Mapping[str, NDArray]) -> None:
@@ -216,6 +230,8 @@ class Momentum(Optimizer):
 
     letters = ("v",)
 
+    form, momentum = Checked(_form), Checked(_fraction)
+
     def __init__(
         self,
         lr: float,
@@ -226,8 +242,8 @@ class Momentum(Optimizer):
         decoupled: bool = False,
     ) -> None:
         super().__init__(lr, weight_decay=weight_decay, decoupled=decoupled)
-        self.form = read_word("form", form, FORMS)
-        self.momentum = _fraction("momentum", momentum)
+        self.form = form
+        self.momentum = momentum
 
     def _update(self, p: NDArray, g: NDArray, t: int, memory: Memory) -> None:
         v = memory["v"]
@@ -280,6 +296,8 @@ class RMSprop(Optimizer):
 
     letters = ("v",)
 
+    form, rho, epsilon = Checked(_form), Checked(_fraction), Checked(_epsilon)
+
     def __init__(
         self,
         lr: float = 1e-3,
@@ -291,9 +309,9 @@ class RMSprop(Optimizer):
         decoupled: bool = False,
     ) -> None:
         super().__init__(lr, weight_decay=weight_decay, decoupled=decoupled)
-        self.form = read_word("form", form, FORMS)
-        self.rho = _fraction("rho", RHO[form] if rho is None else rho)
-        self.epsilon = _epsilon(EPSILON[form] if epsilon is None else epsilon)
+        self.form = form
+        self.rho = RHO[self.form] if rho is None else rho
+        self.epsilon = EPSILON[self.form] if epsilon is None else epsilon
 
     def _defaults(self) -> dict[str, Any]:
         return super()._defaults() | {"rho": RHO[self.form], "epsilon": EPSILON[self.form]}
@@ -348,6 +366,9 @@ class Adam(Optimizer):
 
     letters = ("m", "v")
 
+    form, epsilon = Checked(_form), Checked(_epsilon)
+    beta1, beta2 = Checked(_fraction), Checked(_fraction)
+
     def __init__(
         self,
         lr: float = 1e-3,
@@ -360,10 +381,9 @@ class Adam(Optimizer):
         decoupled: bool = False,
     ) -> None:
         super().__init__(lr, weight_decay=weight_decay, decoupled=decoupled)
-        self.form = read_word("form", form, FORMS)
-        self.beta1 = _fraction("beta1", beta1)
-        self.beta2 = _fraction("beta2", beta2)
-        self.epsilon = _epsilon(EPSILON[form] if epsilon is None else epsilon)
+        self.form = form
+        self.beta1, self.beta2 = beta1, beta2
+        self.epsilon = EPSILON[self.form] if epsilon is None else epsilon
 
     def _defaults(self) -> dict[str, Any]:
         return super()._defaults() | {"epsilon": EPSILON[self.form]}
@@ -436,18 +456,3 @@ def _read_gradient(name: str, g: Any) -> NDArray:
     if read.dtype.kind == "b":
         raise InputError(f"grads[{name!r:.80}] is bool; expected real numbers")
     return read
-
-
-def _fraction(name: str, value: object) -> float:
-    wanted = "a number from 0 to below 1, in float32 too"  # else 1 - β would be 0
-    return read_number(name, value, wanted, lambda β: 0 <= β < 1 and _through_float32(β) < 1)
-
-
-def _epsilon(value: object) -> float:
-    wanted = "a positive finite number, in float32 too"  # else 0/0 would follow
-    return read_number("epsilon", value, wanted, lambda ε: 0 < _through_float32(ε) < math.inf)
-
-
-@quiet
-def _through_float32(number: float) -> float:
-    return float(np.float32(number))

@@ -12,12 +12,18 @@ from cnnlib.learning import (
     SGD,
     Adam,
     AvgPool,
+    BatchNorm,
     Conv,
     CrossEntropy,
     Dense,
+    Dropout,
     Flatten,
+    LeakyReLU,
     MaxPool,
+    Momentum,
+    Network,
     ReLU,
+    RMSprop,
     SoftmaxCrossEntropy,
 )
 from cnnlib.learning.layers import Layer
@@ -143,3 +149,44 @@ def test_a_repr_stops_no_program():
             raise KeyError("x")
 
     assert repr(Raises()) == "Raises(...)"
+
+
+@pytest.mark.parametrize(
+    ("made", "name", "value"),
+    [
+        (Dropout(0.5), "rng", 5),
+        (Dropout(0.5), "rate", 1.0),
+        (Dropout(0.5), "rate", "x"),
+        (BatchNorm(), "rate", 5),
+        (BatchNorm(), "epsilon", -5),
+        (BatchNorm(), "unbiased", "no"),
+        (LeakyReLU(), "slope", None),
+        (SGD(0.1), "lr", -1),
+        (SGD(0.1), "weight_decay", "x"),
+        (SGD(0.1), "decoupled", "x"),
+        (Momentum(0.1), "momentum", 1.0),
+        (RMSprop(), "rho", "x"),
+        (Adam(), "beta1", 2),
+        (Adam(), "epsilon", 0),
+        (Adam(), "form", "jax"),
+        (
+            Network(
+                [ReLU()], SoftmaxCrossEntropy(), input_shape=(2,), rng=np.random.default_rng(0)
+            ),
+            "loss",
+            None,
+        ),
+    ],
+    ids=lambda value: str(value)[:12],
+)
+def test_an_argument_that_is_assigned_later_is_read_as_in_the_call(made, name, value):
+    before = getattr(made, name)
+    with pytest.raises(InputError, match=f"^{name} is {value!r}; expected"):
+        setattr(made, name, value)
+    assert getattr(made, name) is before
+    setattr(made, name, before)
+
+
+def test_an_argument_that_init_has_not_kept_is_no_attribute():
+    layer = Dropout.__new__(Dropout)
+    assert not hasattr(layer, "rate")

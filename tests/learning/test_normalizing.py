@@ -253,3 +253,29 @@ def test_deltas_of_another_shape_are_refused():
     layer.forward(x, training=True)
     with pytest.raises(InputError, match=r"dz has shape \(4, 3\); expected \(5, 3\)"):
         layer.backward(dz[:4])
+
+
+@pytest.mark.parametrize("epsilon", [1e-46, 1e39])
+def test_an_epsilon_that_the_dtype_does_not_have_is_refused(epsilon):
+    with pytest.raises(InputError, match=r"epsilon is .*, which is (0.0|inf) in float32; expected"):
+        built((5, 3), dtype=np.float32, epsilon=epsilon)
+    layer, x, _ = built((5, 3), epsilon=epsilon)  # of float64
+    assert np.isfinite(layer.forward(x, training=True)).all()
+    layer, x, _ = built((5, 3), dtype=np.float32)
+    layer.epsilon = epsilon
+    with pytest.raises(InputError, match="epsilon is .* in float32"):
+        layer.forward(x)
+
+
+@pytest.mark.parametrize("broken", [np.nan, np.inf, 1e30])
+def test_a_broken_batch_leaves_the_running_numbers(broken):
+    """The square of 1e30 is beyond float32."""
+    layer, x, _ = built((5, 3), dtype=np.float32)
+    layer.forward(x, training=True)
+    before = {name: a.copy() for name, a in layer.buffers.items()}
+    worse = x.copy()
+    worse[0, 0] = broken
+    layer.forward(worse, training=True)
+    assert all(np.array_equal(a, layer.buffers[name]) for name, a in before.items())
+    layer.forward(x, training=True)
+    assert not np.array_equal(before["mean"], layer.buffers["mean"])
