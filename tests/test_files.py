@@ -160,6 +160,16 @@ def test_what_killed_programs_left_can_be_swept(path):
     assert sorted(names(path)) == sorted([path.name, *others])
 
 
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes here")
+def test_a_pipe_with_the_name_of_a_draft_is_not_waited_for(path, monkeypatch):
+    draft = path.with_name(f"{path.name}.{'0' * 16}.cnnlib.partial")
+    os.mkfifo(draft)
+    monkeypatch.setattr("builtins.open", lambda name, mode: pytest.fail("it waits for a writer"))
+    files.sweep(path, b"PK")
+    monkeypatch.undo()
+    assert draft.exists()
+
+
 # What may be replaced
 
 

@@ -117,8 +117,9 @@ def sweep(path: Place, begins: bytes = b"", seconds: float = 0.0) -> None:
     fails, unless it has written to it since.
     """
     for draft in glob(f"{escape(os.path.realpath(path))}.{'[0-9a-f]' * 16}{DRAFT}"):
-        with suppress(OSError):  # Windows keeps a file that is open
-            with open(draft, "rb") as file:
+        # Windows keeps a file that is open; what is no file is nobody's draft.
+        with suppress(OSError, DataError):
+            with reading(draft) as file:
                 ours = begins.startswith(file.read(len(begins)))
             if ours and time.time() - os.stat(draft).st_mtime >= seconds:
                 os.unlink(draft)
