@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cnnlib.arrays import read_kind
+from cnnlib.arrays import check_memory, read_kind
 from cnnlib.errors import InputError
 from cnnlib.geometry import Axis, Shape
 
@@ -90,6 +90,7 @@ def receptive_field(network: Network) -> dict[str, Field]:
     read_kind("network", network, Network, "Network(layers, loss, ...)")
     fields: dict[str, Field] = {}
     P = network.input_shape[:-1]
+    check_memory("what the outputs have seen", sum(n * n for n in P), "lessen input_shape")
     one = (1,) * len(P)
     begin = Field(one, one, (0,) * len(P), tuple(np.eye(n, dtype=bool) for n in P))
     _follow(fields, "", begin, network.layers, network.input_shape)
@@ -138,10 +139,11 @@ def _composed(field: Field, axes: tuple[Axis, ...]) -> Field:
         size.append(field.size[n] + J * axis.dilation * (axis.kernel - 1))
         start.append(field.start[n] - J * axis.before)
         jump.append(J * axis.stride)
-        table = np.zeros((axis.outputs, axis.inputs), bool)
-        i, _, p = axis.rows()
-        table[i, p] = True
-        seen.append(table @ field.seen[n])
+        table = np.zeros((axis.outputs, field.seen[n].shape[1]), bool)
+        i, u, p = axis.rows()
+        for one in np.unique(u):  # an output meets one input through a weight
+            table[i[u == one]] |= field.seen[n][p[u == one]]
+        seen.append(table)
     return Field(tuple(size), tuple(jump), tuple(start), tuple(seen))
 
 

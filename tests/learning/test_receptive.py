@@ -163,3 +163,9 @@ def test_a_layer_of_ones_own_is_refused_with_the_other_way():
         receptive_field(network(Own(), shape=(2, 1)))
     with pytest.raises(InputError, match="network is 3; expected a Network"):
         receptive_field(3)
+
+
+def test_a_signal_too_long_for_a_table_is_refused():
+    made = network(Conv(1, 3), shape=(10**7, 1))
+    with pytest.raises(InputError, match="what the outputs have seen would take 1e.05 GB"):
+        receptive_field(made)
