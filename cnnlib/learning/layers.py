@@ -525,6 +525,29 @@ class Softmax(Activation):
         return activations.softmax_delta(dz, self.a)
 
 
+class FewNumbers(np.random.Generator):
+    """Draws first weights that saved ones replace at once, and hardly more than are saved.
+
+    A class of your own may draw somewhat more than it keeps. A file that asks for far more than it
+    has is refused before there is memory for it.
+    """
+
+    def __init__(self, saved: int) -> None:
+        super().__init__(np.random.PCG64(0))
+        self.left = 10 * saved + 1_000_000
+
+    def count(self, size: Any) -> None:
+        """Refuse so many numbers, if they are far more than are saved."""
+        self.left -= math.prod(map(int, np.atleast_1d(() if size is None else size).tolist()))
+        if self.left < 0:
+            raise InputError(f"{size!r:.80} numbers are asked for, and far fewer are saved")
+
+    def standard_normal(self, size: Any = None, *args: Any, **keywords: Any) -> Any:
+        """As any Generator, where so many may be drawn."""
+        self.count(size)
+        return super().standard_normal(size, *args, **keywords)
+
+
 def first_weights(
     shape: Shape,
     fan_in: int,

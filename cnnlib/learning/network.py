@@ -27,7 +27,19 @@ from . import storage
 from .chain import ARRAYS, Chain, named, walk
 from .configured import Checked
 from .later import LATER, later
-from .layers import AvgPool, Conv, Dense, Flatten, Layer, MaxPool, ReLU, Sigmoid, Softmax, Tanh
+from .layers import (
+    AvgPool,
+    Conv,
+    Dense,
+    FewNumbers,
+    Flatten,
+    Layer,
+    MaxPool,
+    ReLU,
+    Sigmoid,
+    Softmax,
+    Tanh,
+)
 from .losses import (
     BinaryCrossEntropy,
     CrossEntropy,
@@ -104,24 +116,6 @@ class NamedArrays(MutableMapping[str, np.ndarray]):
 
     def __repr__(self) -> str:
         return repr(self._arrays)
-
-
-class _FewNumbers(np.random.Generator):
-    """Draws first weights that saved ones replace at once, and hardly more than are saved.
-
-    A class of your own may draw somewhat more than it keeps. A file that asks for far more than it
-    has is refused before there is memory for it.
-    """
-
-    def __init__(self, saved: int) -> None:
-        super().__init__(np.random.PCG64(0))
-        self.left = 10 * saved + 1_000_000
-
-    def standard_normal(self, size: Any = None, *args: Any, **keywords: Any) -> Any:
-        self.left -= math.prod(map(int, np.atleast_1d(() if size is None else size).tolist()))
-        if self.left < 0:
-            raise InputError(f"{size!r:.80} numbers are asked for, and far fewer are saved")
-        return super().standard_normal(size, *args, **keywords)
 
 
 @dataclass(frozen=True)
@@ -521,7 +515,7 @@ class Network:
         What is no such tree is an error of any kind: the caller says which file is at fault.
         """
         saved = {kind: tree.get(kind, {}) for kind in ("params", "buffers")}  # no buffers: old
-        rng = _FewNumbers(sum(a.size for arrays in saved.values() for a in arrays.values()))
+        rng = FewNumbers(sum(a.size for arrays in saved.values() for a in arrays.values()))
         network = cls.from_architecture(tree["network"], rng=rng, classes=classes)
         for kind, arrays in (("params", network.params), ("buffers", network.buffers)):
             there, here = kinds_of(saved[kind]), kinds_of(arrays)

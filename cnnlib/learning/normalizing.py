@@ -18,7 +18,7 @@ from cnnlib.geometry import Shape
 
 from .activations import quiet
 from .configured import Checked
-from .layers import Activation, Remembered, read_deltas
+from .layers import Activation, FewNumbers, Remembered, read_deltas
 
 
 class BatchNorm(Activation):
@@ -78,6 +78,8 @@ class BatchNorm(Activation):
         """Make `gamma`, `beta`, and the running `mean` and `variance`, each (C,)."""
         C, dtype = read_shape("shape", shape)[-1], read_float_type("dtype", dtype)
         self._epsilon_in(dtype)
+        if isinstance(rng, FewNumbers):  # of a file; nothing is drawn that would be counted
+            rng.count(4 * C)
         self.params.update(gamma=np.ones(C, dtype), beta=np.zeros(C, dtype))
         self.buffers.update(mean=np.zeros(C, dtype), variance=np.ones(C, dtype))
         return super().build(shape, rng, dtype)

@@ -169,3 +169,15 @@ def test_wrong_rates(rate):
 def test_a_seed_is_no_generator():
     with pytest.raises(InputError, match="rng is 3; expected a Generator: rng=np.random"):
         Dropout(0.5, 3)
+
+
+@pytest.mark.parametrize(
+    ("rng", "here"),
+    [(None, "{}"), (np.random.Generator(np.random.MT19937(0)), "{'dropout1.rng': 'MT19937'}")],
+    ids=["none", "another"],
+)
+def test_a_checkpoint_of_a_layer_with_another_generator_is_not_called_damaged(rng, here, tmp_path):
+    made = network(Dropout(0.5, np.random.default_rng(5)))
+    run(made, checkpoint=tmp_path / "run.npz")
+    with pytest.raises(InputError, match=f"'dropout1.rng': 'PCG64'.* there and {here} here"):
+        run(network(Dropout(0.5, rng)), checkpoint=tmp_path / "run.npz")

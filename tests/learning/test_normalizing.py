@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from cnnlib.checks import numerical_gradient
-from cnnlib.errors import InputError
+from cnnlib.errors import DataError, InputError
 from cnnlib.learning import (
     SGD,
     BatchNorm,
@@ -15,6 +15,7 @@ from cnnlib.learning import (
     Network,
     check_gradients,
     fit,
+    storage,
 )
 
 SHAPES = [(5, 3), (4, 6, 3), (3, 4, 2, 3), (2, 3, 2, 4, 3)]
@@ -279,3 +280,15 @@ def test_a_broken_batch_leaves_the_running_numbers(broken):
     assert all(np.array_equal(a, layer.buffers[name]) for name, a in before.items())
     layer.forward(x, training=True)
     assert not np.array_equal(before["mean"], layer.buffers["mean"])
+
+
+def test_a_forged_file_is_refused_before_its_arrays_are_made(tmp_path, monkeypatch):
+    path = tmp_path / "a.npz"
+    network(BatchNorm()).save(path)
+    tree = storage.read(path)
+    tree["network"]["input_shape"] = [10**8]
+    storage.write(path, tree)
+    make = np.ones
+    monkeypatch.setattr(np, "ones", lambda C, *how: make(C, *how) if C != 10**8 else pytest.fail())
+    with pytest.raises(DataError, match="far fewer are saved"):
+        Network.load(path)
