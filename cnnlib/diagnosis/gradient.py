@@ -24,6 +24,7 @@ from .settings import enough
 
 _OUTPUT = "output"
 _MOST = 150  # entries of an argument that are moved; of a larger one so many are drawn
+_RAISED = (Exception, SystemExit)  # what the reader's code may do, wherever it runs
 _KNOWN = 0.5  # the part of a gradient that must meet no kink
 
 
@@ -147,7 +148,7 @@ def _prepared(passes: Passes, given: Sequence[Given]) -> list[str]:
     for one in given:
         try:
             repeats = _repeats(passes, one)
-        except Exception:
+        except _RAISED:
             continue
         running = running or one
         if not repeats:
@@ -171,7 +172,10 @@ def _formed(passes: Passes, given: Given) -> list[str]:
     """Choose how backward is called: if there are several ways, one in which it is right."""
     if passes.backward is None:
         return []
-    output, kept = passes.run(list(copy.deepcopy(given.values).values()))
+    try:
+        output, kept = passes.run(list(copy.deepcopy(given.values).values()))
+    except _RAISED:  # not the first time; it will raise again, and is then reported
+        return []
     forms = passes.forms(list(given.values.values()), output, kept)
     if not forms:
         raise InputError(
@@ -203,7 +207,7 @@ def _fits(passes: Passes, given: Given) -> bool:
             for quantity, gradient in read.items()
             if quantity[1:] in given.moved
         ]
-    except Exception:
+    except _RAISED:
         return False
     return bool(seen) and all(one is not None and one.is_right for one in seen)
 
@@ -211,7 +215,7 @@ def _fits(passes: Passes, given: Given) -> bool:
 def _case(passes: Passes, given: Given, rng: np.random.Generator) -> GradientCase:
     try:
         shape = passes.output(copy.deepcopy(given.values)).shape
-    except Exception:  # it will raise again, and is then reported
+    except _RAISED:  # it will raise again, and is then reported
         shape = ()
     if passes.backward is None or not passes.form.deltas:
         return GradientCase(given, np.ones(shape))
@@ -276,7 +280,7 @@ def _seen(
     try:
         output = call(x.copy())
         found = slopes(call, x, _drawn(x.size))
-    except Exception as error:
+    except _RAISED as error:
         outcome.note(f"Beside its inputs forward raises {type(error).__name__}: {error}.")
         return None
     if found.kinks.any():

@@ -238,3 +238,23 @@ def test_inputs_of_any_size_are_moved_in_their_size(size, factor):
     inputs = [{"x": np.random.default_rng(n).normal(size=(2, 3)) * size} for n in range(4)]
     report = diagnose_gradient(lambda x: x**3, lambda d, x: factor * d * x**2, inputs)
     assert report.ok is (factor == 3), report
+
+
+@pytest.mark.parametrize(
+    ("backward", "words"),
+    [(lambda d, x: 0 * x, "dx is 0 everywhere"), (lambda d, x: 2 * x * d, "mistake S5"),
+     (lambda x: 0 * x, "dx is wrong")],
+)  # fmt: skip
+def test_a_loss_without_a_target_is_judged(backward, words):
+    """The mean over the samples of a sum of squares."""
+    report = diagnose_gradient(lambda x: np.sum(x**2) / len(x), backward, {"x": "N C"})
+    assert report.ok is False and words in str(report), report
+
+
+def test_user_code_that_ends_the_program_is_an_error():
+    def ends(*_):
+        raise SystemExit(0)
+
+    for pair in ((ends, lambda d, x: d), (np.square, ends), (np.square, lambda d, x: ends())):
+        report = diagnose_gradient(*pair, {"x": "N C"})
+        assert report.ok is None and "it raises SystemExit" in str(report), report

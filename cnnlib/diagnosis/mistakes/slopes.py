@@ -226,16 +226,13 @@ def _leak(seen: Sequence[Seen]) -> float | None:
 def _of_losses(seen: Sequence[Seen]) -> Iterator[tuple[str, Predict]]:
     """The slope tells which loss it is: a multiple of y - t, of p - t, or of both quotients."""
 
-    def other(s: Seen) -> np.ndarray:
-        """The target: what is not the prediction."""
-        return next(
-            np.asarray(value)
-            for name, value in s.values.items()
-            if name != s.name and isinstance(value, np.ndarray)
-        )
+    def others(s: Seen) -> list[np.ndarray]:
+        """What is not the prediction: the target, if there is one."""
+        return [value for name, value in s.values.items()
+                if name != s.name and isinstance(value, np.ndarray)]  # fmt: skip
 
     def hot(s: Seen) -> np.ndarray:
-        t = other(s)
+        t = others(s)[0]
         if t.ndim == s.x.ndim - 1 and t.dtype.kind in "iu":
             return np.eye(s.x.shape[-1])[t]
         return t.astype(float)
@@ -252,6 +249,8 @@ def _of_losses(seen: Sequence[Seen]) -> Iterator[tuple[str, Predict]]:
     yield "S5", lambda s: s.right / len(s.x)
     if seen[0].x.ndim > 1:
         yield "S4", lambda s: s.right / (s.x.size // len(s.x))
+    if not all(map(others, seen)):
+        return
     difference: Predict = lambda s: s.x - hot(s)  # noqa: E731
     if like(difference):
         yield "S14", lambda s: 2 * s.right
