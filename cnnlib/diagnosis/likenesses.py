@@ -11,6 +11,8 @@ import numpy as np
 
 from .differences import Slopes
 
+_CLEAR = 4  # by how much a gradient must be above what is allowed for its errors to show
+
 
 @dataclass(frozen=True, eq=False)
 class Seen:
@@ -47,6 +49,11 @@ class Seen:
     def allowed(self) -> float:
         """By how much an entry may be off."""
         return self.slopes.tolerance(self.deltas)
+
+    @property
+    def is_faint(self) -> bool:
+        """Whether a wrong gradient would pass: the right one is hardly above what is allowed."""
+        return float(np.nanmax(np.abs(self.right), initial=0)) < _CLEAR * self.allowed
 
     def is_like(self, other: Any) -> bool:
         """Whether this is what came, wherever it is known."""

@@ -258,3 +258,17 @@ def test_user_code_that_ends_the_program_is_an_error():
     for pair in ((ends, lambda d, x: d), (np.square, ends), (np.square, lambda d, x: ends())):
         report = diagnose_gradient(*pair, {"x": "N C"})
         assert report.ok is None and "it raises SystemExit" in str(report), report
+
+
+@pytest.mark.parametrize(
+    "forward",
+    [
+        lambda x: 1e-12 * x**2,
+        lambda x: 1e9 + x**2,
+        lambda x: np.maximum(0, x - 100),
+        lambda x: 1e-8 * x**2,
+    ],
+)
+def test_slopes_that_do_not_show_give_no_verdict(forward):
+    report = diagnose_gradient(forward, lambda d, x: 0 * x, {"x": "N C"})
+    assert report.ok is None and "zeros would pass as well" in str(report), report
