@@ -73,7 +73,10 @@ def _shapes(text: str) -> dict[str, str]:
     pairs = [one.partition(":") for one in text.split(";") if one.strip()]
     if not all(mark for _, mark, _ in pairs):
         raise InputError(f"--inputs is {shown(text)}; expected names and shapes, as in 'x: N C'")
-    return {name.strip(): shape.strip() for name, _, shape in pairs}
+    shapes = {name.strip(): shape.strip() for name, _, shape in pairs}
+    if "" in shapes or len(shapes) < len(pairs):
+        raise InputError(f"--inputs is {shown(text)}; expected a name of its own for each shape")
+    return shapes
 
 
 def _loaded(text: str) -> Any:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from cnnlib.arrays import MOST
 from cnnlib.errors import InputError, shown
 
 Values = dict[str, Any]  # by name, in the order of the arguments
@@ -21,6 +22,7 @@ _ROOM = (4, 4, 3, 4, 5, 4)  # H, W ...; in the last configuration all are equal
 _SHAPE = re.compile(r"(\d*)([A-Za-z]?)")
 _RANGES = ("0 or 1", "0 to 1", "positive")
 _AXES, _CELLS = 16, 10**6  # at most
+_DIGITS = 19  # that are read: a number of more is too large anyway
 _GRAMMAR = (
     "sizes separated by spaces, letters or numbers, as in 'N C 5', and perhaps after a comma "
     "'0 or 1', '0 to 1', 'positive' or 'below K'"
@@ -116,7 +118,9 @@ def _drawn(inputs: Mapping[str, Any], sizes: Mapping[str, int], rng: np.random.G
         if not isinstance(name, str):
             raise InputError(f"inputs has the name {shown(name)}; expected that of an argument")
         if isinstance(value, str):
-            shape = [int(n or 1) * sizes.get(letter, 1) for n, letter in _sizes(name, value)]
+            shape = [
+                int(n[:_DIGITS] or 1) * sizes.get(letter, 1) for n, letter in _sizes(name, value)
+            ]
             if len(shape) > _AXES or math.prod(shape) > _CELLS:
                 raise InputError(
                     f"the shape of {name} is {shown(value)}; expected at most {_AXES} axes and "
@@ -130,13 +134,26 @@ def _drawn(inputs: Mapping[str, Any], sizes: Mapping[str, int], rng: np.random.G
 
 def _whole(name: str, value: Any) -> Any:
     """A value as it was given; numbers without a slope are refused."""
-    if isinstance(value, list | tuple) and np.asarray(value).dtype.kind == "f":
-        value = np.asarray(value)
-    if isinstance(value, np.ma.MaskedArray):
+    if isinstance(value, list | tuple) and not _is_masked(value):
+        try:
+            array = np.asarray(value)
+        except ValueError:
+            raise InputError(
+                f"{name} is {shown(value)}; expected rows of one length, which make an array"
+            ) from None
+        value = array if array.dtype.kind == "f" else value
+    if _is_masked(value):
         raise InputError(f"{name} is a masked array: fill it, {name}.filled(0)")
     if isinstance(value, np.ndarray) and value.dtype.kind == "f" and not np.isfinite(value).all():
         raise InputError(f"{name} holds a number that is not finite: no slope can be taken there")
     return value
+
+
+def _is_masked(value: Any) -> bool:
+    """Whether it is a masked array, or a list of such: as an array it would lose the mask."""
+    if isinstance(value, list | tuple):
+        return any(map(_is_masked, value))
+    return isinstance(value, np.ma.MaskedArray)
 
 
 def _filled(
@@ -150,10 +167,11 @@ def _filled(
         return rng.uniform(0.5, 2, shape)
     if limit:
         end = limit.split()[1]
-        below = int(end) if end.isdigit() else sizes.get(end, 0)
-        if below < 1:
+        below = int(end[:_DIGITS]) if end.isdigit() else sizes.get(end, 0)
+        if not 1 <= below <= MOST:
             raise InputError(
-                f"{name} is to be {limit}; expected a number from 1 on, or the letter of a size"
+                f"{name} is to be {limit}; expected a number from 1 to {MOST}, or the letter of "
+                "a size"
             )
         return rng.integers(0, below, shape)
     return rng.normal(size=shape)

@@ -62,6 +62,8 @@ def test_the_exit_status_is_the_verdict(capsys, arguments, status, words):
     [(["no.py:Conv"], "is no FILE.py:NAME"), ([f"{FILE}:Nothing"], "has no 'Nothing'"),
      ([FILE], "is no FILE.py:NAME"), ([f"{FILE}:ConvLayer", "--layout", "N"], "layout is 'N'"),
      ([f"{FILE}:padded", "--kind", "gradient", "--inputs", "x"], "--inputs"),
+     ([f"{FILE}:padded", "--kind", "gradient", "--inputs", "x: N; x: C"], "a name of its own"),
+     ([f"{FILE}:padded", "--kind", "gradient", "--inputs", ": N"], "a name of its own"),
      ([f"{FILE}:ConvLayer", "--loss", "none"], "loss")],
 )  # fmt: skip
 def test_what_cannot_be_examined_says_why(capsys, arguments, words):

@@ -213,12 +213,17 @@ def test_functions_that_cannot_be_called_are_refused():
         ({"x": "1000000000"}, "at most 16 axes and 1000000 numbers"),
         ({"x": "100000 100000"}, "at most 16 axes"),
         ({"x": " ".join(["1"] * 70)}, "at most 16 axes"),
-        ({"x": "N", "t": "N, below 0"}, "t is to be below 0; expected a number from 1 on"),
+        ({"x": "N", "t": "N, below 0"}, "t is to be below 0; expected a number from 1 to"),
         ({"x": "N K", "t": "N, below Q"}, "t is to be below Q"),
         ({1: "N"}, "inputs has the name 1"),
         ([{"x": "N"}, {"y": "N"}], "expected the same in each"),
         ({"x": np.array([[1.0, np.nan]])}, "x holds a number that is not finite"),
         ({"x": np.ma.array([1.0, 2])}, "x is a masked array"),
+        ({"x": [np.ma.array([1.0, 2])]}, "x is a masked array"),
+        ({"x": [[1.0], [2.0, 3.0]]}, "expected rows of one length"),
+        ({"x": "9" * 5000}, "at most 16 axes"),
+        ({"x": "N", "t": f"N, below {10**20}"}, "expected a number from 1 to"),
+        ({"x": "N", "t": "N, below " + "9" * 5000}, "expected a number from 1 to"),
     ],
 )
 def test_inputs_that_say_nothing_are_refused(inputs, words):
