@@ -706,7 +706,6 @@ def change(network, how):
         "n.input_shape = (9, 9, 1)",
         "n.layers['extra'] = type(n.layers['times1'])(2)",
         "del n.layers['times1']",
-        "n.loss = 'x'",
         "n.dtype = 'float16'",
         "n.layers['times1'].factor = {1: 3}",
         "n.layers['times1'].factor = {1, 2}",

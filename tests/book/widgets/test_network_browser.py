@@ -114,7 +114,7 @@ def factors(name, network, maps):
     x, a = maps[names[names.index(name) - 1]], maps[name]
     if isinstance(layer, Conv | MaxPool):
         conv = isinstance(layer, Conv)
-        laid = {n: v for n, v in layer.geometry.items() if n != "method"}
+        laid = {n: v for n, v in layer.geometry.items() if n not in ("method", "groups")}
         kernel = layer.params["w"].shape[1:-1] if conv else (layer.window,) * 2
         laid["stride"] = layer.window if not conv and laid["stride"] is None else laid["stride"]
         rows = cnnlib.connections(x.shape[:-1], kernel, **laid).tolist()
