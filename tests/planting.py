@@ -616,7 +616,7 @@ def _updates() -> Iterator[Mutant]:
 def _others() -> Iterator[Mutant]:
     """What groups, borders and the transposed convolution make of the sums: chapter 10."""
     at = "reduced"
-    yield _at("D19", reduced, "folded", "the last copy's delta alone", at, _watched(_overwritten))
+    yield _at("D19", reduced, "folded", "the last copy's delta alone", at, _watched(_last_copy))
     yield _at("D10", reduced, "folded", "the last axis cut off", at, _watched(_cut_off))
     yield _at("F12", reduced, "framed", "whatever the border", at, _watched(_reflected))
     grouped = reduced.Grouped
@@ -628,7 +628,7 @@ def _others() -> Iterator[Mutant]:
     yield _at("W2", ConvTranspose, "gradients", "turned round", "transposed", _turned)
 
 
-def _overwritten(right, dx, axes):
+def _last_copy(right, dx, axes):
     """`=` for `+=`, one axis after the other."""
     for n, axis in enumerate(axes, 1):
         frame = np.moveaxis(dx, n, 0)
