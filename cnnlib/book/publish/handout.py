@@ -22,9 +22,10 @@ def handout(notebooks: Path, folder: Path, solutions: bool = False) -> None:
     for chapter, notebook in book.notebooks.items():
         edition = notebook if solutions else without_solutions(notebook)
         files[f"{chapter}.ipynb"] = (nbformat.writes(edition) + "\n").encode()
-    for old in [path for path in folder.glob("*") if path.is_file()]:
-        old.unlink()
+    render(notebooks, book, folder / "html", solutions=solutions)  # or nothing is replaced
     for file, data in files.items():
         write(folder / file, data)
-    render(notebooks, book, folder / "html", solutions=solutions)
+    for path in [*folder.glob("*.ipynb"), *folder.glob("*.whl")]:  # of an older edition
+        if path.name not in files:
+            path.unlink()
     print(f"{len(files)} files beside them in {folder}: run pip install './{name}[book]' there")
