@@ -48,6 +48,7 @@ if TYPE_CHECKING:  # imported when somebody asks for them
     from .normalizing import BatchNorm
     from .receptive import receptive_field
     from .residual import Residual
+    from .transposed import ConvTranspose
 
 
 def __getattr__(name: str) -> object:
