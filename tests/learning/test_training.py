@@ -395,9 +395,10 @@ def test_a_bar_needs_no_thread(monkeypatch, capsys):
 
     monkeypatch.setattr(threading.Thread, "start", start)
     monkeypatch.setattr(tqdm, "monitor", None)  # of bars before this one
+    monkeypatch.setattr(tqdm, "monitor_interval", 10)
     quiet(small(), *rows(40), epochs=3, batch=5, progress=True)
     assert "24/24" in capsys.readouterr().err
-    assert tqdm.monitor_interval > 0  # the bars of others keep theirs
+    assert tqdm.monitor_interval == 10  # the bars of others keep theirs
 
 
 def test_bar_does_not_change_the_training(capsys):

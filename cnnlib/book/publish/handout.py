@@ -16,6 +16,7 @@ def handout(notebooks: Path, folder: Path, solutions: bool = False) -> None:
 
     Unless it has the `solutions`, it is for students: no file of it contains one.
     """
+    folder.mkdir(parents=True, exist_ok=True)  # a file in the way is found before the work
     book = committed(notebooks)
     name, content = wheel(solutions)
     files = {name: content} | companions(notebooks)
