@@ -45,8 +45,12 @@ MNIST_FOLDERS = (os.environ.get("CNNLIB_DATA"), Path(__file__).parents[1] / "sha
 
 
 def pytest_collection_modifyitems(items):
-    """Mark each test by what it needs; skip the doctests and the cells that lack the frameworks."""
+    """Mark each test by what it needs; skip the doctests and the cells that lack the frameworks.
+
+    What takes minutes is left out, not skipped: nothing is missing that one could install.
+    """
     missing = [name for name in ("tensorflow", "torch") if find_spec(name) is None]
+    items[:] = [item for item in items if LONG or item.get_closest_marker("long") is None]
     for item in items:
         for fixture in NEEDS.keys() & set(getattr(item, "fixturenames", ())):
             item.add_marker(NEEDS[fixture])

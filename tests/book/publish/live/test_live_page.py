@@ -1,7 +1,6 @@
 """Cells that run in the reader's browser: from a folder, without a network."""
 
 import http.server
-import os
 import re
 import shutil
 import threading
@@ -35,7 +34,7 @@ def test_the_first_cells_of_chapter_1_give_what_is_committed(chapter):
 
 
 @pytest.mark.parametrize("part", ["", "_b", "_c"])
-@pytest.mark.skipif("CNNLIB_LONG" not in os.environ, reason="some minutes: make ci-long")
+@pytest.mark.long
 def test_every_cell_of_chapter_1_gives_what_is_committed(chapter, part):
     address = chapter.page.url
     chapter.page.goto(address.replace("01_forward_pass", f"01_forward_pass{part}"))
