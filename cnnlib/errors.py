@@ -52,6 +52,22 @@ def shown(value: object) -> str:
     return text if len(text) <= LETTERS else f"{text[: LETTERS - 3]}..."
 
 
+def raised(error: BaseException) -> str:
+    """What somebody's code raised: the class and the first line of its text, whatever they are.
+
+    Examples
+    --------
+    >>> raised(ValueError("no such axis"))
+    'ValueError: no such axis'
+    """
+    try:
+        first, *_ = (*str(error).splitlines(), "")
+    except Exception:  # a class of somebody's own may say so itself
+        first = "it has no text that can be shown"
+    name = type(error).__name__[:LETTERS]
+    return line(f"{name}: {first[:200]}" if first else name)
+
+
 def line(text: str) -> str:
     """A text as one line that does nothing to a terminal, without the middle of a long one.
 

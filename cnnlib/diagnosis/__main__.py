@@ -5,12 +5,14 @@ The exit status is 0 if what was returned is right, 1 if it is wrong, 2 if it wa
 
 import argparse
 import importlib.util
+import os
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from cnnlib.data.files import write
-from cnnlib.errors import Error, InputError, shown
+from cnnlib.data.files import reason, write
+from cnnlib.errors import Error, InputError, line, raised, shown
 
 from .asserting import KINDS, examine
 
@@ -44,7 +46,7 @@ def main(arguments: list[str] | None = None) -> int:
     for name in ("axes", "channels", "seed"):
         parser.add_argument(f"--{name}", type=int)
     parser.add_argument("--limits", type=_names, help="such as 'square kernel, stride 1'")
-    parser.add_argument("--html", type=Path, help="also write the report to this file")
+    parser.add_argument("--html", help="also write the report to this file")
     chosen = vars(parser.parse_args(arguments))
     name, html = chosen.pop("layer"), chosen.pop("html")
     how = {key: value for key, value in chosen.items() if value is not None}
@@ -52,13 +54,27 @@ def main(arguments: list[str] | None = None) -> int:
         if "inputs" in how:
             how["inputs"] = _shapes(how["inputs"])
         report = examine(_loaded(name), **how)
-        if html:
-            write(html, f"<meta charset='utf-8'>{report.html()}".encode())
     except (Error, OSError, TypeError) as error:
-        print(error, file=sys.stderr)
+        _say(error, sys.stderr)
         return 2
-    print(report)
+    _say(report, sys.stdout)
+    try:
+        if html is not None:
+            write(html, f"<meta charset='utf-8'>{report.html()}".encode())
+    except (Error, OSError) as error:
+        _say(f"--html {line(html)} cannot be written: {reason(error)}", sys.stderr)
+        return 2
     return _STATUS[report.ok]
+
+
+def _say(what: object, stream: Any) -> None:
+    """Print it, if anybody is there to read: the exit status says the verdict in any case."""
+    try:
+        known = getattr(stream, "encoding", None) or "utf-8"  # a terminal may know ASCII only
+        print(str(what).encode(known, "backslashreplace").decode(known), file=stream, flush=True)
+    except (OSError, ValueError):  # a pipe without a reader, a full disk; it is closed
+        with suppress(OSError, ValueError):  # Python would try again at its end, and fail with it
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def _number(text: str) -> int | str:
@@ -94,7 +110,7 @@ def _loaded(text: str) -> Any:
     try:
         spec.loader.exec_module(module)
     except (Exception, SystemExit) as error:  # a script may end itself
-        raise InputError(f"{path.name} raises {type(error).__name__}: {error}") from error
+        raise InputError(f"{path.name} raises {raised(error)}") from error
     found = []
     for name in _names(names):
         if not hasattr(module, name):

@@ -7,7 +7,7 @@ import numpy as np
 
 from cnnlib.arrays import read_text
 from cnnlib.convolution import conv, conv_delta, conv_weight_gradient
-from cnnlib.errors import InputError, shown
+from cnnlib.errors import InputError, raised, shown
 from cnnlib.pooling import avg_pool, max_pool
 
 from .forms import Applied, Class, Form, Pair, Single, is_torch_function
@@ -144,18 +144,17 @@ class _Adapted:
                     with np.errstate(all="ignore"):
                         result = self.form.run([_copied(one) for one in given], layout)
                     score = _score(result, right)
-                except Exception as raised:
-                    error = error or raised
+                except Exception as why:
+                    error = error or why
                     continue
                 if score > best:
                     best, found = score, layout
             if best:
                 break
         if not best and error is not None:
-            said = f"{type(error).__name__}: {error}".partition("\n")[0]
             self.notes.append(
-                f"No order of axes was found in which it runs: as {found} it raises {said}. Say "
-                "layout= and weights=."
+                f"No order of axes was found in which it runs: as {found} it raises "
+                f"{raised(error)}. Say layout= and weights=."
             )
         elif self.images is None or (parted and self.kernels is None):
             self.notes.append(

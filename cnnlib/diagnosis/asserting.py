@@ -1,7 +1,7 @@
 """One call for all diagnoses: for a test of one's own, and for the command line."""
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 from cnnlib.arrays import read_word
@@ -41,8 +41,12 @@ def examine(layer: Any, kind: str = "layer", **how: Any) -> Report:
     return judge(fn, **how) if kind == "layer" else judge(fn, kind=kind, **how)
 
 
-def assert_gradients(layer: Any, *, kind: str = "layer", **how: Any) -> Report:
+def assert_gradients(
+    layer: Any, *, kind: str = "layer", missing: Collection[str] = (), **how: Any
+) -> Report:
     """Fail, with the report as the message, unless a layer was examined and is right.
+
+    A gradient that is not returned fails, too, unless it is one of those that may be `missing`.
 
     For a test of one's own:
 
@@ -56,6 +60,8 @@ def assert_gradients(layer: Any, *, kind: str = "layer", **how: Any) -> Report:
     kind : {'layer', 'max', 'avg', 'head', 'step', 'gradient'}
         A convolution layer (`diagnose`), a pool (`diagnose_pool`), `diagnose_head`,
         `diagnose_step`, or anything with a pair (forward, backward) (`diagnose_gradient`).
+    missing : collection of str
+        What the layer need not return: `missing=["db"]` of one without biases.
     **how
         Keywords of `adapt` and of that diagnosis: `layout=`, `limits=`, `axes=`, `inputs=` ...
 
@@ -67,7 +73,7 @@ def assert_gradients(layer: Any, *, kind: str = "layer", **how: Any) -> Report:
     Raises
     ------
     AssertionError
-        It is wrong, or could not be examined.
+        It is wrong, could not be examined, or does not return all that is asked of its kind.
 
     Examples
     --------
@@ -76,7 +82,12 @@ def assert_gradients(layer: Any, *, kind: str = "layer", **how: Any) -> Report:
     >>> report.right
     ['dx']
     """
+    if isinstance(missing, str) or not isinstance(missing, Collection):
+        raise InputError(f"missing is {shown(missing)}; expected names: missing=['db']")
     report = examine(layer, kind, **how)
+    lacking = [name for name in report.missing if name not in missing]
+    if lacking and report.ok:
+        raise AssertionError(f"{report}\nIf that is meant, say missing={shown(lacking)}.")
     if report.ok is not True:
         raise AssertionError(str(report))
     return report

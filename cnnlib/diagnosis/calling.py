@@ -14,7 +14,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from cnnlib.arrays import read_function
-from cnnlib.errors import InputError
+from cnnlib.errors import InputError, raised, shown
 
 from .progress import each
 from .report import Finding, is_right
@@ -155,8 +155,8 @@ def _run(
             _add(outcome, _changes(got.changed), case, "An argument is changed")
         for name in got.unknown:
             message = (
-                f"It returns {name!r}; known are {', '.join(quantities)}. Give it the name of what "
-                "it is, or leave it out."
+                f"It returns {shown(name)}; known are {', '.join(quantities)}. Give it the name "
+                "of what it is, or leave it out."
             )
             _add(outcome, message, case, "A name is not known", open=True)
 
@@ -223,6 +223,8 @@ def _call(
     try:
         with np.errstate(all="ignore"):
             returned = fn(*given)
+    except _Unusable:
+        raise
     except (Exception, SystemExit) as error:
         raise _Unusable(_failure(error)) from error
     named, order = _named(returned, quantities, orders)
@@ -237,7 +239,7 @@ def _call(
                 unknown.append(str(name))
             continue
         if quantity in read:
-            raise _unread(f"it returns {quantity} under two names, one of them {name!r}")
+            raise unread(f"it returns {quantity} under two names, one of them {shown(name)}")
         read[quantity] = value if value is None else _array(quantity, value)
     before_them = case.arguments()
     names = getattr(case, "names", [str(number) for number in range(1, len(given) + 1)])
@@ -271,7 +273,7 @@ def _named(
             if len(order) == len(returned) and all(_is_array(one) for one in returned):
                 return dict(zip(order, returned, strict=True)), order
     tuples = "".join(f", or a tuple ({', '.join(order)})" for order in orders)
-    raise _unread(
+    raise unread(
         f"it returns {type(returned).__name__}; expected a dict with any of "
         f"{', '.join(quantities)}{tuples}"
     )
@@ -312,10 +314,10 @@ def _array(quantity: str, value: Any) -> np.ndarray:
     try:
         # A copy: a buffer that is filled again later must not change it.
         array = np.asarray(plain(value)).copy()
-        if array.dtype.kind not in "fiub":
-            raise TypeError(f"its type is {array.dtype}")
     except Exception as error:
-        raise _unread(_short(f"{quantity} is no array of numbers: {error}")) from error
+        raise unread(f"{quantity} is no array of numbers: {raised(error)}") from error
+    if array.dtype.kind not in "fiub":
+        raise unread(_short(f"{quantity} is no array of numbers: its type is {array.dtype}"))
     return array if array.dtype.kind == "f" else array.astype(float)
 
 
@@ -324,13 +326,14 @@ def plain(value: Any) -> Any:
     return value.detach().cpu() if hasattr(value, "detach") else value
 
 
-def _unread(text: str) -> _Unusable:
+def unread(text: str) -> _Unusable:
+    """What to raise where a result says nothing, though nothing went wrong."""
     return _Unusable(Failure(text, unread=True))
 
 
 def _failure(error: BaseException) -> Failure:
     """What is said of an error, and the line of the reader's code that it comes from."""
-    text = _short(f"it raises {type(error).__name__}: {error}")
+    text = _short(f"it raises {raised(error)}")
     meant = isinstance(error, NotImplementedError | AssertionError)
     place = place_of(error.__traceback__)
     if place is None:

@@ -1,6 +1,7 @@
 """The diagnosis of any way back: what it returns, beside the slopes of the way there."""
 
 import copy
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -8,16 +9,16 @@ from typing import Any
 import numpy as np
 
 from cnnlib.arrays import read_integer
-from cnnlib.errors import InputError
+from cnnlib.errors import InputError, raised
 
 from . import mistakes
-from .calling import Outcome, collect, plain
+from .calling import Outcome, collect, plain, unread
 from .differences import Slopes, slopes
 from .errors import judge_errors
 from .inputs import Given, Inputs, configurations
 from .likenesses import Seen, likeness
 from .mistakes.slopes import named
-from .passes import Passes
+from .passes import Form, Passes
 from .progress import each, shown
 from .report import Finding, Report, where
 from .settings import enough
@@ -25,6 +26,8 @@ from .settings import enough
 _OUTPUT = "output"
 _MOST = 150  # entries of an argument that are moved; of a larger one so many are drawn
 _RAISED = (Exception, SystemExit)  # what the reader's code may do, wherever it runs
+_SLOPES = 3 * 10**7  # of outputs by inputs: seconds, and 0.3 GB
+_RIGHT = 2  # how well a form fits, at best
 _KNOWN = 0.5  # the part of a gradient that must meet no kink
 
 
@@ -122,6 +125,7 @@ def diagnose_gradient(
 
 
 @shown
+@np.errstate(all="ignore")  # what overflows is seen in what comes out
 def _examined(passes: Passes, given: Sequence[Given], seed: int) -> Report:
     notes = _prepared(passes, given)
     cases = [_case(passes, one, np.random.default_rng(seed + n)) for n, one in enumerate(given)]
@@ -131,6 +135,8 @@ def _examined(passes: Passes, given: Sequence[Given], seed: int) -> Report:
     def run(*arguments: Any) -> Any:
         *values, deltas = arguments
         output, returned = passes.gradients(values, deltas)
+        if not np.size(output):
+            raise unread("the output is empty, so that nothing has a slope")
         read = passes.named(returned, moved)
         return {_OUTPUT: output, **read} if isinstance(read, Mapping) else read
 
@@ -183,20 +189,26 @@ def _formed(passes: Passes, given: Given) -> list[str]:
             "*inputs), backward(deltas), or for a loss backward(*inputs); adapt it"
         )
     # A number has no deltas worth the name: a loss that gets its inputs only is the likelier.
-    chosen = forms[0] if len(forms) == 1 else None
-    for passes.form in () if chosen else forms:
-        if _fits(passes, given):
-            chosen = passes.form
-            break
-    passes.form = chosen or forms[0]
+    if not np.ndim(output):
+        forms.sort(key=lambda form: form.deltas)
+    fits = [_fit(passes, form, given) for form in forms] if len(forms) > 1 else [_RIGHT]
+    passes.form = forms[fits.index(max(fits))]
     notes = [f"backward is called as {passes.form.words}."] if passes.form.said else []
+    likely = [form for form, fit in zip(forms, fits, strict=True) if fit == max(fits)]
+    if max(fits) < _RIGHT and len({form.deltas for form in likely}) > 1:
+        words = " or ".join(form.words for form in likely)
+        notes = [
+            f"backward may be meant as {words}, and is right as none of them. What is said of it "
+            f"is true of {passes.form.words}."
+        ]
     if not passes.form.deltas and np.ndim(output):
         notes.append("backward takes no deltas: it is compared with deltas that are all 1.")
     return notes
 
 
-def _fits(passes: Passes, given: Given) -> bool:
-    """Whether the gradients of one configuration are right in this form."""
+def _fit(passes: Passes, form: Form, given: Given) -> int:
+    """How well the gradients of one configuration fit in this form: their shapes, their numbers."""
+    passes.form = form
     try:
         case = _case(passes, given, np.random.default_rng(0))
         *values, deltas = case.arguments()
@@ -208,8 +220,11 @@ def _fits(passes: Passes, given: Given) -> bool:
             if quantity[1:] in given.moved
         ]
     except _RAISED:
-        return False
-    return bool(seen) and all(one is not None and one.is_right for one in seen)
+        return 0
+    shaped = [one for one in seen if one is not None and np.shape(one.got) == one.right.shape]
+    if not seen or len(shaped) < len(seen):
+        return 0
+    return _RIGHT if all(one.is_right for one in shaped) else 1
 
 
 def _case(passes: Passes, given: Given, rng: np.random.Generator) -> GradientCase:
@@ -217,6 +232,13 @@ def _case(passes: Passes, given: Given, rng: np.random.Generator) -> GradientCas
         shape = passes.output(copy.deepcopy(given.values)).shape
     except _RAISED:  # it will raise again, and is then reported
         shape = ()
+    for name in given.moved:
+        size = given.values[name].size
+        if size * math.prod(shape) > _SLOPES:
+            raise InputError(
+                f"{name} has {size} numbers and the output {math.prod(shape)}: these are too many "
+                "slopes; give less, small inputs show all there is"
+            )
     if passes.backward is None or not passes.form.deltas:
         return GradientCase(given, np.ones(shape))
     return GradientCase(given, rng.choice([-1, 1], shape) * rng.integers(1, 9, shape) / 2)
@@ -280,14 +302,16 @@ def _seen(
     name, values = quantity[1:], copy.deepcopy(case.given.values)
     x = values[name]
 
+    others = {**values, name: None}  # what is moved needs no further copy
+
     def call(moved: np.ndarray) -> np.ndarray:
-        return passes.output({**copy.deepcopy(values), name: moved})
+        return passes.output({**copy.deepcopy(others), name: moved})
 
     try:
         output = call(x.copy())
         found = slopes(call, x, _drawn(x.size))
     except _RAISED as error:
-        outcome.note(f"Beside its inputs forward raises {type(error).__name__}: {error}.")
+        outcome.note(f"Beside its inputs forward raises {raised(error)}.")
         return None
     if found.kinks.any():
         outcome.note(

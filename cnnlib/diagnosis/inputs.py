@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from cnnlib.arrays import MOST
-from cnnlib.errors import InputError, shown
+from cnnlib.errors import InputError, raised, shown
 
 Values = dict[str, Any]  # by name, in the order of the arguments
 Inputs = Mapping[str, Any] | Sequence[Mapping[str, Any]] | Callable[[np.random.Generator], Any]
@@ -69,9 +69,7 @@ def configurations(inputs: Inputs, seed: int) -> list[Given]:
         try:
             made = [inputs(np.random.default_rng(seed + n)) for n in range(4)]
         except Exception as error:
-            raise InputError(
-                f"inputs, called with a Generator, raises {type(error).__name__}: {error}"
-            ) from error
+            raise InputError(f"inputs, called with a Generator, raises {raised(error)}") from error
     elif isinstance(inputs, list | tuple) and inputs:
         made = list(inputs)
     else:

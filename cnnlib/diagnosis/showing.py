@@ -13,6 +13,8 @@ from typing import Protocol
 
 import numpy as np
 
+from cnnlib.errors import line as printable
+
 from . import mistakes
 from .finding import Finding
 
@@ -213,8 +215,13 @@ def text(report: _Report) -> str:
                 lines += _block(thing, cells) if n < whole else [thing.title]
             lines += notes
             if len(lines) <= _LINES or (whole <= 1 and not cells):
-                return "\n".join(lines) or "Nothing was returned."
-    return "\n".join([*first, *notes])
+                return _joined(lines) or "Nothing was returned."
+    return _joined([*first, *notes])
+
+
+def _joined(lines: Sequence[str]) -> str:
+    """Lines that do nothing to a terminal, whatever the reader's own names and errors say."""
+    return "\n".join(map(printable, lines))
 
 
 def _block(thing: _Thing, cells: bool) -> list[str]:

@@ -26,7 +26,7 @@ from cnnlib.arrays import (
     read_truth,
 )
 from cnnlib.data.files import Place
-from cnnlib.errors import DivergenceError, Error, InputError
+from cnnlib.errors import DivergenceError, Error, InputError, raised
 from cnnlib.sums.workers import one_blas_thread
 
 from .checkpoint import TrainingState
@@ -459,7 +459,7 @@ def _rate(schedule: Schedule, number: int) -> float:
     except Error:
         raise
     except Exception as error:
-        raise InputError(f"{call} raised {type(error).__name__}: {error!s:.200}") from error
+        raise InputError(f"{call} raised {raised(error)}") from error
     return read_positive(call, rate)
 
 

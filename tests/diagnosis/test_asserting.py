@@ -1,5 +1,6 @@
 """The ways in for a test and for a shell: the verdict is an assertion, or an exit status."""
 
+import os
 import re
 import subprocess
 import sys
@@ -20,7 +21,8 @@ FILE = str(HERE / "layers_as_written.py")
 def test_what_is_right_passes():
     assert assert_gradients(ConvLayer, layout="NCHW", limits=["square kernel"]).ok
     assert assert_gradients(MaxPool, kind="max").right == ["a", "dx"]
-    assert assert_gradients(lambda x, w, b, dz, s, p: {"z": forward(x, w, b, s, p)}).ok
+    assert assert_gradients(lambda x, w, b, dz, s, p: {"z": forward(x, w, b, s, p)},
+                            missing=["dx", "dw", "db"]).ok  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -33,6 +35,22 @@ def test_what_is_right_passes():
 def test_what_is_wrong_or_not_examined_fails_with_the_report(layer, how, words):
     with pytest.raises(AssertionError, match=words):
         assert_gradients(layer, **how)
+
+
+@pytest.mark.parametrize(("missing", "passes"), [([], False), (["db"], False), (("dw",), True)])
+def test_a_gradient_that_is_not_returned_fails_unless_that_is_said(missing, passes):
+    pair, inputs = (lambda x, w: x * w, lambda d, x, w: (w * d,)), {"x": "N C", "w": "C"}
+    if passes:
+        assert assert_gradients(pair, kind="gradient", inputs=inputs, missing=missing).ok
+        return
+    with pytest.raises(AssertionError, match=r"(?s)Not returned: dw.*say missing=\['dw'\]"):
+        assert_gradients(pair, kind="gradient", inputs=inputs, missing=missing)
+
+
+@pytest.mark.parametrize("missing", ["dw", None, 3])
+def test_what_may_be_missing_are_names(missing):
+    with pytest.raises(InputError, match="expected names"):
+        assert_gradients(ConvLayer, missing=missing)
 
 
 def test_an_unknown_kind_is_refused():
@@ -82,6 +100,39 @@ def test_a_file_that_raises_says_so(capsys, tmp_path):
 def test_the_report_is_written_as_a_page(tmp_path):
     assert main([f"{FILE}:ConvMeans", "--html", str(tmp_path / "report.html")]) == 1
     assert "mistake B3" in (tmp_path / "report.html").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("path", ["", "no/such/report.html", "mine.py/report.html"])
+def test_a_page_that_cannot_be_written_is_named_as_it_was_given(
+    tmp_path, monkeypatch, capsys, path
+):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine.py").touch()
+    assert main([f"{FILE}:ConvMeans", "--html", path]) == 2
+    said = capsys.readouterr()
+    assert "mistake B3" in said.out and said.err.startswith(f"--html {path} cannot be written: ")
+    assert "partial" not in said.err
+
+
+GRADIENT = "{python} -m cnnlib.diagnosis mine.py:forward,{way} --kind gradient --inputs x:N"
+SILENT = ("{command} | true; exit ${{PIPESTATUS[0]}}", "{command} >/dev/full", "{command} >&-",
+          "PYTHONIOENCODING=ascii {command}")  # fmt: skip
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="the shell of Linux")
+@pytest.mark.parametrize("shell", SILENT)
+@pytest.mark.parametrize(("way", "status"), [("wrong", 1), ("odd", 2)])
+def test_the_exit_status_is_the_verdict_whoever_reads(tmp_path, shell, way, status):
+    (tmp_path / "mine.py").write_text(
+        "def forward(x):\n    return x**2\n"
+        "def wrong(d, x):\n    return 3 * x * d\n"
+        "def odd(d, x):\n    raise ValueError('é✗')\n",
+        encoding="utf-8",
+    )
+    line = shell.format(command=GRADIENT.format(python=sys.executable, way=way))
+    run = subprocess.run(["bash", "-c", line], cwd=tmp_path, capture_output=True, check=False)
+    assert run.returncode == status, run.stderr
+    assert b"Traceback" not in run.stderr and b"Exception" not in run.stderr
 
 
 def test_the_command_runs_as_it_is_documented(tmp_path):

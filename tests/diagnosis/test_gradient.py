@@ -1,5 +1,8 @@
 """Any way back: what is right is accepted, what is wrong is described by what it is."""
 
+import copy
+import warnings
+
 import numpy as np
 import pytest
 from ways_back import BACK, batchnorm, bce, cross_entropy, gelu, softmax
@@ -248,12 +251,54 @@ def test_inputs_of_any_size_are_moved_in_their_size(size, factor):
 @pytest.mark.parametrize(
     ("backward", "words"),
     [(lambda d, x: 0 * x, "dx is 0 everywhere"), (lambda d, x: 2 * x * d, "mistake S5"),
-     (lambda x: 0 * x, "dx is wrong")],
+     (lambda x: 0 * x, "dx is 0 everywhere"), (lambda x: -2 * x / len(x), "sign reversed")],
 )  # fmt: skip
 def test_a_loss_without_a_target_is_judged(backward, words):
     """The mean over the samples of a sum of squares."""
     report = diagnose_gradient(lambda x: np.sum(x**2) / len(x), backward, {"x": "N C"})
     assert report.ok is False and words in str(report), report
+    assert "backward may be" not in str(report)
+
+
+def test_a_way_back_that_may_be_read_in_two_ways_is_told_so():
+    """Wrong as the slopes, and wrong as what takes the deltas to the inputs."""
+    report = diagnose_gradient(lambda x: np.maximum(x, 0), lambda a: 1.0 * (a < 0), {"x": "N C"})
+    assert report.ok is False
+    assert "is right as none of them. What is said of it is true of backward(deltas)." in str(
+        report
+    )
+
+
+@pytest.mark.parametrize("forward", [lambda x: x[:0], lambda x: (), lambda x: []])
+def test_an_empty_output_has_no_slopes(forward):
+    report = diagnose_gradient(forward, lambda d, x: 0 * x, {"x": "N C"})
+    assert report.ok is None and "the output is empty" in str(report), report
+
+
+def test_slopes_that_would_take_hours_are_refused():
+    with pytest.raises(InputError, match="x has 10000 numbers and the output 10000"):
+        diagnose_gradient(np.square, lambda d, x: 2 * x * d, {"x": np.ones(10_000)})
+
+
+def test_a_large_input_is_not_copied_for_each_slope(monkeypatch):
+    """150 entries are moved to two sides."""
+    copied, x = [], np.random.default_rng(0).normal(size=1000)
+
+    def deepcopy(what, memo=None, whole=copy.deepcopy):
+        values = what.values() if isinstance(what, dict) else [what]
+        copied.extend(one for one in values if getattr(one, "size", 0) == x.size)
+        return whole(what, memo)
+
+    monkeypatch.setattr(copy, "deepcopy", deepcopy)
+    assert diagnose_gradient(lambda x: np.mean(x**2), lambda x: 2 * x / x.size, {"x": x}).ok
+    assert len(copied) < 150
+
+
+def test_what_overflows_warns_of_nothing():
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        report = diagnose_gradient(lambda x: x * 1e300 * 1e300, lambda d, x: d, {"x": "N C"})
+    assert report.ok is None and not said
 
 
 def test_user_code_that_ends_the_program_is_an_error():

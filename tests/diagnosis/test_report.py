@@ -16,13 +16,14 @@ from cnnlib.diagnosis import (
     Report,
     channels_first,
     diagnose,
+    diagnose_gradient,
     mistakes,
     search,
     true_convolution,
 )
 from cnnlib.diagnosis.report import where
 from cnnlib.diagnosis.search import _predicted
-from cnnlib.errors import InputError
+from cnnlib.errors import LONGEST, InputError
 
 
 def right(x, w, b, dz, s, p):
@@ -130,6 +131,40 @@ def test_an_error_everywhere_is_no_mistake_in_a_quantity(error):
     assert f"In {report.count} of {report.count} configurations" in finding.message
     assert f"{type(error).__name__}: no" in finding.message
     assert re.fullmatch(r"line \d+ of test_report.py: raise error", finding.evidence)
+
+
+class Speechless(Exception):
+    def __str__(self):
+        raise RuntimeError("no text")
+
+
+LONG = type("Long" * 250 + "\x1b[2J", (Exception,), {})
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [(Speechless(), "Speechless: it has no text that can be shown"),
+     (ValueError("\x1b[2J\x07 no"), r"ValueError: \x1b[2J\x07 no"), (LONG("why"), "Long: why"),
+     (ValueError("first\nsecond"), "ValueError: first. So")],
+)  # fmt: skip
+def test_an_error_of_any_kind_is_told_in_a_line(error, words):
+    def fn(*_):
+        raise error
+
+    for report in (diagnose(fn), diagnose_gradient(fn, fn, {"x": "N"})):
+        assert report.ok is None and words in str(report), report
+        assert len(str(report)) < 800
+        assert all(c.isprintable() or c == "\n" for c in str(report))
+
+
+def test_a_name_of_any_kind_is_told_in_a_line():
+    for name in ("\x1b[2J", "q" * 10_000):
+        returned = diagnose(lambda x, *_, name=name: {name: x})
+        given = diagnose_gradient(lambda x: x, lambda d, x: 3 * d, {name: "N"})
+        assert returned.ok is None and given.ok is False
+        assert len(str(returned)) < 800
+        assert "\x1b" not in str(returned) + str(given)
+        assert max(map(len, str(given).splitlines())) <= LONGEST
 
 
 def test_an_error_that_shares_a_setting_is_a_limit():
