@@ -11,8 +11,10 @@ import operator
 import os
 import sys
 from collections.abc import Callable, Collection, Sequence
+from functools import wraps
 from numbers import Real
-from typing import Any
+from typing import Any, TypeVar
+from typing import cast as as_type
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -25,6 +27,7 @@ PerAxis = int | Sequence[int] | np.ndarray
 
 MOST = 2**31 - 1  # of a size or a step: what two of them make still fits an index
 MOST_AXES = 32  # of an array, in every NumPy
+Fn = TypeVar("Fn", bound=Callable)
 _TRUTH = (bool, np.bool_)
 _ROW = (tuple, list)
 
@@ -233,17 +236,49 @@ def check_memory(what: str, size: int, cure: str) -> None:
     """Refuse so many bytes if the machine cannot hold them, before it is asked for them."""
     if size > (most := memory()):
         raise InputError(
-            f"{what} would take {size / 1e9:.3g} GB of memory, and this machine has "
+            f"{what} would take {size / 1e9:.3g} GB of memory, and there are "
             f"{most / 1e9:.3g} GB: {cure}"
         )
 
 
 def memory() -> int:
-    """Bytes of this machine, if the system says so."""
+    """Bytes of this machine, or that are left to this process, if the system says so."""
     try:
-        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+        page = os.sysconf("SC_PAGE_SIZE")
+        most = os.sysconf("SC_PHYS_PAGES") * page
     except (AttributeError, OSError, ValueError):  # Windows, a browser
         return sys.maxsize
+    return min(most, _left(page))
+
+
+def _left(page: int) -> int:
+    """Bytes that a process with a limit, as of `ulimit -v`, has not taken yet."""
+    try:
+        import resource
+
+        most = resource.getrlimit(resource.RLIMIT_AS)[0]
+        if most == resource.RLIM_INFINITY:
+            return sys.maxsize
+        with open("/proc/self/statm", encoding="ascii") as file:
+            return max(0, most - int(file.read().split()[0]) * page)
+    except (AttributeError, ImportError, OSError, ValueError):  # no system with such limits
+        return sys.maxsize
+
+
+def within_memory(fn: Fn) -> Fn:
+    """What an estimate did not foresee, and the system refuses, is an `InputError` as well."""
+
+    @wraps(fn)
+    def computed(*given: Any, **named: Any) -> Any:
+        try:
+            return fn(*given, **named)
+        except MemoryError as error:
+            raise InputError(
+                f"there is too little memory ({error}): pass fewer or smaller images, or lessen "
+                "stride, dilation or padding"
+            ) from error
+
+    return as_type(Fn, computed)
 
 
 def _has_mask(value: Any) -> bool:

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from .arrays import (
+    Fn,
     check_deltas,
     check_images,
     check_shape,
@@ -19,6 +20,7 @@ from .arrays import (
     read_integer,
     read_word,
     spatial,
+    within_memory,
 )
 from .errors import InputError
 from .geometry import Padding, PerAxis, Shape, Window, per_axis
@@ -285,8 +287,9 @@ def conv_bias_gradient(dz: ArrayLike) -> np.ndarray:
     return by_place.sum(axis=0, dtype=np.float64).astype(dz.dtype)
 
 
-# Whatever NumPy has been told: a product too small for its type is 0.
-_tiny_is_zero = np.errstate(under="ignore")
+def _computed(fn: Fn) -> Fn:
+    """Whatever NumPy has been told, a product too small for its type is 0."""
+    return within_memory(np.errstate(under="ignore")(fn))
 
 
 @dataclass(frozen=True)
@@ -313,7 +316,7 @@ class Laid:
         I = self.window.output_shape(spatial(self.input_shape))
         return (self.input_shape[0], *I, self.kernel_shape[0])
 
-    @_tiny_is_zero
+    @_computed
     def conv(self, x: ArrayLike, w: ArrayLike, b: ArrayLike | None = None) -> np.ndarray:
         """What do the outputs get? See `cnnlib.conv`."""
         if b is None:
@@ -323,14 +326,14 @@ class Laid:
         check_bias(b, w)
         return self.engine.conv(x, w, b, self.window)
 
-    @_tiny_is_zero
+    @_computed
     def conv_delta(self, dz: ArrayLike, w: ArrayLike) -> np.ndarray:
         """What do the inputs owe? See `cnnlib.conv_delta`."""
         dz, w = float_arrays(dz=dz, w=w)
         check_deltas("dz", dz, self.output_shape)
         return self.engine.conv_delta(dz, w, self.input_shape, self.window)
 
-    @_tiny_is_zero
+    @_computed
     def conv_weight_gradient(self, x: ArrayLike, dz: ArrayLike) -> np.ndarray:
         """What do the weights owe? See `cnnlib.conv_weight_gradient`."""
         x, dz = float_arrays(x=x, dz=dz)

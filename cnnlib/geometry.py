@@ -115,14 +115,19 @@ class Axis:
         if self.border != "zeros":
             every = np.indices((self.outputs, self.kernel), np.intp).reshape(2, -1)
             return *every, BORDERS[self.border](self.input(*every), self.inputs)
-        rows = [np.zeros((3, 0), np.intp)]
-        for u in self.met():  # what is beside the input takes no memory, nor time
-            some = self.reach(u)[0]
-            i = np.arange(some.start, some.stop)
-            rows.append(np.stack([i, np.full_like(i, u), self.input(i, u)]))
-        i, u, p = np.concatenate(rows, axis=1)
+        met, last = self.met(), self.kernel - 1
+        # By the index that has fewer values: what is beside the input takes no memory, nor time.
+        if self.outputs < len(met):
+            i, u = _listed(np.arange(self.outputs), *self._seen())
+            u = u if self.sign > 0 else last - u
+        else:
+            u = np.arange(met.start, met.stop)
+            p0, s = self.input(0, u), self.stride
+            first = np.maximum(0, -(p0 // s))  # as `reach` has it
+            u, i = _listed(u, first, np.minimum(self.outputs, (self.inputs - 1 - p0) // s + 1))
         order = np.lexsort((u, i))
-        return i[order], u[order], p[order]
+        i, u = i[order], u[order]
+        return i, u, self.input(i, u)
 
     def met(self) -> range:
         """The weights that may meet an input; all others lie beside it for every output."""
@@ -136,15 +141,26 @@ class Axis:
         """How many triples `rows` gives."""
         if self.border != "zeros":
             return self.outputs * self.kernel
-        return sum(some.stop - some.start for some, _ in map(self.reach, self.met()))
+        return self._count_below(self.inputs) - self._count_below(0)
+
+    def _count_below(self, end: int) -> int:
+        """How many pairs `(i, u)` meet an input, or a place before input 0, that is below `end`."""
+        s, d, I, U = self.stride, self.dilation, self.outputs, self.kernel
+        far = end - 1 + self.before  # from the first place that any window meets
+        # The weight `v` places from the first meets (far - d*v)//s + 1 of them, from 0 to I.
+        some, whole = (min(U, max(0, a // d + 1)) for a in (far, far - s * (I - 1)))
+        return whole * I + (some - whole) + _add_quotients(some - whole, d, far - d * (some - 1), s)
 
     def inputs_met(self) -> np.ndarray:
         """How many inputs each output meets along this axis."""
+        first, end = self._seen()
+        return np.maximum(0, end - first)
+
+    def _seen(self) -> tuple[np.ndarray, np.ndarray]:
+        """For each output the first cell of its window that is an input, and one past the last."""
         i, d = np.arange(self.outputs), self.dilation
         p = np.minimum(self.input(i, 0), self.input(i, self.kernel - 1))  # p, p + d, p + 2d, ..
-        first = np.maximum(0, -(p // d))
-        last = np.minimum(self.kernel - 1, (self.inputs - 1 - p) // d)
-        return np.maximum(0, last - first + 1)
+        return np.maximum(0, -(p // d)), np.minimum(self.kernel, (self.inputs - 1 - p) // d + 1)
 
     def reach(self, u: int) -> tuple[slice, slice]:
         """Outputs that weight `u` connects, and the inputs they meet.
@@ -158,6 +174,24 @@ class Axis:
         if end <= first:
             return slice(0, 0), slice(0, 0)
         return slice(first, end), slice(p0 + s * first, p0 + s * (end - 1) + 1, s)
+
+
+def _listed(keys: np.ndarray, first: np.ndarray, end: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Each key as often as it has numbers from `first` to below `end`, and these numbers."""
+    count = np.maximum(0, end - first)
+    begin = np.cumsum(count) - count
+    return np.repeat(keys, count), np.arange(count.sum()) + np.repeat(first - begin, count)
+
+
+def _add_quotients(n: int, a: int, b: int, m: int) -> int:
+    """The sum of (a*j + b) // m over j = 0..n-1, in as many steps as Euclid's rule takes."""
+    total = 0
+    while n > 0:
+        total += n * (n - 1) // 2 * (a // m) + n * (b // m)
+        a, b = a % m, b % m
+        # What is left counts points under a line: read it from the other side.
+        n, b, a, m = (a * n + b) // m, (a * n + b) % m, m, a
+    return total
 
 
 @dataclass(frozen=True, init=False, repr=False)
@@ -333,7 +367,9 @@ class Window:
     def connections(self, input_shape: Shape) -> np.ndarray:
         """Connection table over an input of spatial shape `P`; see `cnnlib.connections`."""
         axes = self.axes(input_shape)
-        size = math.prod(axis.count_rows() for axis in axes) * 2 * ROW.itemsize  # while it is made
+        rows = math.prod(axis.count_rows() for axis in axes)
+        lists = sum(min(axis.outputs, len(axis.met())) for axis in axes)
+        size = (rows + lists) * 2 * ROW.itemsize  # while it is made
         check_memory("the connection table", size, "lessen input_shape or kernel")
         output, weight, input = np.zeros((3, 1), np.intp)  # before the first axis: one row of zeros
         for axis in axes:  # flat index in C order, one axis at a time

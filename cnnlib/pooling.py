@@ -27,6 +27,7 @@ from .arrays import (
     read_array,
     read_truth,
     spatial,
+    within_memory,
 )
 from .errors import InputError
 from .geometry import Axis, Padding, PerAxis, Shape, Window, per_axis
@@ -88,6 +89,7 @@ def max_pool(
     return max_over(x, lay_pool(spatial(x.shape), window, stride, padding, center, flip))
 
 
+@within_memory
 def max_over(x: np.ndarray, axes: Axes) -> Pooled:
     """`max_pool` of images on which the window is laid already."""
     (x,) = float_arrays(x=x)
@@ -118,6 +120,7 @@ def max_over(x: np.ndarray, axes: Axes) -> Pooled:
     return np.ascontiguousarray(best), winners
 
 
+@within_memory
 def max_pool_delta(da: ArrayLike, winners: ArrayLike, input_shape: Sequence[int]) -> np.ndarray:
     """Carry the deltas of a max-pool back (chapter 3, "Max-pooling").
 
@@ -224,6 +227,7 @@ def avg_pool(
     return mean_over(x, axes, read_truth("count_padding", count_padding))
 
 
+@within_memory
 def mean_over(x: np.ndarray, axes: Axes, count_padding: bool) -> np.ndarray:
     """`avg_pool` of images on which the window is laid already."""
     (x,) = float_arrays(x=x)
@@ -284,6 +288,7 @@ def avg_pool_delta(
     return mean_delta_over(da, input_shape, axes, read_truth("count_padding", count_padding))
 
 
+@within_memory
 def mean_delta_over(
     da: np.ndarray, input_shape: Shape, axes: Axes, count_padding: bool
 ) -> np.ndarray:

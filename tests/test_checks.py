@@ -93,6 +93,14 @@ def test_relative_error_does_not_hide_nan(a, b):
     assert np.isnan(relative_error(a, b))
 
 
+@pytest.mark.parametrize("whole", [np.finfo(float).max, 1e308, 1.0, 5e-324])
+def test_relative_error_of_numbers_of_any_size(whole):
+    """The difference of the largest ones is no float."""
+    with np.errstate(all="raise"):
+        assert relative_error([whole], [-whole]) == 2
+        assert relative_error([whole], [whole]) == 0
+
+
 def test_relative_error_needs_equal_shapes():
     with pytest.raises(InputError, match=r"a has shape \(2,\) and b \(2, 1\)"):
         relative_error([1, 2], [[1], [2]])

@@ -536,6 +536,7 @@ def test_which_weights_meet_an_input_and_how_many(data):
     rows = [(i, u) for i in range(axis.outputs) for u in range(U) if 0 <= axis.input(i, u) < P]
     assert {u for _, u in rows} <= set(axis.met()) <= set(range(U))
     assert axis.count_rows() == len(rows)
+    assert np.transpose(axis.rows()).tolist() == [[i, u, axis.input(i, u)] for i, u in rows]
     assert axis.inputs_met().tolist() == [sum(i == j for j, _ in rows) for i in range(axis.outputs)]
 
 
@@ -543,7 +544,25 @@ def test_a_kernel_far_larger_than_the_input_takes_no_time():
     assert connections(3, 10**8, center=0).tolist() == connections(3, 3, center=0).tolist()
 
 
-@pytest.mark.parametrize("P, U", [((10**5, 10**5), (3, 3)), (2**31 - 1, 1)])
+def test_no_weight_takes_a_step_of_its_own(monkeypatch):
+    """A kernel as large as its input: one output. And rows are counted without a list."""
+
+    def never(*_):
+        raise AssertionError
+
+    monkeypatch.setattr(Axis, "reach", never)
+    table = connections(10**5, 10**5)
+    assert table["output"].max() == 0
+    assert (table["weight"] == np.arange(10**5)).all() and (table["input"] == table["weight"]).all()
+    most = 2**31 - 1
+    for P, U, rows in [(most, most, most), (most, 2**30, 2**60), (10**8, 10, 10 * (10**8 - 9))]:
+        (axis,) = Window(U).axes((P,))
+        assert axis.count_rows() == rows
+    (axis,) = Window(most, padding=most, stride=2**30).axes((5,))
+    assert connections(5, most, padding=most, stride=2**30)["output"].max() < axis.outputs == 3
+
+
+@pytest.mark.parametrize("P, U", [((10**5, 10**5), (3, 3)), (2**31 - 1, 1), (2**31 - 1, 2**30)])
 def test_a_table_that_no_machine_holds_is_refused(monkeypatch, P, U):
     monkeypatch.setattr(arrays, "memory", lambda: 10**10)
     with pytest.raises(InputError, match="the connection table would take .* GB of memory"):

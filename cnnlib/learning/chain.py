@@ -15,6 +15,7 @@ from cnnlib.errors import InputError, shown
 from .layers import Layer
 
 ARRAYS = ("params", "buffers")
+DEPTH = 32  # of layers inside layers
 
 
 def named(layers: Sequence[Layer]) -> dict[str, Layer]:
@@ -30,11 +31,23 @@ def named(layers: Sequence[Layer]) -> dict[str, Layer]:
     return names
 
 
-def walk(layers: Mapping[str, Layer]) -> Iterator[tuple[str, Layer]]:
-    """Each layer by name, and those inside it: `residual1`, `residual1.conv1`, ..."""
+def walk(layers: Mapping[str, Layer], depth: int = 1) -> Iterator[tuple[str, Layer]]:
+    """Each layer by name, and those inside it: `residual1`, `residual1.conv1`, ...
+
+    Raises
+    ------
+    InputError
+        They are nested too deep, as they are where a layer contains itself.
+    """
     for name, layer in layers.items():
+        if depth > DEPTH:
+            raise InputError(
+                f"layers are nested more than {DEPTH} deep, or one contains itself: {shown(name)}; "
+                "put them one after another"
+            )
         yield name, layer
-        yield from walk({f"{name}.{inner}": part for inner, part in layer.inner.items()})
+        inside = {f"{name}.{inner}": part for inner, part in layer.inner.items()}
+        yield from walk(inside, depth + 1)
 
 
 class Chain:
@@ -56,6 +69,8 @@ class Chain:
         self, layers: Mapping[str, Layer], shape: Shape, rng: np.random.Generator, dtype: np.dtype
     ) -> None:
         self.layers, self.input_shape, self.dtype = dict(layers), shape, dtype
+        for _ in walk(self.layers):  # refuses what has no end
+            pass
         self.shapes: dict[str, Shape] = {}
         for name, layer in self.layers.items():
             shape = self.shapes[name] = _build(name, layer, shape, rng, dtype)

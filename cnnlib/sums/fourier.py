@@ -143,6 +143,7 @@ class Transforms:
         return transform
 
 
+@np.errstate(invalid="ignore")  # what is not finite spreads: results show it
 def conv(
     x: np.ndarray,
     w: np.ndarray,
@@ -162,6 +163,7 @@ def conv(
     return z
 
 
+@np.errstate(invalid="ignore")  # what is not finite spreads: results show it
 def conv_delta(
     dz: np.ndarray,
     w: np.ndarray,
@@ -179,6 +181,7 @@ def conv_delta(
     return dx
 
 
+@np.errstate(invalid="ignore")  # what is not finite spreads: results show it
 def conv_weight_gradient(
     x: np.ndarray, dz: np.ndarray, window: Window, kept: Transforms | None = None
 ) -> np.ndarray:

@@ -16,6 +16,7 @@ from cnnlib.errors import InputError
 from cnnlib.geometry import BORDERS, Axis, Shape, Window
 
 from .choice import ENGINES, Engine, choose
+from .room import FREE, NUMBER
 
 
 def reduce(
@@ -33,6 +34,9 @@ def reduce(
     z = x_shape[0] * math.prod(axis.outputs for axis in axes) * K
     check_memory("input and output", 4 * (math.prod(x_shape) + z), "pass fewer images at a time")
     inner, P = window, spatial(x_shape)
+    framed = x_shape[0] * math.prod(map(framed_size, axes)) * x_shape[-1]
+    if method == "auto" and framed * NUMBER > FREE + 16 * NUMBER * (math.prod(x_shape) + z):
+        method = "loops"  # which have no frame
     if window.border != "zeros" and method != "loops":  # the loops read such rows as they are
         inner, P = without_border(window), tuple(map(framed_size, axes))
     engine = choose(method, (x_shape[0], *P, x_shape[-1] // groups), K // groups, inner)

@@ -60,6 +60,7 @@ def fits(axes: Axes) -> bool:
     return single and {*weights} <= {1, 3} and weights.count(3) in (1, 2)
 
 
+@np.errstate(invalid="ignore")  # what is not finite spreads: results show it
 def conv(x: np.ndarray, w: np.ndarray, b: np.ndarray | None, window: Window) -> np.ndarray:
     """The forward pass; the definition is `loops.conv`."""
     axes = window.axes(spatial(x.shape))
@@ -68,6 +69,7 @@ def conv(x: np.ndarray, w: np.ndarray, b: np.ndarray | None, window: Window) -> 
     return z
 
 
+@np.errstate(invalid="ignore")  # what is not finite spreads: results show it
 def conv_delta(dz: np.ndarray, w: np.ndarray, input_shape: Shape, window: Window) -> np.ndarray:
     """The deltas; the definition is `loops.conv_delta`."""
     axes, w = transposed(window.axes(spatial(input_shape))), w.swapaxes(0, -1)
@@ -76,6 +78,7 @@ def conv_delta(dz: np.ndarray, w: np.ndarray, input_shape: Shape, window: Window
     return dx
 
 
+@np.errstate(invalid="ignore")  # what is not finite spreads: results show it
 def conv_weight_gradient(x: np.ndarray, dz: np.ndarray, window: Window) -> np.ndarray:
     """The weight gradient, by `careful`; the definition is `loops.conv_weight_gradient`."""
     return careful.conv_weight_gradient(x, dz, window)

@@ -205,6 +205,31 @@ def test_refusals(layers, shortcut, message):
         made.forward(rng.normal(size=(2, 3)))
 
 
+def test_a_layer_that_contains_itself_or_is_nested_without_end_is_refused():
+    itself, one, other = (Residual([ReLU()]) for _ in range(3))
+    itself.layers, one.layers, other.layers = (itself,), (other,), (one,)
+    deep = ReLU()
+    for _ in range(3000):
+        deep = Residual([deep])
+    for layer in (itself, one, deep):
+        rng = np.random.default_rng(0)
+        with pytest.raises(InputError, match="nested more than 32 deep, or one contains itself"):
+            Network([layer], HalfSquaredError(), input_shape=(3,), rng=rng)
+        with pytest.raises(InputError, match="nested more than 32 deep, or one contains itself"):
+            layer.build((3,), rng, np.float64)
+
+
+def test_layers_are_nested_as_deep_as_is_said():
+    layer = ReLU()
+    for _ in range(31):
+        layer = Residual([layer])
+    x, rng = np.ones((1, 2)), np.random.default_rng(0)
+    network = Network([layer], HalfSquaredError(), input_shape=(2,), rng=rng, dtype=np.float64)
+    y = network.forward(x)
+    assert y.tolist() == [[32.0, 32.0]]  # each adds x once more
+    assert network.backward(y, np.zeros((1, 2)))[0] == (32.0**2 + 32**2) / 2
+
+
 def test_not_built():
     with pytest.raises(InputError, match="this Residual has not gone forwards|built"):
         Residual([ReLU()]).forward(np.ones((1, 2)))

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+import cnnlib
 from cnnlib.geometry import Window
 from cnnlib.sums import blocks, careful
 
@@ -11,6 +12,21 @@ from cnnlib.sums import blocks, careful
 def _forget_cuts():
     yield
     blocks.cut.cache_clear()
+
+
+@pytest.mark.parametrize("method", ["fft", "winograd"])
+@pytest.mark.parametrize("bad", [np.inf, -np.inf])
+def test_what_spreads_by_transforms_warns_of_nothing(method, bad):
+    """A result that is not finite shows it; pytest makes warnings errors."""
+    r = np.random.default_rng(0)
+    x, w, dz = r.normal(size=(2, 6, 6, 3)), r.normal(size=(4, 3, 3, 3)), r.normal(size=(2, 4, 4, 4))
+    x[0, 0, 0, 0] = dz[1, 3, 3, 1] = bad
+    for result in (
+        cnnlib.conv(x, w, method=method),
+        cnnlib.conv_delta(dz, w, x.shape, method=method),
+        cnnlib.conv_weight_gradient(x, dz, (3, 3), method=method),
+    ):
+        assert not np.isfinite(result).all()
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import tracemalloc
 from dataclasses import replace
 from itertools import cycle, product
 
@@ -454,6 +455,21 @@ def test_wrong_arguments_are_named(call, message):
 
 def test_a_bias_is_one_for_each_filter_of_all_groups():
     assert conv(X, W, np.arange(4.0), groups=2).shape == (2, 3, 4)
+
+
+@pytest.mark.parametrize("far", [10**8, 10**9])
+def test_a_border_far_beside_the_image_takes_no_frame(far):
+    """Outputs 0 and 2 meet the first and the last cell only; the frame asked for gigabytes."""
+    how = {"padding": far, "stride": far, "border": "replicate"}
+    x, w = np.array([1.0, 2, 3, 4, 5]).reshape(1, 5, 1), np.array([1.0, 10, 100]).reshape(1, 3, 1)
+    dz = np.ones((1, 3, 1))
+    tracemalloc.start()
+    z, dx = conv(x, w, **how), conv_delta(dz, w, x.shape, **how)
+    dw, (_, most) = conv_weight_gradient(x, dz, 3, **how), tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert z.ravel().tolist() == [111, 321, 555] and most < 10**6
+    assert dx.ravel().tolist() == [112, 10, 100, 0, 111]
+    assert dw.ravel().tolist() == [1 + 1 + 5, 1 + 2 + 5, 1 + 3 + 5]
 
 
 def test_outputs_that_no_machine_holds_are_refused():

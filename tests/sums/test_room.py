@@ -1,5 +1,9 @@
 """Strides, dilations and paddings of any size: no memory is asked for that is not needed."""
 
+import io
+import os
+import subprocess
+import sys
 import tracemalloc
 
 import grid
@@ -133,6 +137,48 @@ def test_auto_leaves_out_what_takes_too_much():
     for dilation, method in [(1, "gemm"), (10**5, "loops")]:
         window = Window((3, 3), dilation=dilation, center=1)
         assert choice.choose("auto", (1, 8, 8, 1), 1, window) == method
+
+
+def test_a_limit_of_the_process_counts(monkeypatch):
+    """Of a limit, what the process has taken is gone."""
+    resource = pytest.importorskip("resource")
+    monkeypatch.undo()  # of the small machine
+    whole, used = arrays.memory(), 1 << 30
+    for limit, left in [(resource.RLIM_INFINITY, whole), (used + 10**9, 10**9), (used - 1, 0)]:
+        monkeypatch.setattr(resource, "getrlimit", lambda _, limit=limit: (limit, limit))
+        pages = used // os.sysconf("SC_PAGE_SIZE")
+        monkeypatch.setattr("builtins.open", lambda *_, pages=pages, **__: io.StringIO(f"{pages} "))
+        found = arrays.memory()
+        monkeypatch.undo()
+        assert found == left
+
+
+LIMITED = """
+import resource, numpy as np, cnnlib
+resource.setrlimit(resource.RLIMIT_AS, (3 << 30,) * 2)
+x, w = np.ones((1, 5, 1)), np.ones((1, 3, 1))
+for call in (
+    lambda: cnnlib.conv(x, w, padding=2**28),
+    lambda: cnnlib.conv(x, w, padding=2**30),
+    lambda: cnnlib.conv(x, w, dilation=2**28, padding="full"),
+    lambda: cnnlib.conv(x, w, dilation=2**30, padding="full"),
+    lambda: cnnlib.conv_delta(np.ones((1, 1, 1)), w, (1, 2**29, 1), stride=2**29),
+    lambda: cnnlib.max_pool(x, 2**28, padding=2**28 - 1, stride=1),
+    lambda: cnnlib.avg_pool_delta(np.ones((1, 1, 1)), (1, 2**29, 1), 2**29),
+):
+    try:
+        call()
+    except cnnlib.errors.InputError as error:
+        print(error)
+"""
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/self/statm"), reason="the limit is that of Linux")
+def test_what_a_limited_process_cannot_hold_is_refused():
+    alone = os.environ | {"OPENBLAS_NUM_THREADS": "1"}
+    call = [sys.executable, "-c", LIMITED]
+    run = subprocess.run(call, capture_output=True, text=True, check=True, env=alone)
+    assert run.stdout.count("memory") == 7, run.stdout + run.stderr
 
 
 BIG = (1, 10**5, 10**5, 1)
