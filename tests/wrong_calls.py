@@ -337,7 +337,8 @@ def optimizers(of, method, _):
     for name in ("SGD", "Momentum", "RMSprop", "Adam"):
         kind = getattr(learning, name)
         yield of(kind, lr=0.1)
-        yield method(f"{name}.step", lambda k=kind: k(0.1).step, params={"w": p}, grads={"w": p})
+        yield method(f"{name}.step", lambda k=kind: k(0.1).step, params={"w": p},
+                     grads={"w": np.ones(2)})
         yield method(f"{name}.step of one",
                      lambda k=kind: lambda p, g: k(0.1).step({"w": p}, {"w": g}),
                      p=np.ones(2), g=p, kinds=dict.fromkeys("pg", "array"))

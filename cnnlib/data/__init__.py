@@ -18,7 +18,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ..arrays import read_integer, read_path
-from ..errors import DataError, InputError
+from ..errors import DataError, InputError, raised
 from .files import write
 
 # What packages bring: the project with versions that are known to have the file (the oldest that
@@ -199,10 +199,12 @@ def photograph() -> np.ndarray:
     >>> photograph().shape  # rows, columns, and red, green, blue
     (427, 640, 3)
     """
+    file = BytesIO(_packaged("photograph"))
     with _wanted():
         from PIL import Image
-    with Image.open(BytesIO(_packaged("photograph"))) as image:
-        x: np.ndarray = np.divide(np.asarray(image), 255, dtype=np.float32)
+
+        with Image.open(file) as image:
+            x: np.ndarray = np.divide(np.asarray(image), 255, dtype=np.float32)
     return x
 
 
@@ -321,7 +323,7 @@ def _packaged(name: str) -> bytes:
     with _wanted():
         spec = importlib.util.find_spec(package)
         if spec is None or not spec.submodule_search_locations:
-            raise ImportError(f"No module named {package!r}")
+            raise ModuleNotFoundError(f"No module named {package!r}")
     path = Path(next(iter(spec.submodule_search_locations)), inside)
     try:
         with open(path, "rb") as opened:
@@ -379,10 +381,16 @@ def _wanted() -> Iterator[None]:
     """Say what to do when a package is missing."""
     try:
         yield
-    except ImportError as error:
+    except DataError:
+        raise
+    except Exception as error:  # one that is there may be broken in any way
         cure = 'in a clone of the book pip install -e ".[book]", elsewhere pip install '
         cure += "mlxtend scikit-learn pillow nilearn seglearn"
-        raise DataError(f"a package is missing ({error}). Install it: {cure}") from error
+        missing = isinstance(error, ModuleNotFoundError)
+        what = f"missing ({error})" if missing else f"broken ({raised(error)})"
+        again = "" if missing else "--force-reinstall "
+        cure = cure.replace("install ", f"install {again}")
+        raise DataError(f"a package is {what}. Install it: {cure}") from error
 
 
 def _find(folder: Path) -> dict[str, Path]:
@@ -446,8 +454,8 @@ def _cached() -> dict[str, Path]:
 
 def _download(folder: Path) -> None:
     """Let scikit-learn fetch MNIST from OpenML; write the four files into the folder."""
-    from sklearn.datasets import fetch_openml
-
+    with _wanted():
+        from sklearn.datasets import fetch_openml
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # one per retry; the md5 judges what comes

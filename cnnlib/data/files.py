@@ -136,6 +136,23 @@ def place(path: Place, name: str = "path") -> str:
         raise InputError(f"{name} is {shown(path)}; expected the path of a file") from None
 
 
+def absolute(path: str) -> str:
+    """The path from the root.
+
+    Raises
+    ------
+    DataError
+        It begins in a folder that is gone.
+    """
+    try:
+        return os.path.abspath(path)
+    except OSError as error:
+        raise DataError(
+            f"{path} cannot be read or written: the folder that this program runs in is gone "
+            f"({reason(error)}). Name the file from the root, or go to another folder"
+        ) from error
+
+
 @contextmanager
 def blaming(path: Place, but: type[Exception] = DataError) -> Iterator[None]:
     """Say of whatever goes wrong with what a file holds that the file is at fault.

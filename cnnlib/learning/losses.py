@@ -8,6 +8,7 @@ in logits (`SoftmaxCrossEntropy`, `SigmoidBinaryCrossEntropy`: activation and lo
 give the same numbers at any logit; `activations` says how the separate one manages.
 """
 
+import math
 from abc import ABC, abstractmethod
 from numbers import Real
 from typing import Any
@@ -322,6 +323,19 @@ def value_of(loss: Loss, y: ArrayLike, t: ArrayLike) -> float:
         kind = type(loss).__name__
         raise InputError(f"value of {kind} returned {shown(value)}; expected a number: float(E)")
     return float(value)
+
+
+def accuracy_of(loss: Loss, y: ArrayLike, t: ArrayLike) -> float:
+    """The share of right classes as a loss says it, also one of a class of your own."""
+    share: Any = loss.accuracy(y, t)
+    number = float(share) if isinstance(share, Real) else math.inf
+    if not (0 <= number <= 1 or math.isnan(number)):
+        kind = type(loss).__name__
+        raise InputError(
+            f"accuracy of {kind} returned {shown(share)}; expected a number from 0 to 1, or NaN "
+            "where there is no choice between classes"
+        )
+    return number
 
 
 def _one_hot(labels: NDArray, y: NDArray) -> NDArray:

@@ -21,8 +21,9 @@ Keras's `weight_decay` is always decoupled. `Adam(weight_decay=0.01, decoupled=T
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
+from inspect import signature
 from itertools import combinations
 from typing import Any, Literal
 
@@ -83,6 +84,18 @@ class Optimizer(Configured, ABC):
         self.weight_decay, self.decoupled = weight_decay, decoupled
         self.memory: dict[str, Memory] = {}
         self.steps: dict[str, int] = {}
+        self._kinds: dict[str, tuple[Any, Any]] = {}  # shape and type of each parameter
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Refuse what no rule reads, such as another library's word; your own class may."""
+        known = hasattr(type(self), name) or name in ("memory", "steps", "_kinds")
+        if not known and type(self).__module__ == __name__:
+            arguments = ", ".join(signature(type(self)).parameters)
+            raise InputError(
+                f"{type(self).__name__} has no {shown(name)}, so nothing would change; expected "
+                f"one of {arguments}"
+            )
+        super().__setattr__(name, value)
 
     @quiet
     def step(self, params: Mapping[str, NDArray], grads: Mapping[str, NDArray]) -> None:
@@ -104,6 +117,7 @@ class Optimizer(Configured, ABC):
         for name, p in params.items():
             if name not in self.memory:
                 self.memory[name] = {letter: np.zeros_like(p) for letter in self.letters}
+            self._kinds[name] = p.shape, p.dtype
             t = self.steps[name] = self.steps.get(name, 0) + 1
             g = np.asarray(grads[name], dtype=p.dtype)  # else a float64 g would widen the sums
             if self.weight_decay and self.decoupled:
@@ -126,12 +140,7 @@ class Optimizer(Configured, ABC):
                 f"{shown([*grads.keys() - params.keys()])}"
             )
         if not params.keys() <= self.steps.keys():  # once, when they are new
-            for (a, p), (b, q) in combinations(params.items(), 2):
-                if np.shares_memory(p, q):
-                    raise InputError(
-                        f"params[{shown(a)}] and params[{shown(b)}] share memory, so one step "
-                        "would move the other; expected arrays of their own, such as copies"
-                    )
+            _check_apart([(f"params[{shown(name)}]", p) for name, p in params.items()])
         for name, p in params.items():
             # In float16 the usual epsilons are 0, and 0/0 would follow.
             if not isinstance(p, np.ndarray) or p.dtype.kind != "f" or p.dtype.itemsize < 4:
@@ -148,10 +157,12 @@ class Optimizer(Configured, ABC):
                     f"grads[{name!r:.80}] is {g.dtype} {g.shape}; expected real numbers in the "
                     f"shape of its parameter, {p.shape}"
                 )
-            for m in self.memory.get(name, {}).values():
-                if (m.shape, m.dtype) != (p.shape, p.dtype):
+            _check_apart([(f"params[{shown(name)}]", p), (f"grads[{shown(name)}]", g)])
+            kinds = [(m.shape, m.dtype) for m in self.memory.get(name, {}).values()]
+            for shape, dtype in (*kinds, self._kinds.get(name, (p.shape, p.dtype))):
+                if (shape, dtype) != (p.shape, p.dtype):
                     raise InputError(
-                        f"params[{name!r:.80}] was {m.dtype} {m.shape} in earlier steps and is "
+                        f"params[{name!r:.80}] was {dtype} {shape} in earlier steps and is "
                         f"{p.dtype} {p.shape} now; make a new optimizer for another network"
                     )
 
@@ -404,6 +415,16 @@ class Adam(Optimizer):
             p -= step * root * m / (np.sqrt(v) + ε)
 
 
+def _check_apart(arrays: Sequence[tuple[str, NDArray]]) -> None:
+    """Refuse arrays that share memory."""
+    for (a, p), (b, q) in combinations(arrays, 2):
+        if np.shares_memory(p, q):
+            raise InputError(
+                f"{a} and {b} share memory, so one step would move the other; expected arrays of "
+                "their own, such as copies"
+            )
+
+
 def check_writable(name: str, p: NDArray) -> None:
     """Refuse an array that cannot change in place."""
     if not p.flags.writeable:
@@ -441,14 +462,17 @@ def clip_gradients(grads: Mapping[str, NDArray], most: float) -> dict[str, NDArr
     read_kind("grads", grads, Mapping, "a dict of arrays")
     most = read_positive("most", most)
     read = {name: _read_gradient(name, g) for name, g in grads.items()}
-    top = max((float(np.abs(g).max()) for g in read.values() if g.size), default=0.0)
-    if top == 0 or not math.isfinite(top):
+    # Of integers the smallest has no absolute value of its type.
+    read = {name: g if g.dtype.kind == "f" else g.astype(float) for name, g in read.items()}
+    top = np.max([np.abs(g).max() for g in read.values() if g.size], initial=0)
+    if float(top) == 0 or not np.isfinite(top):
         return read
+    top = float(top) if math.isfinite(float(top)) else top  # longdouble goes further
     # In units of the largest entry: else squares of huge or tiny ones would be inf or 0.
     norm = math.sqrt(sum(float(np.square(g / top, dtype=float).sum()) for g in read.values()))
     if norm * top <= most:
         return read
-    return {name: g / top * (most / norm) for name, g in read.items()}
+    return {name: (g / top * (most / norm)).astype(g.dtype, copy=False) for name, g in read.items()}
 
 
 def _read_gradient(name: str, g: Any) -> NDArray:

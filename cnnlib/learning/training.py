@@ -1,7 +1,6 @@
 """Training: batches, the loop, evaluation, and the record of what happened."""
 
 import math
-import os
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -25,16 +24,17 @@ from cnnlib.arrays import (
     read_positive,
     read_truth,
 )
-from cnnlib.data.files import Place
+from cnnlib.data.files import Place, absolute
 from cnnlib.errors import DivergenceError, Error, InputError, raised
 from cnnlib.sums.workers import one_blas_thread
 
 from .checkpoint import TrainingState
-from .losses import value_of
+from .losses import accuracy_of, value_of
 from .network import Network
 from .optimizers import Optimizer, clip_gradients
 
 _READ = 10_000  # targets at once
+_PASSED = 1000  # epochs that are shuffled again, at most, before the first step
 Pair = tuple[np.ndarray, np.ndarray]  # samples and targets
 Schedule = Callable[[int], float]  # the learning rate of step 1, 2, ...
 
@@ -110,7 +110,7 @@ def evaluate(
         part = slice(start, start + batch)
         y = network.forward(x[part])
         loss += value_of(network.loss, y, t[part]) * len(y)
-        hits += network.loss.accuracy(y, t[part]) * len(y)
+        hits += accuracy_of(network.loss, y, t[part]) * len(y)
     return loss / len(x), hits / len(x)
 
 
@@ -186,10 +186,13 @@ def steps(
         epochs = read_integer("epochs", epochs, 1)
     schedule, clip_norm = _read_steering(schedule, clip_norm)
     first, taken = start = per_axis("start", start, 2, 0)
-    if taken < (begins := first * -(-len(x) // batch)):
+    epoch_steps = -(-len(x) // batch)
+    begins, ends = first * epoch_steps, (first + _PASSED) * epoch_steps
+    if not begins <= taken <= ends:
+        far = "" if taken < begins else f", and epoch {first + _PASSED} after {ends}"
         raise InputError(
-            f"start is {start}; epoch {first} begins after {begins} steps, and {taken} have been "
-            "taken: give the epoch whose shuffle comes next, and all steps so far"
+            f"start is {start}; epoch {first} begins after {begins} steps{far}, and {taken} have "
+            "been taken: give the epoch whose shuffle comes next, and all steps so far"
         )
     return _steps(network, x, t, optimizer, rng, batch, epochs, schedule, clip_norm, start)
 
@@ -228,7 +231,7 @@ def _take_step(
     loss, grads = network.backward(y, t)
     if not math.isfinite(loss):
         return loss, math.nan, grads
-    accuracy = network.loss.accuracy(y, t)
+    accuracy = accuracy_of(network.loss, y, t)
     optimizer.step(network.params, grads if clip_norm is None else clip_gradients(grads, clip_norm))
     return loss, accuracy, grads
 
@@ -310,7 +313,7 @@ def fit(
             validation = _read_set(network, *read_pair("validation", validation), "validation: ")
         if checkpoint is not None:
             # Whatever folder the program goes to meanwhile.
-            checkpoint = os.path.abspath(read_path("checkpoint", checkpoint))
+            checkpoint = absolute(read_path("checkpoint", checkpoint))
         batch = _read_run(optimizer, rng, batch)
         epochs, progress = read_integer("epochs", epochs, 1), read_truth("progress", progress)
         schedule, clip_norm = _read_steering(schedule, clip_norm)

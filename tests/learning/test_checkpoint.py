@@ -855,3 +855,14 @@ def test_a_relative_path_stays_where_it_was(tmp_path, monkeypatch):
     training.fit("run.npz", epochs=2, schedule=lambda number: os.chdir(tmp_path / "other") or 0.1)
     assert [path.name for path in tmp_path.rglob("*.npz")] == ["run.npz"]
     assert (tmp_path / "run.npz").exists()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows keeps the folder of a program")
+def test_a_relative_path_in_a_folder_that_is_gone_is_refused(tmp_path, monkeypatch):
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    with pytest.raises(DataError, match="run.npz cannot be .*: the folder .* is gone"):
+        Training().fit("run.npz")
+    Training().fit(str(tmp_path / "run.npz"))
+    assert (tmp_path / "run.npz").exists()

@@ -1,6 +1,8 @@
 """Optimizers: two steps by hand, PyTorch, Keras, dtype, state, errors."""
 
+import copy
 import math
+import pickle
 import re
 
 import numpy as np
@@ -541,3 +543,82 @@ def test_arrays_that_share_memory_are_refused():
     apart = np.arange(6.0)
     SGD(0.1).step({"a": apart[::2], "b": apart[1::2]}, g)  # they only lie between each other
     np.testing.assert_allclose(apart, np.arange(6.0) - 0.1)
+
+
+@every
+def test_a_gradient_that_is_its_parameter_is_refused(make):
+    """The step would change it."""
+    p = {"b": np.array([1.0, 2.0])}
+    for g in (p, {"b": p["b"][::-1]}):
+        with pytest.raises(InputError, match="params.'b'. and grads.'b'. share memory"):
+            make().step(p, g)
+    optimizer = make()
+    optimizer.step(p, {"b": np.ones(2)})
+    with pytest.raises(InputError, match="share memory"):
+        optimizer.step(p, p)
+    a = np.arange(4.0)
+    make().step({"b": a[::2]}, {"b": a[1::2]})  # they only lie between each other
+    assert a[1::2].tolist() == [1, 3]
+
+
+@every
+def test_a_network_of_other_shapes_wants_an_optimizer_of_its_own(make):
+    optimizer = make()
+    optimizer.step({"w": np.ones((2, 3))}, {"w": np.ones((2, 3))})
+    for other in (np.ones((2, 4)), np.ones((2, 3), np.float32)):
+        with pytest.raises(InputError, match="make a new optimizer for another network"):
+            optimizer.step({"w": other}, {"w": np.ones(other.shape)})
+    optimizer.step({"w": np.ones((2, 3))}, {"w": np.ones((2, 3))})
+    assert optimizer.steps == {"w": 2}
+
+
+@every
+@pytest.mark.parametrize("name", ["learning_rate", "eps", "betas", "nesterov", "LR"])
+def test_an_attribute_that_no_rule_reads_is_refused(make, name):
+    optimizer = make()
+    with pytest.raises(InputError, match=f"has no '{name}', .*; expected one of lr, "):
+        setattr(optimizer, name, 0.5)
+    optimizer.lr = 0.5
+    again = copy.deepcopy(optimizer), pickle.loads(pickle.dumps(optimizer))
+    assert [repr(one) for one in again] == [repr(optimizer)] * 2
+
+
+def test_an_optimizer_of_ones_own_keeps_what_it_likes():
+    class Counts(SGD):
+        def __init__(self, lr):
+            super().__init__(lr)
+            self.taken = 0
+
+        def _update(self, p, g, t, memory):
+            super()._update(p, g, t, memory)
+            self.taken, self.last = self.taken + 1, t
+
+    optimizer = Counts(0.5)
+    optimizer.step({"w": np.ones(1)}, {"w": np.ones(1)})
+    assert (optimizer.taken, optimizer.last) == (1, 1)
+
+
+@pytest.mark.parametrize("kind", ["i1", "i2", "i4", "i8"])
+def test_the_smallest_integer_is_clipped(kind):
+    """It has no absolute value of its type."""
+    least = np.iinfo(kind).min
+    assert clip_gradients({"w": np.array([least], kind)}, 1.0)["w"].tolist() == [-1.0]
+    assert clip_gradients({"w": np.array([least], kind)}, 1e30)["w"].tolist() == [float(least)]
+
+
+def test_numbers_beyond_float64_are_clipped():
+    if np.finfo(np.longdouble).max == np.finfo(float).max:
+        pytest.skip("there are none on this machine")
+    large = np.array([3, 4], np.longdouble) * np.longdouble("1e4000")
+    found = clip_gradients({"w": large, "b": np.ones(1, np.float32)}, 1.0)
+    np.testing.assert_allclose(found["w"].astype(float), [0.6, 0.8])
+    assert [g.dtype for g in found.values()] == [np.longdouble, np.float32]
+    tiny = np.array([3, 4], np.longdouble) * np.longdouble("1e-4000")
+    assert (clip_gradients({"w": tiny}, 1.0)["w"] == tiny).all()
+
+
+def test_one_gradient_that_is_not_finite_leaves_them_all():
+    for bad in (np.nan, np.inf):
+        for grads in ({"a": np.array([30.0]), "b": np.array([bad])}, {"b": np.array([bad, 30.0])}):
+            found = clip_gradients(grads, 1.0)
+            assert all(np.array_equal(found[k], grads[k], equal_nan=True) for k in grads)

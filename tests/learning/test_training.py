@@ -753,6 +753,41 @@ def test_a_start_in_an_epoch_that_has_not_begun_is_refused(start):
         steps(network, x, x, optimizer=SGD(0.1), rng=np.random.default_rng(0), batch=4, start=start)
 
 
+@pytest.mark.parametrize("start", [(0, 2001), (1, 2003), (0, 2**31 - 1)])
+def test_a_start_far_beyond_its_epoch_is_refused(start):
+    """It would shuffle epoch after epoch without a step."""
+    x, ends = np.ones((8, 1), np.float32), 2 * start[0] + 2000
+    network = Network(
+        [Dense(1)], HalfSquaredError(), input_shape=(1,), rng=np.random.default_rng(0)
+    )
+    with pytest.raises(InputError, match=f"after {ends}, and {start[1]} have been taken"):
+        steps(network, x, x, optimizer=SGD(0.1), rng=np.random.default_rng(0), batch=4, start=start)
+
+
+@pytest.mark.parametrize("said", [None, "0.5", np.zeros(4), 2.0, -0.1, np.inf])
+def test_an_accuracy_that_is_none_is_refused(said):
+    class Own(Fused):
+        def accuracy(self, y, t):
+            return said
+
+    x, t = rows(6)
+    for run in (quiet, evaluate):
+        with pytest.raises(InputError, match="accuracy of Own returned .*; expected a number"):
+            run(small(Own), x, t)
+
+
+@pytest.mark.parametrize("said", [np.nan, 1, 0.25, np.float32(0.5)])
+def test_an_accuracy_of_ones_own_is_a_number(said):
+    class Own(Fused):
+        def accuracy(self, y, t):
+            return said
+
+    x, t = rows(6)
+    (accuracy,) = quiet(small(Own), x, t).accuracy
+    assert type(accuracy) is float and (accuracy == said or isnan(said))
+    assert evaluate(small(Own), x, t)[1] == said or isnan(said)
+
+
 def test_a_set_is_read_without_room_for_all_its_outputs(monkeypatch):
     """A million outputs for each of 20,000 samples would take 80 GB; the network has few."""
     asked = []
