@@ -5,7 +5,8 @@ import re
 import numpy as np
 import pytest
 
-from cnnlib.book.exercises import Own, all_exercises, answer_of, check, get, solution
+from cnnlib.book.exercises import Own, all_exercises, answer_of, check, get, hint, solution
+from cnnlib.errors import InputError
 
 VARIED = [exercise.id for exercise in all_exercises() if exercise.variant]
 CLASS = [f"student {n}" for n in range(12)]
@@ -71,3 +72,40 @@ def test_what_has_no_variant_is_the_exercise_of_the_book():
     exec(solution("3.5").text, space)
     assert ada.check("3.5", space["lattice"]).points == 2
     assert ada.check("3.5", lambda dz, s: dz).points == 0
+
+
+class Odd:
+    def __str__(self):
+        raise KeyError("no")
+
+    def __index__(self):
+        return 1
+
+
+@pytest.mark.parametrize(
+    "odd",
+    ["", " ", "a\nb", "\udcff", b"ada", ["ada"], {"a": 1}, 2.0, float("nan"), True, object(),
+     np.arange(3), 10**5000],
+    ids=lambda odd: type(odd).__name__,
+)  # fmt: skip
+def test_a_student_and_a_course_are_a_line_or_a_number(odd):
+    """Of anything else, other people would have the same numbers, or the next run others."""
+    for who in (("autumn", odd), (odd, "ada")):
+        with pytest.raises(InputError, match=r"(student|course) is .*; expected a line of text"):
+            Own(*who)
+
+
+def test_a_number_is_the_student_of_its_digits():
+    asked = {str(Own(2026, one).ask("3.1")) for one in (4711, "4711", np.int64(4711), " 4711")}
+    assert asked == {str(Own("2026", 4711).ask("3.1"))}
+    with pytest.raises(InputError, match="course is None"):
+        Own(None, "ada")
+
+
+def test_an_id_is_its_digits_whatever_a_class_says_it_equals():
+    class Equal(str):
+        __eq__ = lambda self, other: True  # noqa: E731
+        __hash__ = str.__hash__
+
+    assert check(Equal("1.7"), ...).exercise == get("1.7").id == get(Equal("1.7")).id
+    assert hint("1.1", Odd()).title == hint("1.1", 1).title

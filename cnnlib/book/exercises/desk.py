@@ -182,11 +182,12 @@ def hint(id: str, number: int | None = None) -> Note:
     hints = get(id).hints
     if number is None:
         number = min(_HINTED.get(id, 0) + 1, len(hints))
-    if whole(number) not in range(1, len(hints) + 1):
+    asked = whole(number)
+    if asked is None or not 1 <= asked <= len(hints):
         came = shown(number)
         raise InputError(f"number is {came}; exercise {id} has the hints 1 to {len(hints)}")
-    _HINTED[id] = number
-    return Note(f"Hint {number} of {len(hints)} for exercise {id}", hints[number - 1])
+    _HINTED[id] = asked
+    return Note(f"Hint {asked} of {len(hints)} for exercise {id}", hints[asked - 1])
 
 
 def solution(id: str) -> Note:
@@ -222,9 +223,10 @@ def _solution_source(id: str) -> str | None:
 def get(id: str) -> Exercise:
     """The exercise of this id."""
     known = re.fullmatch(r"(\d{1,2})\.\d+", id) if isinstance(id, str) else None
-    for exercise in _of_chapter(known[1]) if known else ():
-        if exercise.id == id:
-            return exercise
+    if known:
+        for exercise in _of_chapter(known[1]):
+            if exercise.id == known[0]:  # not `id`: a class of somebody's own may equal anything
+                return exercise
     raise InputError(f"id is {shown(id)}; expected 'chapter.number' of an exercise, like '1.1'")
 
 

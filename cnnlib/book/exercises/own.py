@@ -4,7 +4,8 @@ import html
 from dataclasses import dataclass, replace
 from typing import Any
 
-from cnnlib.errors import InputError
+from cnnlib.arrays import whole
+from cnnlib.errors import InputError, shown
 
 from .desk import Exercise, Result, get, judged
 from .judging import missing, values
@@ -39,8 +40,13 @@ class Own:
     'right'
     """
 
-    course: str
-    student: Any
+    course: str | int
+    student: Any  # a name or a number; None or `...` is nobody
+
+    def __post_init__(self) -> None:
+        read_name("course", self.course)
+        if not missing(self.student):
+            read_name("student", self.student)
 
     def ask(self, id: str) -> Question:
         """The exercise with the student's numbers."""
@@ -67,8 +73,25 @@ class Own:
 
     def _numbers(self, exercise: Exercise) -> dict[str, Any]:
         """By the exercise's name: its number moves when another one comes in front of it."""
-        student, chapter = str(self.student).strip().lower(), exercise.id.split(".")[0]
-        return _variant(exercise).drawn(f"{self.course}/{student}/{chapter}/{exercise.name}")
+        student, chapter = read_name("student", self.student), exercise.id.split(".")[0]
+        key = f"{self.course}/{student.strip().lower()}/{chapter}/{exercise.name}"
+        return _variant(exercise).drawn(key)
+
+
+def read_name(name: str, value: Any) -> str:
+    """Read who or what is meant: a line of text, or a whole number as text."""
+    try:
+        number = whole(value)
+        text = value if isinstance(value, str) else "" if number is None else str(number)
+        text.encode()
+    except ValueError:  # half a character, or more digits than Python writes
+        text = ""
+    if len(text.strip().splitlines()) != 1:
+        raise InputError(
+            f"{name} is {shown(value)}; expected a line of text or a whole number, the same each "
+            "time: numbers are drawn from it"
+        )
+    return text
 
 
 def answer_of(exercise: Exercise, own: Own) -> Any:

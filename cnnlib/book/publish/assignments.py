@@ -5,9 +5,10 @@ makes of them what students get. A right answer is proven by the same `check` as
 """
 
 import ast
+import json
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +17,12 @@ import numpy as np
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output, new_raw_cell
 
+from cnnlib.errors import InputError
+
 from ..exercises import Own, answer_of, get, solution
 from ..exercises.desk import Exercise
+from ..exercises.own import read_name
+from . import BuildError
 from .build import LIBRARY
 from .outline import ids, tagged
 from .reading import chapters, read, titles, write
@@ -52,8 +57,8 @@ class Task:
 
     exercise: Exercise
     text: str
-    given: tuple[str, ...]
-    start: str
+    given: tuple[str, ...] = ()
+    start: str = ""
 
     @property
     def title(self) -> str:
@@ -63,18 +68,27 @@ class Task:
 
 
 def assignments(notebooks: Path, folder: Path, course: str) -> None:
-    """Write the sources of all chapters; `course` is the seed of the students' own numbers."""
+    """Write the sources of all chapters; `course` is the seed of the students' own numbers.
+
+    Raises
+    ------
+    InputError
+        The seed is not a line of text.
+    BuildError
+        Of an exercise something is missing, or two share a cell: none is left out in silence.
+    """
+    course = read_name("seed", course)
     packed, content = wheel(solutions=False)
     files: dict[str, str | bytes] = {
         "nbgrader/nbgrader_config.py": NBGRADER.format(course=course),
         f"nbgrader/{packed}": content,
     }
     for path in chapters(notebooks):
-        notebook = read(path)
-        tasks = list(_tasks(notebook))
+        notebook, name = read(path), path.stem
+        tasks = list(_tasks(path.name, notebook))
         if not tasks:
             continue
-        title, name = next(t for cell in notebook.cells for t in titles(cell)), path.stem
+        title = next((title for cell in notebook.cells for title in titles(cell)), name)
         source = f"nbgrader/source/{name}"
         files[f"{source}/{name}.ipynb"] = _written(for_nbgrader(title, tasks, course))
         files[f"otter/{name}/{name}.ipynb"] = _written(
@@ -146,23 +160,50 @@ def for_otter(title: str, tasks: list[Task], course: str, packed: str, name: str
     return _notebook(cells)
 
 
-def _tasks(notebook: NotebookNode) -> Iterator[Task]:
+def _tasks(file: str, notebook: NotebookNode) -> Iterator[Task]:
     """The exercises of a chapter, each from its text to its solution."""
-    exercise, text, start = None, "", ""
-    given: list[str] = []
-    for cell in notebook.cells:
-        asked = list(ids(cell, "exercises"))
-        if asked:
-            exercise, given = get(asked[0]), []
-            text = cell.source[cell.source.index(f"**Exercise {exercise.id}") :]
-        elif exercise and cell.cell_type == "code":
+    task: Task | None = None
+    where = ""
+    for at, cell in enumerate(notebook.cells, 1):
+        if asked := list(ids(cell, "exercises")):
+            _check_whole(where, task)
+            where = f"{file}, cell {at}"
+            task = _begun(where, cell.source, asked)
+        elif task and cell.cell_type == "code":
             if not tagged(cell, "exercise"):
-                given.append(cell.source)
-            elif re.search(rf"^(def )?{exercise.name}\b", cell.source, re.MULTILINE):
+                task = replace(task, given=(*task.given, cell.source))
+            elif re.search(rf"^(def )?{task.exercise.name}\b", cell.source, re.MULTILINE):
                 start = re.sub(r"^check\(.*\n?", "", cell.source, flags=re.MULTILINE).strip()
-            elif tagged(cell, "solution"):
-                yield Task(exercise, text, tuple(given), start)
-                exercise = None
+                task = replace(task, start=start)
+            elif tagged(cell, "solution") and task.start:
+                yield task
+                task = None
+    _check_whole(where, task)
+
+
+def _begun(where: str, source: str, asked: list[str]) -> Task:
+    """An exercise of which only the text is read so far."""
+    if len(asked) > 1:
+        raise BuildError(
+            f"{where}: exercises {' and '.join(sorted(asked))} share a cell; give each a cell of "
+            "its own, with its answer and its solution below it"
+        )
+    try:
+        exercise = get(asked[0])
+    except InputError as error:
+        raise BuildError(f"{where}: {error}") from None
+    head = f"**Exercise {exercise.id}"
+    if head not in source:
+        raise BuildError(f"{where}: its metadata name an exercise; begin its text with {head}.**")
+    return Task(exercise, source[source.index(head) :])
+
+
+def _check_whole(where: str, task: Task | None) -> None:
+    """An exercise whose text was read has been handed on before the next one begins."""
+    if task:
+        start = f"the start of its answer, `{task.exercise.name} = ...`, tagged `exercise`"
+        missing = "its solution, tagged `solution`" if task.start else start
+        raise BuildError(f"{where}: below exercise {task.exercise.id} no cell has {missing}")
 
 
 def _setup(tasks: list[Task]) -> str:
@@ -177,7 +218,8 @@ def _setup(tasks: list[Task]) -> str:
 
 
 def _mine(course: str) -> str:
-    return f'mine = Own("{course}", student)  # exercises with numbers of your own'
+    text = json.dumps(course, ensure_ascii=False)
+    return f"mine = Own({text}, student)  # exercises with numbers of your own"
 
 
 def _asked(task: Task) -> list[NotebookNode]:
