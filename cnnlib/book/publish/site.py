@@ -1,6 +1,7 @@
 """The site: a page for each part of a chapter, a start page, search, instructors, explorers."""
 
 import base64
+import copy
 import hashlib
 import re
 from collections.abc import Mapping, Sequence
@@ -30,14 +31,14 @@ from .formulas import FOLDER
 from .live import Live, clinic, progress
 from .live.packing import pack, script
 from .opening import first_seen
-from .outline import Addresses, Chapter, numbered, read_chapters, without_solutions
+from .outline import Addresses, Chapter, numbered, read_chapters
 from .outputs import explorer_html, page_name
 from .pages import TAKEN, Site, Text, assets, edition, environment, note_on, page, source
 from .parts import Numbered, divided
 from .places import Places
 from .plan import read_plan
 from .prose import REFERENCE, to_html
-from .reading import chapters, companions, markdown, read, write
+from .reading import companions, markdown, write
 from .wheels import wheel
 
 CITATION = "CITATION.cff"
@@ -49,19 +50,16 @@ def render(
     html: Path,
     *,
     pyodide: Mapping[str, bytes] | None = None,
-    solutions: bool = True,
+    packed: tuple[str, bytes] | None = None,
 ) -> None:
     """Render the notebooks of the book, whose sources are in `notebooks`, to a site in `html`.
 
-    With the files of `pyodide`, its code cells run in the pages.
+    With the files of `pyodide`, its code cells run in the pages. `packed` is the wheel that lies
+    beside them, by name and content; without it that of the whole library is made.
 
     Nothing of an older site is touched before all pages are made and checked. Where neither what
-    the site is made from nor its files have changed, nothing is done. Without `solutions`, no file
-    of it has one.
+    the site is made from nor its files have changed, nothing is done.
     """
-    if not solutions:
-        books = {name: without_solutions(one) for name, one in book.notebooks.items()}
-        book = replace(book, notebooks=books)
     record = html.with_name(html.name + ".sha256")
     books = book.notebooks
     contents = hashlib.sha256("".join(map(nbformat.writes, books.values())).encode()).hexdigest()
@@ -70,7 +68,7 @@ def render(
     if record.exists() and record.read_text() == f"{inputs} {_digest(_below(html))}":
         print(f"Nothing has changed: open {html / 'index.html'}")
         return
-    files = _downloads(notebooks, book, solutions)
+    files = _downloads(notebooks, book, packed or wheel())
     live = pack(pyodide, books, companions(notebooks)) if pyodide else None
     files |= live.files if live else {}
     site = _site(book, notebooks, files, live)
@@ -117,16 +115,25 @@ def _digest(*groups: list[Path]) -> str:
     return digest.hexdigest()
 
 
-def _downloads(notebooks: Path, book: Book, solutions: bool) -> dict[str, bytes]:
+def _downloads(notebooks: Path, book: Book, packed: tuple[str, bytes]) -> dict[str, bytes]:
     """What lies beside the pages: notebooks, what they read, the library, the font's licence."""
-    name, content = wheel(solutions)
+    name, content = packed
     files = {f"notebooks/{name}": content, "font-licence.txt": (FOLDER / "OFL.txt").read_bytes()}
-    for path in chapters(notebooks):
-        if path.stem not in book.unread:  # the page shows the outputs, and running makes them
-            source = read(path) if solutions else without_solutions(read(path))
-            cleared = ClearOutputPreprocessor().preprocess(source, {})[0]
-            files[f"notebooks/{path.name}"] = (nbformat.writes(cleared) + "\n").encode()
+    for chapter, notebook in book.notebooks.items():
+        if chapter not in book.unread:  # the page shows the outputs, and running makes them
+            files[f"notebooks/{chapter}.ipynb"] = (
+                nbformat.writes(_empty(notebook)) + "\n"
+            ).encode()
     return files | {f"notebooks/{name}": data for name, data in companions(notebooks).items()}
+
+
+def _empty(notebook: NotebookNode) -> NotebookNode:
+    """A copy without outputs, and without what the builder has noted in it."""
+    made = copy.deepcopy(notebook)
+    made.metadata.pop("cnnlib", None)
+    for cell in made.cells:
+        cell.metadata.pop("failed", None)
+    return ClearOutputPreprocessor().preprocess(made, {})[0]
 
 
 def _site(book: Book, notebooks: Path, files: dict[str, bytes], live: Live | None) -> Site:

@@ -18,7 +18,9 @@ pytest.importorskip("anywidget")
 import nbformat
 
 from cnnlib.book.exercises import all_exercises, get, solution
+from cnnlib.book.publish import BuildError
 from cnnlib.book.publish.handout import handout
+from cnnlib.book.publish.outline import without_solutions
 from cnnlib.book.publish.reading import chapters, code_cells, read
 from cnnlib.book.publish.wheels import LIBRARY, wheel
 
@@ -32,6 +34,84 @@ print(hint("1.1").title, "/", solution("1.1").text)
 import cnnlib
 print(cnnlib.__file__)
 """
+
+
+def old_edition(folder):
+    """An edition of last year, and two files of the instructor's own: all of it by name."""
+    folder.mkdir()
+    names = ("01_older.ipynb", "cnnlib-0.0.1+handout-py3-none-any.whl", "mine.ipynb", "list.txt")
+    for name in names:
+        (folder / name).write_text(f"{name} as it was")
+    return {name: f"{name} as it was" for name in names}
+
+
+@pytest.fixture
+def small(tmp_path):
+    """The folder of a book of two notebooks."""
+    folder = tmp_path / "notebooks"
+    folder.mkdir()
+    for name in ("00_in_one_hour", "01_pass"):
+        cells = [nbformat.v4.new_markdown_cell(f"# {name}")]
+        nbformat.write(nbformat.v4.new_notebook(cells=cells), folder / f"{name}.ipynb")
+    return folder
+
+
+def kept(folder):
+    return {path.name: path.read_text(errors="replace") for path in folder.iterdir()}
+
+
+@pytest.mark.parametrize("solutions", [False, True])
+def test_an_edition_is_rendered_before_anything_of_the_old_one_is_replaced(
+    small, tmp_path, monkeypatch, solutions
+):
+    before = old_edition(tmp_path / "made")
+    seen = []
+
+    def fails(*_, **__):
+        seen.append(kept(tmp_path / "made"))
+        raise BuildError("a link is broken")
+
+    monkeypatch.setattr("cnnlib.book.publish.handout.render", fails)
+    with pytest.raises(BuildError, match="a link is broken"):
+        handout(small, tmp_path / "made", solutions)
+    assert seen == [before] and kept(tmp_path / "made") == before
+
+
+def test_of_the_old_edition_nothing_stays_and_of_other_files_all(small, tmp_path, monkeypatch):
+    before = old_edition(tmp_path / "made")
+    monkeypatch.setattr("cnnlib.book.publish.handout.render", lambda *_, **__: None)
+    handout(small, tmp_path / "made")
+    after = {path.name for path in (tmp_path / "made").iterdir()}
+    assert {"mine.ipynb", "list.txt", "01_pass.ipynb"} < after
+    assert not {"01_older.ipynb", "cnnlib-0.0.1+handout-py3-none-any.whl"} & after
+    for name in ("mine.ipynb", "list.txt"):
+        assert (tmp_path / "made" / name).read_text() == before[name]
+
+
+def test_a_book_without_its_first_page_is_refused_in_words(small, tmp_path):
+    with pytest.raises(BuildError, match="no page has such a section"):
+        handout(small, tmp_path / "made")
+
+
+def test_the_pages_get_what_the_edition_has_and_nothing_is_made_twice(small, tmp_path, monkeypatch):
+    made, given = [], []
+
+    def counted(name, real):
+        monkeypatch.setattr(
+            f"{handout.__module__}.{name}", lambda *a: made.append(name) or real(*a)
+        )
+
+    counted("wheel", wheel)
+    counted("without_solutions", without_solutions)
+    monkeypatch.setattr(
+        f"{handout.__module__}.render", lambda _, book, __, *, packed: given.append((book, packed))
+    )
+    handout(small, tmp_path / "made")
+    assert made == ["without_solutions", "without_solutions", "wheel"]
+    ((book, (name, content)),) = given
+    assert (tmp_path / "made" / name).read_bytes() == content
+    for chapter, notebook in book.notebooks.items():
+        assert read(tmp_path / "made" / f"{chapter}.ipynb") == notebook
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,7 @@ pytest.importorskip("nbconvert")
 pytest.importorskip("anywidget")
 
 import nbformat
-from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 from cnnlib.book.publish import BuildError, pages, reading
 from cnnlib.book.publish import outline as outlines
@@ -344,13 +344,20 @@ def test_a_broken_page_is_named_and_the_old_site_kept(book, capsys, link, reason
 
 
 def test_render_shows_what_was_executed(book):
+    """What was noted where it failed is on the page alone: what is downloaded is as it was read."""
     made = committed(Path("notebooks"))
     for notebook in made.notebooks.values():
-        notebook.cells[-1].source = "executed = True"
+        notebook.metadata["cnnlib"] = {"date": "1", "tried": "2", "reason": "executed anew"}
+        notebook.cells[-1].metadata["failed"] = "executed in vain"
+        notebook.cells[-1].outputs = [new_output("stream", text="executed = True")]
     builder.render(Path("notebooks"), made, Path("build/html"))
     page = Path("build/html/01_next.html").read_text(encoding="utf-8")
-    assert "executed" in page
-    assert b"executed" not in Path("build/html/notebooks/01_next.ipynb").read_bytes()
+    assert all(said in page for said in ("executed = True", "executed anew", "executed in vain"))
+    below = Path("build/html/notebooks/01_next.ipynb")
+    assert b"executed" not in below.read_bytes()
+    assert [one.source for one in reading.read(below).cells] == [
+        one.source for one in reading.read(Path("notebooks/01_next.ipynb")).cells
+    ]
 
 
 def test_an_unreadable_chapter_has_a_page_that_says_so_and_no_link_breaks(book):

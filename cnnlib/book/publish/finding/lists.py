@@ -91,7 +91,8 @@ def _questions(
 ) -> dict[str, list[Question]]:
     """Those of the first page, and those beside this module, by their subjects."""
     often = []
-    for number, asks, says, route, links in ASKED.findall(markdown(notebooks[START])):
+    first = markdown(notebooks[START]) if START in notebooks else ""
+    for number, asks, says, route, links in ASKED.findall(first):
         who = f"question {number}"
         there = [places.titled(name[:2], title, who) for name, title in LINK.findall(links)]
         often.append(Question(" ".join(asks.split()), says, there, route))
