@@ -81,7 +81,7 @@ def in_python(code: str, follow: Follow, known: re.Pattern[str], bare: bool = Fa
     An entry `Exercise("3.2", "name", ...)` is no mention: see `in_entries`.
     """
     starts = [0]
-    for line in code.splitlines(keepends=True):
+    for line in io.StringIO(code):  # as tokenize counts: a page feed ends no line
         starts.append(starts[-1] + len(line))
     parts, end = [], 0
     for token in tokenize.generate_tokens(io.StringIO(code).readline):

@@ -6,6 +6,7 @@ texts. What is new is written with `3.?`; what moved keeps its old number until 
 
 # make number: leave this file, its numbers are examples
 
+import itertools
 import json
 import re
 import tokenize
@@ -40,6 +41,7 @@ MARKUP = re.compile(  # what says nothing in the id of a formula
     r"\\(?:[dt]?frac|partial|text|math\w+|operatorname|left|right|[bB]igg?[lr]?|q?quad|sum|cdot"
     r"|(?:begin|end)\{\w+\}|[lr](?:floor|ceil)|substack)(?![a-z])"
 )
+MOST = 12  # of what is wrong, in one message
 BARE = "test_exercises.py"  # asks many exercises by strings that are numbers alone
 
 
@@ -104,9 +106,10 @@ class Numbering:
 
         def follow(kind: str, mention: str, number: str) -> str:
             self.found[f"{kind}: {re.sub(NUMBER, 'N', ' '.join(mention.split()))}"] += 1
-            if number.endswith("?") and DEFINED[kind].match(f"{mention} "):
+            defines = number.endswith("?") and DEFINED[kind].match(f"{mention} ")
+            if defines and waiting[kind]:
                 return waiting[kind].pop(0)
-            if number.endswith("?") and kind == "exercises" and asked:
+            if number.endswith("?") and kind == "exercises" and asked and not defines:
                 return asked
             if (kind, number) in self.new:
                 return self.new[kind, number]
@@ -136,7 +139,9 @@ def renumber(root: Path = Path()) -> Counter[str]:
     for path, notebook in books.items():
         _follow(path.stem, notebook, numbering)
     if numbering.wrong:
-        raise BuildError("\n".join([*numbering.wrong, "Nothing was numbered."]))
+        first, more = numbering.wrong[:MOST], len(numbering.wrong) - MOST
+        rest = [f"... and {more} more."] if more > 0 else []
+        raise BuildError("\n".join([*first, *rest, "Nothing was numbered."]))
     texts[root / SECTIONS] = _sections({path.stem: book for path, book in books.items()})
     for path, notebook in books.items():
         texts[path] = nbformat.writes(without_volatile_parts(notebook)) + "\n"
@@ -151,13 +156,25 @@ def renumber(root: Path = Path()) -> Counter[str]:
 
 
 def _differs(path: Path, text: str) -> bool:
-    return not path.exists() or path.read_text(encoding="utf-8") != text
+    return not path.exists() or _text(path) != text
+
+
+def _text(path: Path) -> str:
+    """The text of a file; a pipe would be waited for."""
+    if not path.is_file():
+        raise BuildError(f"{path} cannot be read: it is no file, or leads to none")
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        raise BuildError(f"{path} is not in UTF-8") from None
 
 
 def _place(root: Path, name: str, notebook: NotebookNode, numbering: Numbering) -> None:
     """Count what a chapter numbers, and find or make its ids."""
     if not re.match(r"\d\d_", name):
         return
+    if not re.fullmatch(r"[\w-]+", name, re.ASCII):
+        numbering.wrong.append(f"{name}.ipynb: name it in letters, digits, _ and - alone")
     known = {
         (kind, number): id
         for cell in notebook.cells
@@ -191,7 +208,7 @@ def _place(root: Path, name: str, notebook: NotebookNode, numbering: Numbering) 
 def _entries(root: Path, chapter: int) -> list[tuple[str, str]]:
     """The exercises of a chapter in the library: their numbers so far and their names."""
     path = root / EXERCISES / f"chapter_{chapter}.py"
-    return mentions.ENTRY.findall(path.read_text(encoding="utf-8")) if path.exists() else []
+    return mentions.ENTRY.findall(_text(path)) if path.exists() else []
 
 
 def _defined(cell: NotebookNode) -> list[tuple[str, str, str]]:
@@ -214,10 +231,11 @@ def _free(kind: str, words: str, taken: set[tuple[str, str]], start: str = "") -
     if kind == "exercises":
         return words
     kept = [word for word in re.findall(r"[a-z0-9]+", words.lower()) if word not in ARTICLES]
+    kept = kept or [kind.removesuffix("s")]  # of a title in other letters, or of signs
     few = 2 if start else 6
     tries = [start + "-".join(kept[:count]) for count in range(few, max(few, len(kept)) + 1)]
-    tries += [f"{tries[0]}-{number}" for number in range(2, 99)]
-    free = next(one for one in tries if (kind, one) not in taken)
+    more = (f"{tries[0]}-{number}" for number in itertools.count(2))
+    free = next(one for one in itertools.chain(tries, more) if (kind, one) not in taken)
     taken.add((kind, free))
     return free
 
@@ -236,6 +254,13 @@ def _follow(name: str, notebook: NotebookNode, numbering: Numbering) -> None:
         follow = numbering.follower(f"{name}.ipynb, cell {at}", here, asked)
         if cell.cell_type == "markdown":
             cell.source = mentions.in_markdown(cell.source, follow)
+            new = [(one.kind, one.new) for one in here]
+            if here and not numbering.wrong and [found[:2] for found in _defined(cell)] != new:
+                old = " and ".join(one.old for one in here)
+                numbering.wrong.append(
+                    f"{name}.ipynb, cell {at}: {old} would stay as it is: take what is numbered "
+                    "out of code and from between $ signs"
+                )
         elif cell.cell_type == "code":
             with numbering.reading(f"{name}.ipynb, cell {at}"):
                 cell.source = mentions.in_python(cell.source, follow, mentions.CODE)
@@ -274,10 +299,7 @@ def _files(root: Path, numbering: Numbering) -> dict[Path, str]:
     """The texts of all other files, with the numbers that come."""
     texts = {}
     for path in sorted({path for pattern in MENTIONING for path in root.glob(pattern)}):
-        try:
-            text = path.read_text(encoding="utf-8")
-        except UnicodeDecodeError:
-            raise BuildError(f"{path} is not in UTF-8") from None
+        text = _text(path)
         if LEFT in text:
             continue
         name = path.relative_to(root).as_posix()

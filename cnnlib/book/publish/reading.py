@@ -18,12 +18,18 @@ START = "00_start_here"  # the first page
 COMPANIONS = ("results", "scripts")  # folders beside the notebooks: what these read and run
 HEADING = re.compile(r"^#+ +(.+?) *$", re.MULTILINE)
 # Of the metadata, Jupyter's format says little more than that they are there.
-IDS = {"type": "object", "additionalProperties": {"type": "string"}}
+IDS = {
+    "type": "object",
+    "propertyNames": {"pattern": r"^[A-Za-z0-9_-]+\Z"},  # they are addresses
+    "additionalProperties": {"type": "string"},
+}
 BOOK = {"type": "object", "properties": {"figure": {"type": "string"}}, "additionalProperties": IDS}
 WORDS = {"type": "object", "properties": {"alt": {"type": "string"}}}
 OUTPUT = {"properties": {"metadata": {"patternProperties": {"^image/": WORDS}}}}
+SHOWN = {"type": "object", "properties": {"slide_type": {"type": "string"}}}
 NEVER: dict = {"not": {}}  # only the builder's own copies have it
-CELL = {"metadata": {"properties": {"book": BOOK, "failed": NEVER}}, "outputs": {"items": OUTPUT}}
+NOTED = {"properties": {"book": BOOK, "failed": NEVER, "slideshow": SHOWN}}
+CELL = {"metadata": NOTED, "outputs": {"items": OUTPUT}}
 NOTEBOOK = {"cells": {"items": {"properties": CELL}}, "metadata": {"properties": {"cnnlib": NEVER}}}
 OURS = Draft7Validator({"properties": NOTEBOOK}).iter_errors
 CONFLICT = re.compile(r"^(?:<{7}|>{7}) ", re.MULTILINE)
@@ -42,6 +48,9 @@ def chapters(notebooks: Path) -> list[Path]:
     found = sorted(notebooks.glob("*.ipynb"), key=lambda path: (path.stem != START, path.name))
     if not found:
         raise BuildError(f"No notebooks in {notebooks}/: run this in the repository's top folder.")
+    for path in found:
+        if not path.name.isprintable():
+            raise BuildError(f"{path.name!a} in {notebooks}/: rename it, in printable letters")
     return found
 
 

@@ -2,6 +2,7 @@
 
 # make number: leave this file, its numbers are examples
 
+import os
 import re
 import shutil
 import tomllib
@@ -309,3 +310,109 @@ def test_a_chapter_may_have_two_digits():
     assert seen == [
         ("sections", "10.3"), ("equations", "10.4"), ("exercises", "10.2"), ("equations", "10.4"),
     ]  # fmt: skip
+
+
+# ---- Odd books: small ones, of one chapter
+
+
+@pytest.fixture
+def small(tmp_path):
+    """Makes a book of one chapter, of these cells; the folder of its repository."""
+
+    def small(*cells, name="01_forward"):
+        (tmp_path / "notebooks").mkdir(exist_ok=True)
+        every = [new_markdown_cell("# 1. The pass"), *cells]
+        write(tmp_path, nbformat.v4.new_notebook(cells=every), name)
+        return tmp_path
+
+    return small
+
+
+def refused(root, reason):
+    """The message, and that nothing was written."""
+    before = texts(root)
+    with pytest.raises(BuildError, match=reason) as failure:
+        number.renumber(root)
+    assert texts(root) == before
+    assert len(str(failure.value).splitlines()) <= 14
+    return str(failure.value)
+
+
+@pytest.mark.parametrize("text", ["**Exercise 1.?** New", "## 1.? New", "$$ a \\qquad (1.?) $$"])
+def test_what_only_a_chapter_can_number_is_refused_elsewhere(small, text):
+    root = small(new_markdown_cell("## 1.1 One"))
+    (root / "README.md").write_text(text)
+    refused(root, r"^README\.md: .* mentions 1\.\?, but no (exercise|section|equation)")
+    (root / "README.md").unlink()
+    cell = new_code_cell("1")
+    cell.outputs = [nbformat.v4.new_output("display_data", {"text/plain": f"{text} a"})]
+    if "Exercise" in text:  # of the others, outputs have none
+        refused(small(cell), r"^01_forward\.ipynb, cell 2: .* mentions 1\.\?, but no exercise")
+
+
+def test_of_many_things_the_first_are_named(small):
+    said = refused(small(new_markdown_cell("\n".join(f"See section 1.{n}." for n in range(200)))),
+                   r"mentions 1\.0, but")  # fmt: skip
+    assert "... and 188 more." in said and said.endswith("Nothing was numbered.")
+
+
+def test_equal_titles_and_titles_in_other_letters_get_ids(small):
+    titles = ["## 1.? Same"] * 130 + ["## 1.? ???", "## 1.? Свёртка", "## 1.? "]
+    root = small(*map(new_markdown_cell, titles))
+    number.renumber(root)
+    ids = {cell.source.split()[1]: list(cell.metadata["book"]["sections"])
+           for cell in read(root, "01_forward").cells[1:]}  # fmt: skip
+    assert ids["1.1"] == ["same"] and ids["1.130"] == ["same-130"]
+    assert [ids[f"1.{n}"] for n in (131, 132, 133)] == [["section"], ["section-2"], ["section-3"]]
+    done = texts(root)
+    number.renumber(root)
+    assert texts(root) == done
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["```\n## 1.? Code\n```", "It costs $5.\n\n## 1.? Money\n\nThen $6.",
+     "$5\n\n**Exercise 1.?** Why $6?", "`**Exercise 1.?**`"],
+)  # fmt: skip
+def test_what_would_keep_its_old_number_is_refused(small, text):
+    root = small(new_markdown_cell(text))
+    path = root / "cnnlib/book/exercises/chapter_1.py"
+    path.parent.mkdir(parents=True)
+    path.write_text('EXERCISES = [Exercise("1.?", "why")]\n' if "Exercise" in text else "")
+    refused(root, r"cell 2: 1\.\? would stay as it is")
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="Windows has no named pipes")
+@pytest.mark.parametrize("name", ["README.md", "cnnlib/book/exercises/chapter_1.py", "tests/a.py"])
+def test_a_pipe_among_the_files_is_not_waited_for(small, name):
+    root = small()
+    (root / name).parent.mkdir(parents=True, exist_ok=True)
+    os.mkfifo(root / name)
+    with pytest.raises(BuildError, match=rf"{name} cannot be read: it is no file"):
+        number.renumber(root)
+
+
+def test_a_page_feed_moves_no_number():
+    code = "a = 1\n\f\nb = '\u2028'  # see section 3.2\nc = 1  # (3.4)\n"
+    changed = mentions.in_python(code, lambda kind, mention, number: "3.77", mentions.CODE)
+    assert changed == code.replace("3.2", "3.77").replace("3.4", "3.77")
+
+
+def test_names_that_no_table_takes_are_refused(small):
+    root = small(new_markdown_cell("## 1.? One"), name='01_a]"b')
+    refused(root, r"name it in letters, digits, _ and - alone")
+
+
+def test_a_name_that_cannot_be_printed_is_refused(small):
+    root = small(name="02_\udcff")
+    with pytest.raises(BuildError, match=r"^'02_\\udcff.ipynb' in .*: rename it"):
+        number.renumber(root)
+
+
+def test_slides_of_another_kind_are_refused_before_anything_is_written(small, monkeypatch, capsys):
+    root = small(new_markdown_cell("## 1.? One", metadata={"slideshow": "slide"}))
+    monkeypatch.chdir(root)
+    before = texts(root)
+    assert main(["number"]) == 1
+    assert "cells/1/metadata/slideshow is not as the book's tools" in capsys.readouterr().err
+    assert texts(root) == before

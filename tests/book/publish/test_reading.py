@@ -81,6 +81,19 @@ ODD = {
         with_cell(metadata={"book": {"sections": {"a": 3.1}}}),
         "its cells/1/metadata/book",
     ),
+    "an id that is no address": (
+        with_cell(metadata={"book": {"sections": {"a b = c\n[x]": "3.1"}}}),
+        "its cells/1/metadata/book/sections is not as the book's tools",
+    ),
+    "slides in words": (
+        with_cell(metadata={"slideshow": "slide"}),
+        "cells/1/metadata/slideshow is",
+    ),
+    "slides in a list": (with_cell(metadata={"slideshow": ["slide"]}), "cells/1/metadata/slides"),
+    "slides of a number": (
+        with_cell(metadata={"slideshow": {"slide_type": 1}}),
+        "slideshow/slide_",
+    ),
     "words as a list": (
         with_cell(outputs=[{**SHOWN, "metadata": {"image/png": {"alt": []}}}]),
         "its cells/1/outputs/0",
