@@ -2,7 +2,7 @@
 
 import io
 from base64 import b64encode
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import redirect_stdout
 from inspect import signature
 from typing import Any
@@ -10,17 +10,18 @@ from typing import Any
 import anywidget
 from ipywidgets import interactive
 from matplotlib.figure import Figure
-from traitlets import Unicode
+from traitlets import TraitError, Unicode
 
 from cnnlib.arrays import read_function, read_kind, read_text
 from cnnlib.diagnosis.calling import place_of
-from cnnlib.errors import InputError, shown
+from cnnlib.errors import InputError, line, shown
 
 from ..figures import png
 from .compared import AGREE, compared
 from .host import host
 from .scripts import joined
 
+EXACT = 2**53  # up to it, JavaScript knows every integer
 PRINTED = 2000  # characters of what was printed: the last ones
 
 
@@ -60,7 +61,8 @@ def playground(draw: Callable[..., Any], alt: str, **controls: Any) -> None:
     Raises
     ------
     InputError
-        draw is no function, alt says nothing, or a control is none or belongs to no argument.
+        draw is no function, alt says nothing, or a control is none, has nothing to choose, has
+        bounds that a page cannot hold, or belongs to no argument.
     """
     from IPython.display import display
 
@@ -70,17 +72,19 @@ def playground(draw: Callable[..., Any], alt: str, **controls: Any) -> None:
     # which has none, the picture would be a second output of the cell.
     try:
         signature(draw).bind(**controls)
-        *sliders, _ = interactive(lambda **_: None, **controls).children
-    except (TypeError, ValueError) as error:
+        named = dict(zip(controls, interactive(_nothing, **controls).kwargs_widgets, strict=True))
+    except (TypeError, ValueError, OverflowError, TraitError) as error:
         raise InputError(
             f"the controls {shown(controls)} fit no function or no slider ({error!s:.200}); "
             "expected one for each argument of draw, such as stride=(1, 3), a list, or a bool"
         ) from None
-    first = _values(sliders)
+    for name, control in named.items():
+        _check(name, control)
+    first = _values(named)
     picture = _Picture()
 
     def redraw(_: object = None) -> None:
-        values = _values(sliders)
+        values = _values(named)
         shown = _drawn(draw, values)
         if values == first and shown["alt"] in ("", AGREE):
             shown["alt"] = alt
@@ -92,14 +96,28 @@ def playground(draw: Callable[..., Any], alt: str, **controls: Any) -> None:
                 setattr(picture, name, text)
 
     redraw()
+    sliders = [one for one in named.values() if hasattr(one, "model_id")]  # the others are fixed
     for slider in sliders:
         slider.observe(redraw, names="value")
     data, metadata = host().playground(sliders, picture)
     display(data, metadata=metadata, raw=True)
 
 
-def _values(sliders: Sequence[Any]) -> dict[str, Any]:
-    return {slider.description: slider.value for slider in sliders}
+def _nothing(**_: Any) -> None:
+    """What `interactive` wants to call."""
+
+
+def _check(name: str, control: Any) -> None:
+    """Refuse a menu without entries, and bounds that JavaScript would round or cannot read."""
+    if not getattr(control, "options", True):
+        raise InputError(f"{name} is a menu without entries; expected at least one")
+    for bound in (getattr(control, end, 0) for end in ("min", "max")):
+        if isinstance(bound, int | float) and not abs(bound) <= EXACT:
+            raise InputError(f"{name} reaches to {shown(bound)}; expected bounds within 2**53")
+
+
+def _values(named: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: control.value for name, control in named.items()}
 
 
 def _drawn(draw: Callable[..., Any], values: dict[str, Any]) -> dict[str, str]:
@@ -115,7 +133,7 @@ def _drawn(draw: Callable[..., Any], values: dict[str, Any]) -> dict[str, str]:
         figure = read_kind("what draw returns", drawn, Figure, "figures.grid(...)")
         plt.close(figure)
         picture = png(figure)
-    except Exception as error:
+    except (Exception, SystemExit, GeneratorExit) as error:
         wrong = _told(error)
     return {
         "png": b64encode(picture).decode(),
@@ -125,8 +143,12 @@ def _drawn(draw: Callable[..., Any], values: dict[str, Any]) -> dict[str, str]:
     }
 
 
-def _told(error: Exception) -> str:
+def _told(error: BaseException) -> str:
     """An error in a line, and in another the line of the reader's that it comes from."""
-    said = f"{type(error).__name__}: {error}".rstrip(": ").partition("\n")[0]
+    try:
+        said = str(error).partition("\n")[0]
+    except Exception:  # of a class of the reader's
+        said = ""
+    said = line(f"{type(error).__name__}: {said}".rstrip(": "))
     place = place_of(error.__traceback__)
-    return said if place is None else f"{said}\nline {place[1]}: {place[2]}"
+    return said if place is None else f"{said}\nline {place[1]}: {place[2]}".rstrip(": ")

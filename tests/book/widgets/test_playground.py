@@ -8,7 +8,7 @@ import pytest
 
 pytest.importorskip("anywidget")
 
-from ipywidgets import Dropdown, IntSlider
+from ipywidgets import Dropdown, IntSlider, fixed
 from ipywidgets.widgets.widget import _instances
 from PIL import Image
 
@@ -36,6 +36,49 @@ def play(monkeypatch):
         return data, how["metadata"], picture, controls
 
     return play
+
+
+def raising(error):
+    def draw(stride):
+        raise error
+
+    return draw
+
+
+class Mute(Exception):
+    def __str__(self):
+        raise KeyError("k")
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [(SystemExit("bye"), "SystemExit: bye"), (GeneratorExit(), "GeneratorExit"), (Mute(), "Mute"),
+     (ValueError("\x1b[2J"), r"ValueError: \x1b[2J")],
+)  # fmt: skip
+def test_whatever_a_function_raises_is_told(play, error, told):
+    *_, picture, _ = play(raising(error), stride=(1, 3))
+    assert picture.wrong.split("\n")[0] == told
+    assert picture.wrong.endswith(": raise error")
+
+
+def test_an_error_of_any_length_is_told_in_a_line(play):
+    *_, picture, _ = play(raising(ValueError("x" * 10**6)), stride=(1, 3))
+    assert picture.wrong.startswith("ValueError: xxx") and len(picture.wrong) < 1100
+
+
+def test_a_control_has_the_name_of_its_argument_whatever_it_is_called(play):
+    seen = []
+
+    def draw(stride, dilation):
+        seen.append((stride, dilation))
+        return square()
+
+    label = "How far the kernel goes"
+    slider = IntSlider(2, min=1, max=3, description=label)
+    data, _, picture, _ = play(draw, stride=slider, dilation=fixed(4))
+    assert seen == [(2, 4)] and "image/png" in data
+    slider.value = 3
+    assert seen[-1] == (3, 4) and picture.alt == "At stride 3, dilation 4: another picture."
 
 
 def square(**values):
@@ -226,3 +269,19 @@ def test_the_page_shows_the_picture_in_its_own_size_and_no_broken_icon(browser):
 def test_odd_controls_are_refused(controls):
     with pytest.raises(InputError, match="fit no function or no slider"):
         playground(lambda stride: None, "A picture.", **controls)
+
+
+@pytest.mark.parametrize(
+    ("choices", "reason"),
+    [([], "stride is a menu without entries"), ({}, "stride is a menu without entries"),
+     (Dropdown(), "stride is a menu without entries"),
+     ((1, 2**60), "stride reaches to 1152921504606846976; expected bounds within"),
+     (float("inf"), "stride reaches to -?inf"), (10**20, "stride reaches to -1000"),
+     ((1, 10**400), "fit no function or no slider"),
+     ([np.arange(3), np.arange(3)], "fit no function or no slider")],
+    ids=range(8),
+)  # fmt: skip
+def test_controls_with_nothing_to_choose_or_beyond_bounds_are_refused(choices, reason):
+    with pytest.raises(InputError, match=reason) as error:
+        playground(lambda stride: None, "A picture.", stride=choices)
+    assert len(str(error.value)) < 500

@@ -1,5 +1,6 @@
 """What runs beside the library in a page, here in this Python: the shell and the plan of cells."""
 
+import subprocess
 import sys
 from pathlib import Path
 
@@ -130,3 +131,50 @@ def test_run_in_order_no_cell_of_the_book_runs_twice_and_none_waits_for_a_later_
 
 def test_code_that_is_no_python_needs_nothing():
     assert plan.Plan().before(2, {1: "x = 1", 2: "x = ("}) == []
+
+
+PLAYED = """
+import matplotlib
+matplotlib.use("agg")
+import sys
+sys.path.insert(0, sys.argv[1])  # within cnnlib, what they stand for would come before them
+from inside.standins import install_widgets, link, PageHost
+install_widgets()
+import IPython.display
+IPython.display.display = lambda data, **_: panels.append(data)
+panels, seen = [], []
+from cnnlib.book.widgets.host import use
+use(PageHost())
+from cnnlib.book import playground
+from cnnlib.errors import InputError
+def draw(stride, dilation, flip):
+    seen.append((stride, dilation, flip))
+    return matplotlib.pyplot.figure(figsize=(1, 1))
+import matplotlib.pyplot
+playground(draw, "A square.", stride=(1, 3), dilation=[1, 2], flip=False)
+(panel,) = panels
+for one in next(iter(panel.values()))["controls"]:
+    print(one["label"], one["kind"])
+    link.hear(one["model"], {"value": 1})
+print(seen)
+for choices in ([], {}, (1, 10**400), None):
+    try:
+        playground(lambda stride: None, "A square.", stride=choices)
+    except InputError as error:
+        print(str(error)[:26])
+"""
+
+
+def test_a_page_makes_the_same_controls_and_refuses_the_same():
+    done = subprocess.run(
+        [sys.executable, "-c", PLAYED, Path(shell.__file__).parents[1]],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.splitlines() == [
+        "stride slider", "dilation menu", "flip checkbox",
+        "[(2, 1, False), (1, 1, False), (1, 2, False), (1, 2, 1)]",
+        "the controls {'stride': []", "the controls {'stride': {}", "stride reaches to 10000000",
+        "the controls {'stride': No",
+    ]  # fmt: skip

@@ -97,7 +97,8 @@ class Control:
     """A slider, a list, a tick box or a field, as `ipywidgets.interactive` makes them."""
 
     def __init__(self, kind: str, description: str, value: Any, **options: Any) -> None:
-        self.kind, self.description, self.value, self.options = kind, description, value, options
+        self.kind, self.description, self.value, self.more = kind, description, value, options
+        self.min, self.max = options.get("min", 0), options.get("max", 0)
         self.model_id = uuid.uuid4().hex
         self.heard: list[Callable[[Any], None]] = []
         link.models[self.model_id] = self
@@ -109,7 +110,7 @@ class Control:
     def hear(self, values: dict[str, Any]) -> None:
         """A choice comes as its place in the list: that has a value of any type."""
         value = values["value"]
-        self.value = self.options["values"][value] if self.kind == "menu" else value
+        self.value = self.more["values"][value] if self.kind == "menu" else value
         for function in self.heard:
             function({"name": "value", "new": self.value, "owner": self})
 
@@ -117,8 +118,8 @@ class Control:
         """What the page needs to show it."""
         view = {"kind": self.kind, "label": self.description, "model": self.model_id}
         if self.kind == "menu":
-            return view | {"labels": self.options["labels"], "value": 0}
-        return view | {"value": self.value} | self.options
+            return view | {"labels": self.more["labels"], "value": 0}
+        return view | {"value": self.value} | self.more
 
 
 def control(name: str, choices: Any) -> Control:
@@ -140,6 +141,8 @@ def control(name: str, choices: Any) -> Control:
             middle = low + (middle - low) // step * step
         return Control("slider", name, middle, min=low, max=high, step=step)
     pairs = list(choices.items()) if isinstance(choices, dict) else list(choices)
+    if not pairs:
+        raise ValueError("a menu without entries")
     if not all(isinstance(pair, tuple | list) and len(pair) == 2 for pair in pairs):
         pairs = [(str(choice), choice) for choice in pairs]
     labels, values = [str(label) for label, _ in pairs], [value for _, value in pairs]
@@ -151,11 +154,10 @@ def _number(value: Any) -> bool:
 
 
 class Interactive:
-    """The controls for the arguments of a function; its last child would be the output."""
+    """The controls for the arguments of a function."""
 
     def __init__(self, function: Callable[..., Any], **controls: Any) -> None:
-        made = [control(name, choices) for name, choices in controls.items()]
-        self.children = (*made, None)
+        self.kwargs_widgets = [control(name, choices) for name, choices in controls.items()]
 
 
 class PageHost:
