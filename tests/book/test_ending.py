@@ -1,5 +1,8 @@
 """An answer that never ends is ended, and told so."""
 
+import sys
+import threading
+
 import pytest
 
 from cnnlib.book import check
@@ -46,3 +49,28 @@ def test_what_ends_is_judged_and_nothing_is_raised_later():
         endless()
     for _ in range(10**5):
         pass
+
+
+def test_a_call_that_cannot_be_ended_is_told_of_while_it_lasts(monkeypatch):
+    """It waits, in one call of Python's, for the sentence itself."""
+    told = threading.Event()
+
+    class Told:
+        def write(self, text):
+            assert "Interrupt the kernel" in text or not text.strip()
+            told.set()
+
+    monkeypatch.setattr(ending, "_raise_in", lambda *_: None)  # as where nothing can be raised
+    monkeypatch.setattr(sys, "stderr", Told())
+    assert check("3.8", lambda *_: told.wait(600)).status == "wrong"
+    assert told.is_set()
+
+
+@pytest.mark.parametrize("error", [GeneratorExit("x"), SystemExit("x"), ValueError("a\n" * 5000)])
+def test_whatever_an_answer_raises_is_told_in_a_few_lines(error):
+    def answer(*_):
+        raise error
+
+    said = repr(check("1.6", answer))
+    assert f"it raised {type(error).__name__}: " in said
+    assert said.count("\n") < 5

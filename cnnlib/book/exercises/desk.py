@@ -128,6 +128,10 @@ class Note:
 def check(id: str, answer: Any = None) -> Result:
     """Judge an answer; a wrong one is a result, never an error.
 
+    A function that runs for 20 seconds is ended between two steps of Python's, so a loop without
+    end is told of. One single call, into NumPy or to `sleep`, cannot be ended from within Python:
+    then a sentence says so, and interrupting the kernel ends it.
+
     Parameters
     ----------
     id : str
@@ -165,7 +169,7 @@ def judged(exercise: Exercise, answer: Any) -> Result:
             verdict = exercise.judge(answer)
     except ending.Endless as error:
         verdict = [ending.told(error)]
-    except Exception as error:  # an answer may be anything, and even looking at it may fail
+    except (Exception, GeneratorExit) as error:  # an answer, and looking at it, may do anything
         verdict = [f"the answer cannot be read: {told(error)}"]
     if verdict is None:
         return Result(id, "not attempted", 0, exercise.points)

@@ -9,6 +9,10 @@ from contextlib import contextmanager
 from cnnlib.diagnosis.calling import place_of
 
 SECONDS = 20.0  # right answers take less than one
+HELD = (
+    "The answer has run into its time limit within one call that Python cannot end, say of NumPy "
+    "or of sleep, or it catches every exception. Interrupt the kernel (the square above), or wait."
+)
 
 
 class Endless(BaseException):
@@ -19,7 +23,9 @@ class Endless(BaseException):
 def within(seconds: float) -> Iterator[None]:
     """Raise `Endless` in what runs here when it takes longer; in a browser, which can stop it, not.
 
-    It arrives between two steps of Python's, again each second until it is through.
+    It arrives between two steps of Python's, again each second until it is through. A call that
+    is one step, into NumPy or to `sleep`, cannot be ended from within Python: it is said on the
+    standard error how a reader ends it.
     """
     if sys.platform == "emscripten":  # there are no threads
         yield
@@ -28,11 +34,14 @@ def within(seconds: float) -> Iterator[None]:
     held = threading.Lock()
 
     def watch() -> None:
-        wait = seconds
+        wait, tries = seconds, 0
         while not over.wait(wait):
             with held:
                 if not over.is_set():
                     _raise_in(thread, Endless)
+                    tries += 1
+            if tries == 2:
+                print(HELD, file=sys.stderr)
             wait = 1.0
 
     threading.Thread(target=watch, daemon=True).start()

@@ -13,6 +13,8 @@ from typing import Any
 
 import numpy as np
 
+from cnnlib.errors import line
+
 from .asking import Explain
 from .telling import LONGEST, Drawn, Named, Told, close, setting, shown
 
@@ -168,7 +170,7 @@ def _compare(
 
 def told(error: BaseException) -> str:
     """An exception in a line."""
-    return f"it raised {type(error).__name__}: {error}"[: 3 * LONGEST]
+    return line(f"it raised {type(error).__name__}: {error}"[: 3 * LONGEST])
 
 
 def missing(answer: object) -> bool:

@@ -190,7 +190,7 @@ class ConvolutionExplorer(Explorer):
     transposed = Read(read_truth, False).tag(**STATE)
     coverage = Read(read_truth, False).tag(**STATE)
     shades = Read(read_truth, False).tag(**STATE)
-    theirs = Anything(None).tag(sync=True)  # of a function that is compared: what it gave
+    theirs = Anything(None, read_only=True).tag(sync=True)  # what a compared function gave
     _compared: Callable[..., Any] | None = None
 
     @default("position")
@@ -330,7 +330,7 @@ class ConvolutionExplorer(Explorer):
     def _judge(self, change: object) -> None:
         fn, lens = self._compared, self.lens
         if fn is None:
-            self.theirs = None
+            self.set_trait("theirs", None)
             return
         arrays, (window, P, deep) = self._arrays(), self._laid()
         whole = {name: a[0] if name != "w" else a for name, a in arrays.items() if name != "b"}
@@ -352,7 +352,7 @@ class ConvolutionExplorer(Explorer):
                 raise
             says = f"Your function raised {type(reason).__name__}: {reason}"
         told = {"right": right.ravel().tolist(), "values": values, "says": says}
-        self.theirs = {"lens": lens, **told}
+        self.set_trait("theirs", {"lens": lens, **told})
 
     def _right(self) -> np.ndarray:
         arrays, laid = self._arrays(), self._geometry()

@@ -175,3 +175,13 @@ def test_stills_of_one_row_and_of_the_largest_input():
         assert len(png(ConvolutionExplorer(lens=lens, **row).draw())) <= SMALL
     large = dict(input=np.arange(100).reshape(10, 10) % 19, kernel=W, padding="same")
     assert len(png(ConvolutionExplorer(lens="weight", **large).draw())) <= SMALL
+
+
+@pytest.mark.parametrize("odd", [object(), {"a": object()}, "<script>", [1], None])
+def test_what_a_compared_function_gave_is_no_setting(odd):
+    with pytest.raises(TraitError, match="theirs"):
+        ConvolutionExplorer(theirs=odd)
+    explorer = ConvolutionExplorer()
+    with pytest.raises(TraitError, match="theirs"):
+        explorer.theirs = odd
+    assert explorer.state()["theirs"] is None
