@@ -10,6 +10,8 @@ from traitlets import TraitError
 from cnnlib.arrays import read_array
 from cnnlib.errors import InputError, shown
 
+HUGE = 1e100
+
 
 class Some(Anything):
     """Anything but None, which traitlets would take before a validation sees it."""
@@ -45,7 +47,10 @@ def read_list(name: str, value: Any, cure: str) -> list:
 
 
 def read_grid(name: str, value: Any, largest: int, axes: int = 2) -> list:
-    """Read finite numbers on one axis or up to `axes`, of at most `largest` cells, as lists."""
+    """Read finite numbers on one axis or up to `axes`, of at most `largest` cells, as lists.
+
+    Of numbers up to `HUGE`, products and their sums are finite as well.
+    """
     array = read_array(name, value)
     if not 1 <= array.ndim <= axes or not 1 <= min(array.shape) <= max(array.shape) <= largest:
         raise InputError(
@@ -54,4 +59,6 @@ def read_grid(name: str, value: Any, largest: int, axes: int = 2) -> list:
         )
     if not np.isfinite(array).all():
         raise InputError(f"{name} holds a number that is not finite; replace it")
+    if np.abs(array).max() > HUGE:
+        raise InputError(f"{name} holds a number beyond {HUGE:g}; replace it")
     return (array + 0).tolist()  # + 0: a zero has no sign

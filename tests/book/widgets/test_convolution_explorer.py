@@ -185,3 +185,12 @@ def test_what_a_compared_function_gave_is_no_setting(odd):
     with pytest.raises(TraitError, match="theirs"):
         explorer.theirs = odd
     assert explorer.state()["theirs"] is None
+
+
+@pytest.mark.parametrize("name", ["input", "kernel", "deltas"])
+def test_numbers_whose_sums_would_overflow_are_refused(name):
+    most = ConvolutionExplorer(input=[1e100] * 4, kernel=[-1e100, 1e100], deltas=[1e100] * 3)
+    assert most.state() and most.draw()
+    for odd in ([1e308, -1e308], [1, -1.1e100]):
+        with pytest.raises(TraitError, match=rf"^{name} holds a number beyond 1e\+100; replace it"):
+            ConvolutionExplorer(**{name: odd})
