@@ -18,6 +18,8 @@ LOCAL = ("file:", "data:", "blob:", "about:")
 BOOK = committed(ROOT / "notebooks")
 HOURS, COURSES = read_plan(BOOK.notebooks)
 MOST = 70  # slides of an hour: many have one sentence
+PATIENCE = 900_000  # milliseconds: ends a wait that would never end
+ON_TOP = "(n) => Math.abs(document.querySelectorAll('.slide')[n].getBoundingClientRect().top) < 5"
 
 
 @pytest.fixture(scope="module")
@@ -80,6 +82,7 @@ def test_the_slides_of_an_hour_are_one_file_that_moves_and_has_notes(decks, hour
 def test_keys_turn_the_slides_and_each_is_printed_on_its_page(decks, browser, tmp_path):
     pypdf = pytest.importorskip("pypdf")
     context = browser.new_context(viewport={"width": 1100, "height": 700})
+    context.set_default_timeout(PATIENCE)
     wrong = []
     page = context.new_page()
     page.on("pageerror", lambda error: wrong.append(str(error)))
@@ -93,11 +96,11 @@ def test_keys_turn_the_slides_and_each_is_printed_on_its_page(decks, browser, tm
     for key, at in (("ArrowRight", 2), ("PageDown", 3), ("ArrowLeft", 2), ("End", number)):
         page.keyboard.press(key)
         page.wait_for_function(f"location.hash === '#{at}'")
-        top = page.locator(".slide").nth(at - 1).bounding_box()["y"]
-        assert abs(top) < 5, (key, top)
+        page.wait_for_function(ON_TOP, arg=at - 1)
     page.keyboard.press("n")
-    assert page.locator(".notes").first.is_visible()
+    page.locator(".notes").first.wait_for()
     page.keyboard.press("n")
+    page.locator(".notes").first.wait_for(state="hidden")
     with context.expect_page() as opened:
         page.keyboard.press("s")
     speaker = opened.value

@@ -27,7 +27,8 @@ ROOT = Path(__file__).parents[3]
 CHAPTER = ROOT / "notebooks" / "02_kernel_centre.ipynb"
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 TOKEN = "explorers"
-PATIENCE = 120  # seconds: ends a wait that would never end; how long one takes decides nothing
+PATIENCE = 900  # seconds: ends a wait that would never end; how long one takes decides nothing
+ENDING = 60  # seconds that a server gets to end by itself: no test depends on whether it does
 FIND = """
 from ipywidgets.widgets.widget import _instances
 (explorer,) = [w for w in _instances.values() if type(w).__name__ == "ConvolutionExplorer"]
@@ -72,21 +73,35 @@ def lab(chromium, tmp_path_factory):
         server = subprocess.Popen(command, env=os.environ | own, stdout=log, stderr=log)
     try:
         address = f"http://127.0.0.1:{port}"
-        answer(f"{address}/api/status")
+        answer(f"{address}/api/status", server)
         yield address, folder / "RUNTIME"
     finally:
-        server.terminate()  # it ends its kernels
-        server.wait(PATIENCE)
+        end(server)
 
 
-def answer(address):
-    """What the server says; it may still be starting."""
+def end(server):
+    """Ask it to end, as then it ends its kernels. One that is starting may keep it from that.
+
+    A server that is left behind would be the fault of the next test, so it is ended at last; a
+    kernel ends by itself when its server is gone.
+    """
+    server.terminate()
+    try:
+        server.wait(ENDING)
+    except subprocess.TimeoutExpired:
+        server.kill()
+        server.wait()
+
+
+def answer(address, server=None):
+    """What the server says; it may still be starting, unless its process has ended."""
     request = urllib.request.Request(address, headers={"Authorization": f"token {TOKEN}"})
     for _ in range(10 * PATIENCE):
         try:
-            with urllib.request.urlopen(request, timeout=5) as reply:
+            with urllib.request.urlopen(request, timeout=PATIENCE) as reply:
                 return json.load(reply)
         except OSError:
+            assert server is None or server.poll() is None, "JupyterLab ended: see lab.log"
             time.sleep(0.1)
     raise TimeoutError(f"JupyterLab did not answer at {address}")
 
@@ -258,6 +273,16 @@ def test_a_saved_notebook_shows_its_stills_when_it_is_opened_again(
     context.close()
     end_sessions(address)
     first_explorer(notebook)
+
+
+def test_a_server_that_does_not_end_is_ended(monkeypatch):
+    deaf = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); print(1, flush=True)"
+    command = [sys.executable, "-c", f"{deaf}; signal.pause()"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as server:
+        assert server.stdout.readline() == b"1\n"
+        monkeypatch.setitem(globals(), "ENDING", 0.1)
+        end(server)
+        assert server.returncode == -9
 
 
 def test_the_picture_of_the_imports_is_drawn(visit):
