@@ -22,6 +22,10 @@ SUFFIXES = {
     ".svg": SVG,
 }
 PIXELS = {"": 1.0, "px": 1.0, "pt": 4 / 3, "pc": 16.0, "mm": 96 / 25.4, "cm": 96 / 2.54, "in": 96.0}
+WRONG = (  # what it raises that is no picture, or one whose size no page has
+    ElementTree.ParseError, OSError, SyntaxError, ValueError, binascii.Error, OverflowError,
+    Image.DecompressionBombError,
+)  # fmt: skip
 LENGTH = re.compile(rf"\s*([\d.]+(?:e[+-]?\d+)?)\s*({'|'.join(PIXELS)})\s*", re.IGNORECASE)
 
 
@@ -48,7 +52,7 @@ def picture(kind: str, data: str, alt: str) -> str:
         raise BuildError("a picture has no alternative text: end with figures.show(figure, alt)")
     try:
         width, height = _size_of_svg(data) if kind == SVG else _size(kind, data)
-    except (ElementTree.ParseError, OSError, SyntaxError, ValueError, binascii.Error) as error:
+    except WRONG as error:
         raise BuildError(f"a picture is no {kind} ({error}): make it anew") from None
     inside = base64.b64encode(data.encode()).decode() if kind == SVG else data.strip()
     return (

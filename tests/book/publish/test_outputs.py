@@ -3,6 +3,9 @@
 import base64
 import io
 import itertools
+import re
+import struct
+import zlib
 
 import pytest
 from hypothesis import given
@@ -18,6 +21,7 @@ from cnnlib.book.publish import BuildError
 from cnnlib.book.publish.exporter import CourseExporter
 from cnnlib.book.publish.outputs import KINDS
 from cnnlib.book.publish.pages import Site
+from cnnlib.book.publish.pictures import picture
 from cnnlib.book.widgets import MIME, VIEW, PoolingExplorer
 
 EXPORTER = CourseExporter()
@@ -231,3 +235,22 @@ def test_outputs_keep_their_order():
         page = export(*(shown(bundle(kind)) for kind in order))
         places = [page.index(SHOWN[kind][1]) for kind in order]
         assert places == sorted(places)
+
+
+def huge_png():
+    """The head of a picture of 60,000 by 60,000 pixels."""
+    head = b"IHDR" + struct.pack(">IIBBBBB", 60_000, 60_000, 8, 2, 0, 0, 0)
+    content = struct.pack(">I", 13) + head + struct.pack(">I", zlib.crc32(head))
+    content += struct.pack(">I", 4) + b"IDAT" + bytes(8)
+    return base64.b64encode(b"\x89PNG\r\n\x1a\n" + content).decode()
+
+
+@pytest.mark.parametrize(
+    ("kind", "data"),
+    [("image/png", "@@"), ("image/png", huge_png()),
+     ("image/svg+xml", '<svg xmlns="http://www.w3.org/2000/svg" width="1e999" height="1"/>')],
+    ids=["no base64", "of a huge size", "endless"],
+)  # fmt: skip
+def test_a_picture_that_is_none_is_refused_in_a_sentence(kind, data):
+    with pytest.raises(BuildError, match=f"^a picture is no {re.escape(kind)} .*: make it anew$"):
+        picture(kind, data, "A square.")
