@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from cnnlib.diagnosis.calling import place_of
 
 SECONDS = 20.0  # right answers take less than one
-HELD = (
+_HELD = (
     "The answer has run into its time limit within one call that Python cannot end, say of NumPy "
     "or of sleep, or it catches every exception. Interrupt the kernel (the square above), or wait."
 )
@@ -41,7 +41,7 @@ def within(seconds: float) -> Iterator[None]:
                     _raise_in(thread, Endless)
                     tries += 1
             if tries == 2:
-                print(HELD, file=sys.stderr)
+                print(_HELD, file=sys.stderr)
             wait = 1.0
 
     threading.Thread(target=watch, daemon=True).start()
