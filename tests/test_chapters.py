@@ -21,9 +21,9 @@ QUESTIONS = 15  # what readers ask again and again; 00_start_here answers each w
 # What grows beyond folds an aside under "More", or says something shorter; no step is ever folded.
 MAIN_PATH = {
     "00_start_here": 2_154,
-    "01_forward_pass": 7_797,
-    "02_kernel_centre": 5_017,
-    "03_delta_backprop": 10_192,
+    "01_forward_pass": 7_795,
+    "02_kernel_centre": 5_009,
+    "03_delta_backprop": 10_194,
     "04_weight_gradients": 8_839,
 }
 # What the book in one hour may use: its lines are all there are.
