@@ -175,7 +175,7 @@ PAGE_STYLE = """\
 body { margin: 0.5rem; }
 h1 { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
 .still { max-width: 100%; height: auto; }
-.embed { font: inherit; font-size: 0.875rem; margin: 0.5rem 0; }
+.embed { font: 0.875rem/1.4 system-ui, sans-serif; margin: 0.5rem 0; }
 .embed + pre { white-space: pre-wrap; overflow-wrap: anywhere; }
 @media screen { .mounted > .still { display: none; } }
 @media print { .mounted > .cnn-explorer, .embed, .embed + pre { display: none; } }

@@ -189,7 +189,7 @@ class Truth:
 
     def forward(self, i):
         met = self.inputs(i)
-        at = tuple(map(int, np.unravel_index(i, self.a.shape)))
+        at = place(i, self.a.shape)
         words = [f"Output {at} meets {count(len(met), 'input cell')}."]
         outside = int(np.prod(self.U)) - len(met)
         if outside:
@@ -213,7 +213,7 @@ class Truth:
     def delta(self, p):
         met = self.outputs(p)
         giving = [i for i in met if not self.max or self.winners[i] == p]
-        at = tuple(map(int, np.unravel_index(p, self.x.shape)))
+        at = place(p, self.x.shape)
         words = f"Input {at} went into {count(len(met), 'output')}"
         words += f" and won {len(giving)} of them." if self.max else "."
         over = {i: "" if self.max else f"/{self.share(i)}" for i in giving}
@@ -223,7 +223,7 @@ class Truth:
 
     def sent(self, i):
         """Where a delta goes."""
-        at = tuple(map(int, np.unravel_index(i, self.a.shape)))
+        at = place(i, self.a.shape)
         delta, share = self.da.flat[i], self.share(i)
         if self.max:
             whom, part, inputs = "to the winner of its window", f"{delta:.6g}", [self.winners[i]]
@@ -242,6 +242,12 @@ class Truth:
     def ties(self, i):
         """Inputs that equal the winner of output `i` and are not it."""
         return {p for p in self.inputs(i) if self.x.flat[p] == self.a.flat[i]} - {self.winners[i]}
+
+
+def place(flat, shape):
+    """As one reads it: a number of one axis."""
+    at = tuple(map(int, np.unravel_index(flat, shape)))
+    return at if len(at) > 1 else at[0]
 
 
 def as_tuple(value):

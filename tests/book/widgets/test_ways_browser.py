@@ -65,7 +65,7 @@ def test_a_transposed_convolution_spreads_each_input_with_all_weights(open_page,
     assert numbers(drawn["output z"]) == transposed(x, w, 5, **laid).ravel().tolist()
     title = page.locator(".cnn-name").text_content()
     assert title == (
-        "Transposed convolution, stride 2, padding 1, output padding 0: "
+        "Transposed convolution, stride 2, padding 1 at each end, output padding 0: "
         "3 × 3 inputs, 3 × 3 weights, 5 × 5 outputs"
     )
     assert said(page).startswith("Output (2, 2) gets from 1 input.\nz[2,2] = w[1,1]*x[1,1]")

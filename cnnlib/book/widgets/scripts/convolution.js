@@ -29,11 +29,11 @@ function picture({ seen, from, flat, at, own, moment, looked }, theirs) {
   const rows = own ? seen.groups[at] : seen.rows.filter((row) => row[from] === flat);
   const terms = moment ? moment.terms : Infinity;
   const drawn = pictures(seen, { at, terms, travels: Boolean(moment), lit: partners(rows), looked, theirs });
-  const step = drawn.step ?? 1;
   const now = moment ? seen.groups[at].slice(0, terms).at(-1) : undefined;
   return {
     ...drawn,
-    lines: seen.axes.length === 1 && drawn.main && { rows: seen.rows, belowOf: (i) => step * i, lit: rows, now },
+    lines: seen.axes.length === 1 && drawn.main &&
+      { rows: seen.rows, axis: seen.axes[0], step: drawn.step, lit: rows, now, own: (row) => row[from] === flat },
     title: title(seen), task: task(seen), sum: sumOf(seen, at, terms),
     remark: theirs ? theirs.says : remark(seen, at),
   };

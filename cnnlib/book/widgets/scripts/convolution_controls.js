@@ -54,6 +54,7 @@ export function controls({ desk, seen, unfold }) {
     (state) => given(state).at(axis)?.[end],
   ];
   const sides = [side("above", -2, 0), side("below", -2, 1), side("left", -1, 0), side("right", -1, 1)];
+  const alike = number({ label: "cells at each end", refuse, onChange: (padding) => change({ padding }) });
   const rotated = tick({
     label: "as a rotated kernel over zeros put between",
     onChange: (value) => change({ rotated: value }),
@@ -118,6 +119,7 @@ export function controls({ desk, seen, unfold }) {
       options: [["valid", "valid"], ["same", "same"], ["full", "full"], ["own", "own number"],
         ["center", "by centre"]],
     }), way],
+    [alike, (state) => given(state)[0][0]],
     [rotated, (state) => state.rotated],
     [filter, (state) => state.position[0]],
   ];
@@ -144,6 +146,7 @@ export function controls({ desk, seen, unfold }) {
     front, folded,
     update(state) {
       [...front, ...folded].forEach(([control, value]) => control.set(value(state)));
+      alike.element.hidden = way(state) !== "own" || new Set(given(state).flat()).size > 1;
       sides.forEach(([control, value]) => {
         control.element.hidden = way(state) !== "own" || value(state) === undefined;
       });

@@ -17,7 +17,7 @@ import { cells, flatten, indices, inside, met, range, shown, unflatten } from ".
  * inputs, then outputs.
  * @param {any} seen
  * @param {View} view
- * @returns {any} as `Stage.draw` takes it; `step` is how far apart deltas stand
+ * @returns {any} as `Stage.draw` takes it; `step` is how many columns neighbours are apart where it is not the stride
  */
 export function pictures(seen, view) {
   const draw = new Drawing(seen, view);
@@ -42,6 +42,9 @@ class Drawing {
     this.rows = groups[view.at] ?? []; // of -1 there is no such cell
     const done = this.rows.slice(0, view.terms);
     this.now = view.travels ? done.at(-1) : undefined; // the product that comes in
+    /** The cell on which the centre lies: that of output i is input s*i. */
+    this.under = !seen.dot || view.at < 0 || seen.lens === "weight" ? "" : String(this.place.map((m, n) =>
+      (seen.lens === "forward" ? m * seen.axes[n].stride : seen.rotated && !seen.deep ? m : m / seen.axes[n].stride)));
   }
 
   kernel(k = this.k, c = this.c, label = "kernel w") {
@@ -92,7 +95,9 @@ class Drawing {
     return (index) => known.get(String(index));
   }
 
-  get over() { return this.seen.lens === "weight" ? "times-delta" : "covered"; }
+  over(index) {
+    return [this.seen.lens === "weight" ? "times-delta" : "covered", ...(String(index) === this.under ? ["centre"] : [])];
+  }
 
   isRead(index) {
     return index.every((p, n) => this.seen.read[n].has(p));
@@ -106,7 +111,7 @@ class Drawing {
   input(pairs, c = 0, label = "input x") {
     const { axes, x } = this.seen;
     const tag = this.lying(pairs);
-    const on = (index) => (tag(index) === undefined ? [] : [this.over]);
+    const on = (index) => (tag(index) === undefined ? [] : this.over(index));
     const own = this.plain(label, "x", INPUT, "input", x,
       (index) => [...on(index), ...this.unread(index)], tag, [0, c]);
     return this.grounded({
@@ -144,7 +149,7 @@ class Drawing {
 
   zero(kind, name, index, tag, more = /** @type {string[]} */ ([])) {
     const lies = tag(index);
-    const marks = lies === undefined ? [] : [this.over, ...(kind === "padding" ? ["hangs-over"] : [])];
+    const marks = lies === undefined ? [] : [...this.over(index), ...(kind === "padding" ? ["hangs-over"] : [])];
     return { text: "0", kind, name: `${name} [${index}]`, tag: lies, marks: [...marks, ...more] };
   }
 
@@ -236,7 +241,7 @@ class Drawing {
   deltas(k = 0, label = "deltas dz", tag = (_index) => undefined) {
     const { renamed, dz } = this.seen;
     return this.renamed(this.plain(renamed ? label.replace(/^(deltas )?dz/, "input x").replace("filter", "channel") : label, "dz", OUTPUT,
-      renamed ? "input" : "delta", dz, (index) => (tag(index) === undefined ? [] : [this.over]), tag, [k, 0]));
+      renamed ? "input" : "delta", dz, (index) => (tag(index) === undefined ? [] : this.over(index)), tag, [k, 0]));
   }
 
   renamed(grid) {
@@ -288,7 +293,7 @@ class Drawing {
     const turn = (index) => (flip ? index : index.map((u, n) => U[n] - 1 - u));
     const label = flip ? "w, not rotated: the flip undoes it" : "w, rotated";
     return {
-      step: axes.at(-1).stride,
+      step: 1,
       aside: {
         kernel: this.kernel(),
         turned: {
@@ -313,7 +318,7 @@ class Drawing {
             }
             const cell = deltas.content(i);
             const lies = tag(place);
-            const marks = lies === undefined ? cell.marks : [...cell.marks, this.over];
+            const marks = lies === undefined ? cell.marks : [...cell.marks, ...this.over(place)];
             return { ...cell, kind: cut ? "cut" : cell.kind, tag: lies, marks };
           },
         },

@@ -3,7 +3,7 @@
 import { hanging, lagsOf, renamedText, unreadCells } from "./convolution_pictures.js";
 import { factors, partial } from "./convolution_state.js";
 import { laidWords } from "./laid.js";
-import { OUTPUT, WEIGHT, both, counted, joined, spatial } from "./sides.js";
+import { OUTPUT, WEIGHT, both, counted, joined, plainPlaces, spatial } from "./sides.js";
 import { cells, factor, flatten, indices, inside, met, shown, tuple, unflatten, written } from "./sums.js";
 
 
@@ -49,7 +49,7 @@ const brief = (text, deep) => (deep ? text.replace(/\b(x|d?z)\[0,/g, "$1[").repl
 
 /** The sum of cell `at`, as far as `terms` of its products. */
 export function sumOf(seen, at, terms = Infinity) {
-  const text = sumAt(seen, at, terms);
+  const text = plainPlaces(sumAt(seen, at, terms));
   return seen.renamed ? renamedText(text) : text;
 }
 
@@ -59,8 +59,16 @@ function sumAt(seen, at, terms) {
   if (seen.deep && seen.side !== WEIGHT) return sumOfSlices(seen, at, terms);
   const { terms: all, ...explained } = seen.explained(at);
   const words = seen.renamed ? gets(seen, at, seen.groups[at].length) : explained.words;
-  const text = brief(written({ ...explained, words, terms: all.slice(0, terms), value }), seen.deep);
+  const text = brief(written({ ...explained, words, terms: all.slice(0, terms), value }), seen.deep)
+    .split("\n").map((line) => broken(line, seen, at)).join("\n");
   return terms < all.length ? `${text}, so far` : text;
+}
+
+// Of many terms each row of the kernel has a line, of a weight each row of outputs.
+function broken(line, { groups, side, shapes }, at) {
+  const [terms, rows, other] = [line.split(" + "), groups[at], side === WEIGHT ? OUTPUT : WEIGHT];
+  const row = (n) => Math.floor(rows[Math.min(n, rows.length - 1)][other] / shapes[other].at(-1));
+  return terms.length > 4 ? terms.reduce((text, term, n) => `${text}${row(n) === row(n - 1) ? "" : "\n   "} + ${term}`) : line;
 }
 
 function sumsBeside({ other, ...seen }, at, terms) {
@@ -109,6 +117,8 @@ function sumOfSlices(seen, at, terms) {
   return [head, ...lines, `${name} = ${sums.map(factor).join(" + ")}`, `  = ${shown(partial(seen, at, terms))}${far}`].join("\n");
 }
 
+const idle = (n, all, nouns) => `${n} of ${all} ${nouns} ${n === 1 ? "lies on a dashed zero and adds" : "lie on dashed zeros and add"} nothing.`;
+
 // What the sum does not say.
 export function remark(seen, at) {
   if (seen.other) return remarkBeside(seen);
@@ -121,10 +131,10 @@ export function remark(seen, at) {
   } else if (n) said.push(`${n} of ${cells(P)} inputs are crossed out: no output reads ${n === 1 ? "it" : "them"}.`);
   if (lens === "forward") {
     const over = hanging(indices(U).map((u) => met(axes, place, u)), P);
-    if (over) said.push(`${over} of ${cells(U)} weights hang over, on dashed zeros: they have no row.`);
+    if (over) said.push(idle(over, cells(U), "weights"));
   } else if (lens === "weight") {
     const over = hanging(indices(I).map((i) => met(axes, i, place)), P);
-    if (over) said.push(`${over} of ${cells(I)} deltas lie on dashed zeros: they have no row.`);
+    if (over) said.push(idle(over, cells(I), "deltas"));
   } else if (rotated && !seen.deep) {
     const between = both(axes.map((axis) => axis.stride - 1));
     said.push(`Zeros between the ${seen.renamed ? "inputs" : "deltas"}: ${between}. The ${flip ? "" : "rotated "}kernel slides over ` +

@@ -108,7 +108,7 @@ export class Grid {
     if (!this.onCentre) return;
     const dot = node.querySelector(".cnn-dot");
     if (marks.includes("centre") && !dot) {
-      node.append(element("b", { class: "cnn-dot", title: "the centre: drag it" }));
+      node.append(element("b", { class: "cnn-dot", title: "the centre, which lies on the output's own place: drag it" }));
     } else if (!marks.includes("centre")) dot?.remove();
   }
 
@@ -249,8 +249,9 @@ export class Board {
       if (node.dataset.tag !== (tag ?? "")) {
         node.dataset.tag = tag ?? "";
         const lying = node.querySelector(".cnn-tag");
-        if (lying) write(lying, tag ?? "");
-        else if (tag) node.append(element("i", { class: "cnn-tag" }, tag));
+        const said = (tag ?? "").replace(/-/g, "−");
+        if (lying) write(lying, said);
+        else if (tag) node.append(element("i", { class: "cnn-tag" }, said));
       }
       if (tag !== undefined) lying.push([r, c]);
       if (marks?.includes("chosen")) this.grid.focus([r, c], false); // where Tab enters

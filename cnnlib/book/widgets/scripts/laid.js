@@ -6,7 +6,7 @@ function paddingWords({ axes, padding, center }) {
   if (center !== null) return `centre (${[center].flat().join(", ")})`;
   if (typeof padding === "string" && padding !== "valid") return `padding '${padding}'`;
   const pads = axes.flatMap((axis) => axis.pads);
-  return `padding ${new Set(pads).size === 1 ? pads[0] : axes.map((axis) => axis.pads.join(" and ")).join("; ")}`;
+  return `padding ${new Set(pads).size === 1 ? pads[0] && `${pads[0]} at each end` : axes.map((axis) => axis.pads.join(" and ")).join("; ")}`;
 }
 
 /** The settings of these names, or all that say something. */

@@ -12,17 +12,17 @@ export function connections() {
   return {
     element: picture,
     /**
-     * `pairs` of columns, each with whether it is `lit`; `columns` is how many there are.
-     * @param {{ pairs: { above: number, below: number, lit: boolean, now: boolean }[], columns: number }} what
+     * `pairs` of columns, each with the class of its line; `columns` is how many there are.
+     * @param {{ pairs: { above: number, below: number, kind: string }[], columns: number }} what
      */
     draw({ pairs, columns }) {
       attribute(picture, "viewBox", `0 0 ${columns} 1`);
       picture.style.setProperty("--span", String(columns));
       while (picture.childElementCount > pairs.length) picture.lastChild.remove();
       while (picture.childElementCount < pairs.length) picture.append(document.createElementNS(SVG, "line"));
-      pairs.forEach(({ above, below, lit, now }, n) => {
+      pairs.forEach(({ above, below, kind }, n) => {
         const line = picture.children[n];
-        const told = { x1: above + 0.5, y1: 0, x2: below + 0.5, y2: 1, class: now ? "now" : lit ? "lit" : "" };
+        const told = { x1: above + 0.5, y1: 0, x2: below + 0.5, y2: 1, class: kind };
         for (const [name, value] of Object.entries(told)) attribute(line, name, String(value));
       });
     },

@@ -4,7 +4,7 @@ import { button, field, menu, radios, tick } from "./controls.js";
 import { pictures } from "./pooling_pictures.js";
 import { TRAITS, WORDS, look, windowOf } from "./pooling_state.js";
 import { deltaSum, forwardSum, remark, sentOut, task, title } from "./pooling_words.js";
-import { INPUT, OUTPUT, WEIGHT, partners } from "./sides.js";
+import { INPUT, OUTPUT, WEIGHT, partners, plainPlaces } from "./sides.js";
 import { GESTURES, legend } from "./stage.js";
 import { initialize } from "./stills.js";
 import { nested, unflatten } from "./sums.js";
@@ -30,10 +30,11 @@ function picture({ seen, from, flat, at, moment }) {
     : seen.groups[at].filter((row) => row[WEIGHT] === flat);
   return {
     ...pictures(seen, { at, lit: partners(rows), travels: Boolean(moment) }),
-    lines: seen.axes.length === 1 && { rows: seen.rows, belowOf: (i) => i, lit: rows },
+    lines: seen.axes.length === 1 &&
+      { rows: seen.rows, axis: seen.axes[0], lit: rows, own: (row) => from === OUTPUT && row[from] === flat },
     title: title(seen), task: task(seen), remark: remark(seen),
-    sum: from === OUTPUT && seen.side === INPUT ? sentOut(seen, flat)
-      : seen.side === OUTPUT ? forwardSum(seen, at) : deltaSum(seen, at),
+    sum: plainPlaces(from === OUTPUT && seen.side === INPUT ? sentOut(seen, flat)
+      : seen.side === OUTPUT ? forwardSum(seen, at) : deltaSum(seen, at)),
   };
 }
 

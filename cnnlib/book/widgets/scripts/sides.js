@@ -6,6 +6,8 @@ import { InputError, flatten, range, shown } from "./sums.js";
 export const [OUTPUT, WEIGHT, INPUT] = [0, 1, 2];
 
 export const joined = (shape) => shape.join(" × ");
+/** A text in which the place (2,) is written as it is read, 2. */
+export const plainPlaces = (text) => text.replace(/\((\d+),\)/g, "$1");
 export const counted = (n, noun) => `${n} ${noun}${n === 1 ? "" : "s"}`;
 /** One number for both axes, where they have the same. */
 export const both = (values) => (new Set(values.map(String)).size === 1 ? String(values[0]) : joined(values));

@@ -3,6 +3,7 @@
 
 import { connections } from "./lines.js";
 import { element } from "./elements.js";
+import { indices } from "./sums.js";
 
 export function fold(summary, ...children) {
   return element("details", { class: "cnn-fold" }, element("summary", {}, summary), ...children);
@@ -20,7 +21,7 @@ export function legend(signs, gestures) {
 
 export const GESTURES = "The mouse over a cell shows what belongs to it; a click, a tap or an arrow key " +
   "keeps it. A double click, F2, Enter or a digit edits a number, fractions such as 1/9 too; Escape " +
-  "gives back. Drag the dot to move the centre, or press c on a cell of the kernel.";
+  "gives back. The dot is the centre, which lies on the output's own place: drag it, or press c on a cell of the kernel.";
 
 export class Stage {
   constructor() {
@@ -34,13 +35,13 @@ export class Stage {
   /**
    * Draws pictures on the boards of their names: what stands `aside`, and what is read together. Of
    * several slices there are `columns`, with a sign between them, and their `results`; the grids of a column may stand `abreast`.
-   * `below` are elements that stand under a board.
+   * `below` are elements that stand under a board. Of one row, `lines` is as `connect` takes it.
    * @param {(name: string) => import("./grid.js").Board} board
    * @param {{ aside?: Record<string, any>, main?: Record<string, any>, columns?: Record<string, any>[],
-   *   results?: Record<string, any>, signs?: [string, string], abreast?: boolean }} drawn
+   *   results?: Record<string, any>, signs?: [string, string], abreast?: boolean, lines?: any }} drawn
    * @param {Record<string, any>} below
    */
-  draw(board, { aside = {}, main = {}, columns = [], results = {}, signs = ["", ""], abreast = false }, below = {}) {
+  draw(board, { aside = {}, main = {}, columns = [], results = {}, signs = ["", ""], abreast = false, lines = undefined }, below = {}) {
     const parts = [aside, main, ...columns, results];
     for (const [name, picture] of parts.flatMap(Object.entries)) board(name).draw(picture);
     const oneRow = !columns.length && Object.values(main)[0].first.length === 1;
@@ -64,6 +65,7 @@ export class Stage {
     }
     this.names = names;
     this.measure({ aside, main, columns, results, oneRow, abreast });
+    if (oneRow) this.connect(Object.values(main), lines);
   }
 
   measure({ aside, main, columns, results, oneRow, abreast }) {
@@ -72,8 +74,6 @@ export class Stage {
     const [sides, wide, ends] = [aside, main, results].map(sizes);
     const most = (values) => Math.max(0, ...values);
     const sum = (values) => values.reduce((a, b) => a + b, 0);
-    const first = Math.min(...Object.values(main).map((picture) => picture.first.at(-1)));
-    const last = Math.max(...Object.values(main).map((picture) => picture.end.at(-1)));
     const widths = (part) => sizes(part).map(([n]) => n);
     const heights = (part) => sizes(part).map(([, n]) => n);
     const pair = Math.min(2, ends.length); // results stand in two columns
@@ -85,7 +85,7 @@ export class Stage {
       "--rows": most([...columns.map((column) => down(heights(column)) + 2),
         Math.ceil(ends.length / 2) * (most(heights(results)) + 1) + 1]),
     } : oneRow
-      ? { "--columns": last - first, "--heads": 0, "--rows": 4, "--narrow": last - first }
+      ? { "--heads": 0, "--rows": 4 }
       : {
         "--columns": sum(wide.map(([n]) => n)) + most(sides.map(([n]) => n)),
         "--narrow": sum(wide.map(([n]) => n)), "--heads": wide.length + 1,
@@ -94,22 +94,24 @@ export class Stage {
     const sized = JSON.stringify(told);
     if (sized !== this.sized) Object.entries(told).forEach(([name, value]) => this.element.style.setProperty(name, String(value)));
     this.sized = sized;
-    if (oneRow) {
-      Object.keys(main).forEach((name, n) => {
-        const board = this.main.querySelectorAll(".cnn-grid")[n];
-        board.style.setProperty("--indent", String(main[name].first.at(-1) - first));
-      });
-    }
-    this.first = first;
-    this.columns = last - first;
   }
 
-  // Between two rows: `rows` of the table, `belowOf(i)` the column of output i.
-  connect({ rows, belowOf, lit, now }) {
+  // Two rows, and between them `rows` of the table. An output stands under the middle of what it reads, `step`
+  // columns from the next one: the stride, or 1 among zeros. Those of its `own` that meet nothing are drawn as well.
+  connect([upper, lower], { rows, axis, step = axis.stride, lit, now, own }) {
+    const middle = (axis.input(0, 0) + axis.input(0, axis.kernel - 1)) / 2;
+    const [start, end] = [lower.first[0], lower.end[0] - 1].map((m) => step * m + middle);
+    const first = Math.min(upper.first[0], start);
+    const columns = Math.max(upper.end[0], end + 1) - first;
+    const told = { "--columns": columns, "--narrow": columns, "--indent": upper.first[0] - first, "--under": start - first, "--step": step };
+    for (const [name, value] of Object.entries(told)) this.element.style.setProperty(name, String(value));
+    const beyond = indices([axis.outputs, axis.kernel]).map(([i, u]) => [i, u, axis.input(i, u)]).filter((row) =>
+      own(row) && upper.first[0] <= row[2] && row[2] < upper.end[0] && (row[2] < 0 || row[2] >= axis.inputs));
     this.lines.draw({
-      columns: this.columns,
-      pairs: rows.map((row) => ({
-        above: row[2] - this.first, below: belowOf(row[0]) - this.first, lit: lit.includes(row), now: row === now,
+      columns,
+      pairs: [...rows, ...beyond].map((row, n) => ({
+        above: row[2] - first, below: axis.stride * row[0] + middle - first,
+        kind: n >= rows.length ? "beyond" : row === now ? "now" : lit.includes(row) ? "lit" : "",
       })),
     });
   }

@@ -116,7 +116,6 @@ export function workbench({ model, names, heard = [], roles, look, picture, upda
     const drawn = picture({ seen, from, flat, own, at: own ? flat : seen.here, moment, looked });
     const centred = Object.keys(roles).find((one) => roles[one].centre);
     stage.draw(board, drawn, { [centred]: recentre });
-    if (drawn.lines) stage.connect(drawn.lines);
     if (changed) update(seen);
     recentre.disabled = weight() === undefined || String(seen.dot) === String(place(weight()));
     undo.disabled = !desk.past.length;
