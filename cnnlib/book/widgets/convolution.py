@@ -29,7 +29,7 @@ from ..figures.lenses import Lens, draw_lenses, total
 from ..figures.placing import output_lens
 from ..figures.slices import slice_placement
 from ..figures.style import Figure
-from .explorer import STATE, Explorer, check_size, style
+from .explorer import STATE, Explorer, check_size, plain_places, style
 from .scripts import joined
 from .traits import Read, read_grid
 
@@ -382,7 +382,7 @@ class ConvolutionExplorer(Explorer):
             words = f"Output {place} is a sum of {len(said.terms)} products."
         return (
             f"{kind} of {inputs} inputs with {kernels}, stride {self.stride}. "
-            f"{words} {name} = {said.value:.6g}.{self._second()}"
+            f"{plain_places(words)} {name} = {said.value:.6g}.{self._second()}"
         )
 
     def _second(self) -> str:

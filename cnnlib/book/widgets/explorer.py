@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import json
+import re
 from collections.abc import Sequence
 from html import escape
 from pathlib import Path
@@ -43,6 +44,11 @@ def check_size(window: Window, P: Shape) -> None:
                 f"the padded input has {before} + {P[n]} + {after} cells on spatial axis {n}; "
                 f"the explorer draws at most {DRAWN}"
             )
+
+
+def plain_places(text: str) -> str:
+    """Write a place on one axis as it is read: (2,) is 2."""
+    return re.sub(r"\((\d+),\)", r"\1", text)
 
 
 def policy(

@@ -18,7 +18,7 @@ from ..figures.cells import number
 from ..figures.grids import Grid
 from ..figures.lenses import Cell, Lens, draw_lenses
 from ..figures.style import Figure
-from .explorer import STATE, Explorer, check_size, style
+from .explorer import STATE, Explorer, check_size, plain_places, style
 from .scripts import joined
 from .traits import Read, Some, read_grid
 
@@ -52,7 +52,7 @@ class PoolingExplorer(Explorer):
     --------
     >>> explorer = PoolingExplorer(input=[3, 8, 5], stride=1, lens="delta", position=[1])
     >>> explorer.alt
-    'Max-pooling, window 2, stride 1. Input (1,) lies in 2 windows: dx[1] = 10 + 20 = 30.'
+    'Max-pooling, window 2, stride 1. Input 1 lies in 2 windows: dx[1] = 10 + 20 = 30.'
     """
 
     about = "Max- and average-pooling to move: input, window, outputs and their deltas."
@@ -205,7 +205,7 @@ class Pooled:
         met, _ = self.partners()
         noun = ("window" if self.backward else "input") + "s" * (len(met) != 1)
         verb = "Input {} lies in" if self.backward else "Output {} meets"
-        cell = verb.format(tuple(self.position))
+        cell = plain_places(verb.format(tuple(self.position)))
         return (
             f"{self.pool.capitalize()}-pooling, window {U}, stride {s}. {cell} {len(met)} {noun}: "
             f"{self.written()}."

@@ -33,6 +33,19 @@ def test_it_begins_with_small_integers_and_an_asymmetric_kernel():
     )
 
 
+@pytest.mark.parametrize(("lens", "said"), [
+    (dict(lens="forward"), "Output 1 of sample 0, filter 0, meets 2 input cells. z[0,1,0] = 80."),
+    (dict(lens="delta"), "Input 1 of sample 0, channel 0, went into 2 outputs. dx[0,1,0] = 3."),
+    (dict(lens="weight"), "Weight 1 of filter 0, channel 0, joined 2 pairs in each sample. "
+                          "dw[0,1,0] = 50."),
+    (dict(lens="delta", transposed=True), "Output 1 is a sum of 2 products. z[0,1,0] = 3."),
+])  # fmt: skip
+def test_a_place_on_one_axis_is_said_as_a_number(lens, said):
+    # Deltas 1, 1: dx[1] = 2*1 + 1*1, dw[1] = 20 + 30.
+    laid = dict(input=[10, 20, 30], kernel=[1, 2], deltas=[1, 1], position=[1], **lens)
+    assert ConvolutionExplorer(**laid).alt.endswith(said)
+
+
 @pytest.mark.parametrize(
     ("lens", "quantity"), [("forward", "z"), ("delta", "dx"), ("weight", "dw")]
 )

@@ -36,26 +36,26 @@ def test_it_begins_with_the_pool_of_the_first_chapter():
         (dict(lens="delta", position=[0, 0]), "Input (0, 0) lies in 1 window: dx[0,0] = 0."),
         (
             dict(input=[-3, -1], padding=1, position=[0]),
-            "Output (0,) meets 1 input: a[0] = max(−3) = -3.",
+            "Output 0 meets 1 input: a[0] = max(−3) = -3.",
         ),
-        (dict(input=[3, 9], window=1, stride=2), "Output (0,) meets 1 input: a[0] = max(3) = 3."),
+        (dict(input=[3, 9], window=1, stride=2), "Output 0 meets 1 input: a[0] = max(3) = 3."),
         # average
         (
             dict(pool="average", input=[-3, 8, 5], stride=1),
-            "Output (0,) meets 2 inputs: a[0] = ((−3) + 8)/2 = 2.5.",
+            "Output 0 meets 2 inputs: a[0] = ((−3) + 8)/2 = 2.5.",
         ),
         (
             dict(pool="average", input=[8, 8, 8], padding=1, count_padding=True),
-            "Output (0,) meets 1 input: a[0] = (8)/2 = 4.",
+            "Output 0 meets 1 input: a[0] = (8)/2 = 4.",
         ),
         (
             dict(pool="average", input=[8, 8, 8], padding=1),
-            "Output (0,) meets 1 input: a[0] = (8) = 8.",
+            "Output 0 meets 1 input: a[0] = (8) = 8.",
         ),
         (
             dict(pool="average", lens="delta", input=[3, 8, 5], stride=1, deltas=[-6, 4],
                  position=[1]),
-            "Input (1,) lies in 2 windows: dx[1] = (−6)/2 + 4/2 = -1.",
+            "Input 1 lies in 2 windows: dx[1] = (−6)/2 + 4/2 = -1.",
         ),
     ],
     ids=str,
@@ -193,7 +193,7 @@ def test_python_hears_of_changes():
 def test_what_the_front_end_sends_together_is_judged_together():
     explorer = PoolingExplorer()
     explorer.set_state({"input": [1, 5, 2], "window": [3], "position": [0], "center": [1]})
-    assert explorer.alt.endswith("Output (0,) meets 2 inputs: a[0] = max(1, 5) = 5.")
+    assert explorer.alt.endswith("Output 0 meets 2 inputs: a[0] = max(1, 5) = 5.")
 
 
 @pytest.mark.parametrize("name", ["window", "position"])
