@@ -194,7 +194,7 @@ class Drawing {
     const second = new Drawing(other, { ...view, at, lit, come: indices(shape).filter(before).length });
     const grids = (drawing, key, mine, theirs) => {
       const { input, output } = drawing.forward().main;
-      const words = laidWords(drawing.seen, Object.keys(seen.beside));
+      const words = laidWords({ ...drawing.seen, heading: true }, Object.keys(seen.beside));
       return {
         [`input/${key}`]: { ...input, label: `x, ${words}` },
         [`output/${key}`]: {

@@ -2,11 +2,12 @@
 
 import { both } from "./sides.js";
 
-function paddingWords({ axes, padding, center }) {
+function paddingWords({ axes, padding, center, heading = false }) { // over a narrow grid
   if (center !== null) return `centre (${[center].flat().join(", ")})`;
   if (typeof padding === "string" && padding !== "valid") return `padding '${padding}'`;
   const pads = axes.flatMap((axis) => axis.pads);
-  return `padding ${new Set(pads).size === 1 ? pads[0] && `${pads[0]} at each end` : axes.map((axis) => axis.pads.join(" and ")).join("; ")}`;
+  if (new Set(pads).size > 1) return `padding ${axes.map((axis) => axis.pads.join(" and ")).join("; ")}`;
+  return `padding ${pads[0]}${pads[0] && !heading ? " at each end" : ""}`;
 }
 
 /** The settings of these names, or all that say something. */

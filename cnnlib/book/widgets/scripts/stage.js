@@ -98,7 +98,8 @@ export class Stage {
 
   // Two rows, and between them `rows` of the table. An output stands under the middle of what it reads, `step`
   // columns from the next one: the stride, or 1 among zeros. Those of its `own` that meet nothing are drawn as well.
-  connect([upper, lower], { rows, axis, step = axis.stride, lit, now, own }) {
+  connect(pair, { rows, axis, step = axis.stride, lit, now, own }) {
+    const [upper, lower] = pair;
     const middle = (axis.input(0, 0) + axis.input(0, axis.kernel - 1)) / 2;
     const [start, end] = [lower.first[0], lower.end[0] - 1].map((m) => step * m + middle);
     const first = Math.min(upper.first[0], start);
