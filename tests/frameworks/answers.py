@@ -73,6 +73,11 @@ class Torch:
         dz, w = self.tensor(dz), self.tensor(w)
         return self.array(transpose(dz, w, None, stride, padding, output_padding))
 
+    def transposed_size(self, I, U, stride, dilation, padding, output_padding):
+        dz, w = self.torch.zeros(1, 1, I), self.torch.zeros(1, 1, U)
+        geometry = (stride, padding, output_padding, 1, dilation)  # 1: groups
+        return self.torch.nn.functional.conv_transpose1d(dz, w, None, *geometry).shape[-1]
+
     def borders(self, x, w, dz, stride, padding, border):
         """z, and with the deltas `dz(shape)` dx and dw, of a layer whose border is not zeros."""
         torch = self.torch
@@ -210,6 +215,12 @@ class TensorFlow:
         transpose = self.keras.ops.conv_transpose
         dz, w = self.tensor(dz), self.kernel(w)
         return transpose(dz, w, stride, padding, output_padding=output_padding).numpy()
+
+    def transposed_size(self, I, U, stride, dilation, padding, output_padding):
+        layer = self.keras.layers.Conv1DTranspose(
+            1, U, stride, padding, output_padding, dilation_rate=dilation
+        )
+        return layer.compute_output_shape((1, I, 1))[1]
 
     def borders(self, x, w, dz, stride, padding, border):
         """z, and with the deltas `dz(shape)` dx and dw, of an image padded by `tf.pad`."""

@@ -17,6 +17,7 @@ one channel, one filter, `H x W` or `P`; under `gradients` they have all axes, `
     borders        z, dx, dw of a 2-D convolution whose border is not zeros
     filter2d       z of OpenCV's filter2D; its anchor is a column and a row
     transposed     x of a transposed convolution of dz
+    transposed_sizes      P of one with a dilation, along one axis: I deltas, U weights
     keras_output_padding  the same in Keras, with a size that is asked for
     max_pool_ties  a and dx of a max-pool over equal numbers; dx_for_ones if all deltas are 1
     avg_pool       a and dx of an average-pool
@@ -29,6 +30,7 @@ one channel, one filter, `H x W` or `P`; under `gradients` they have all axes, `
 
 import json
 import sys
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -124,6 +126,19 @@ def transposed(name):
             for padding, more in paddings:
                 geometry = {"stride": stride, "padding": padding, "output_padding": more}
                 yield {"dz": dz, "w": w} | geometry
+
+
+def transposed_sizes(name):
+    """Sizes alone, since TensorFlow computes a dilation with some of its kernels only. Keras
+    refuses a dilation beside a stride."""
+    for U, stride, dilation in product((1, 2, 3), repeat=3):
+        axis = {"I": 4, "U": U, "stride": stride, "dilation": dilation}
+        if name == "torch":
+            for more in range(stride):
+                yield axis | {"padding": 0, "output_padding": more}
+        elif stride == 1 or dilation == 1:
+            for padding in ("same", "valid"):
+                yield axis | {"padding": padding, "output_padding": None}
 
 
 def keras_output_padding(name):
@@ -252,6 +267,10 @@ def answer_transposed(framework, q):
     return {"x": bare(framework.transposed(image(q["dz"]), kernel(q["w"]), **geometry))}
 
 
+def answer_transposed_sizes(framework, q):
+    return {"P": framework.transposed_size(**q)}
+
+
 def answer_borders(framework, q):
     geometry = pick(q, "stride", "padding", "border")
     z, dx, dw = framework.borders(image(q["x"]), kernel(q["w"]), counted, **geometry)
@@ -327,6 +346,7 @@ KINDS = {  # who is asked, the questions, the answer to one
     "borders": (BOTH, borders, answer_borders),
     "filter2d": (("opencv",), filter2d, answer_filter2d),
     "transposed": (BOTH, transposed, answer_transposed),
+    "transposed_sizes": (BOTH, transposed_sizes, answer_transposed_sizes),
     "keras_output_padding": (("tensorflow",), keras_output_padding, answer_transposed),
     "max_pool_ties": (BOTH, max_pool_ties, answer_max_pool_ties),
     "avg_pool": (BOTH, avg_pool, answer_avg_pool),

@@ -9,6 +9,7 @@ from answers import FRAMEWORKS, connect
 
 import cnnlib
 from cnnlib.errors import InputError
+from cnnlib.learning import ConvTranspose
 from cnnlib.learning.layers import Conv, Dense, Flatten, MaxPool, ReLU
 from cnnlib.learning.losses import SoftmaxCrossEntropy
 from cnnlib.learning.network import Network
@@ -129,6 +130,17 @@ def test_a_transposed_convolution_is_a_delta(record):
         s, p, q = record["stride"], record["padding"], record["output_padding"]
         I, U = np.shape(record["dz"]), np.shape(record["w"])
         assert shape == tuple(s * (I[a] - 1) + U[a] - 2 * p + q for a in (0, 1))
+
+
+@each("transposed_sizes")
+def test_the_size_of_a_transposed_convolution_leads_to_as_many_outputs(record):
+    geometry = reference.pick(record, "stride", "dilation", "padding")
+    window = cnnlib.Window(record["U"], **geometry)
+    assert window.output_shape((record["P"],)) == (record["I"],)
+    if record["framework"] == "torch":  # Keras has other sizes for kernels smaller than the stride
+        more = {"output_padding": record["output_padding"]}
+        layer = ConvTranspose(1, (record["U"],), **geometry, **more)
+        assert layer.output_shape((record["I"], 1)) == (record["P"], 1)
 
 
 @each("keras_output_padding")
