@@ -28,7 +28,7 @@ def unit(filters, stride, norm, sums):
 
 
 def deep(norm, sums, seed):
-    """Seventeen convolutions: one, and two in each of eight units."""
+    """Seventeen convolutions on the main way: one, and two in each of eight units."""
     layers = [*convolved(8, 3, 2, norm), ReLU()]
     for filters, stride in 4 * [(8, 1)] + [(16, 2)] + 3 * [(16, 1)]:
         layers += unit(filters, stride, norm, sums)

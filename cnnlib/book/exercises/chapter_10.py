@@ -113,8 +113,8 @@ EXERCISES: tuple[Exercise, ...] = (
         level=2,
         judge=values(2, reveal=False),
         hints=(
-            "First the maps: I = (28 + 2 - 4)//3 + 1.",
-            "The smallest images with nine maps have s*(I-1) + U - 2 cells.",
+            "First the map: I = (28 + 2 - 4)//3 + 1.",
+            "The smallest image with a map of nine cells has s*(I-1) + U - 2 cells.",
         ),
         wrong=(0, 1, 3),
     ),

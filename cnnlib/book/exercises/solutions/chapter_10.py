@@ -30,7 +30,7 @@ def fold(padded, before, after):
     return dx
 
 
-# (28 + 2 - 4)//3 + 1 = 9 maps; the smallest images that have them are 3*8 + 4 - 2 = 26 cells.
+# (28 + 2 - 4)//3 + 1 = 9 cells in the map; the smallest image with it has 3*8 + 4 - 2 = 26.
 missing_cells = 28 - (3 * 8 + 4 - 2)
 
 # 'same' puts as many zeros behind as before: output i meets input i + 2.
