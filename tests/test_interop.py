@@ -26,7 +26,7 @@ from cnnlib.learning.layers import (
     Softmax,
     Tanh,
 )
-from cnnlib.learning.losses import HalfSquaredError, SoftmaxCrossEntropy
+from cnnlib.learning.losses import CrossEntropy, HalfSquaredError
 from cnnlib.learning.network import Network
 
 
@@ -570,7 +570,7 @@ def test_a_torch_module_as_people_write_it(torch_nn):
         torch_nn.Linear(4 * 6 * 5, 6), torch_nn.Softmax(dim=-1),
     ).double()  # fmt: skip
     with quiet():
-        network = from_torch(module, SoftmaxCrossEntropy(), input_shape=(6, 7, 2))
+        network = from_torch(module, CrossEntropy(), input_shape=(6, 7, 2))
     x = RNG.normal(size=(3, 6, 7, 2))
     with quiet(), torch.no_grad():
         y = module(torch.from_numpy(np.moveaxis(x, -1, 1).copy())).numpy()

@@ -36,7 +36,7 @@ def leaky_relu(z: ArrayLike, slope: float = 0.01) -> NDArray:
     [-1.0, 0.0, 3.0]
     """
     (z,) = float_arrays(z=z)
-    return np.where(z > 0, z, read_number("slope", slope) * z)
+    return np.where(z > 0, z, z.dtype.type(read_number("slope", slope)) * z)
 
 
 @quiet
@@ -67,7 +67,7 @@ def leaky_relu_delta(da: ArrayLike, z: ArrayLike, slope: float = 0.01) -> NDArra
     [2.5, 3.0, 7.0]
     """
     da, z = partners(da, z=z)
-    return np.where(z > 0, da, read_number("slope", slope) * da)
+    return np.where(z > 0, da, da.dtype.type(read_number("slope", slope)) * da)
 
 
 class LeakyReLU(Activation):
