@@ -5,6 +5,7 @@ import warnings
 
 import numpy as np
 import pytest
+import rows_back  # noqa: F401  it adds its own
 from ways_back import BACK, batchnorm, bce, cross_entropy, gelu, softmax
 
 from cnnlib.diagnosis import diagnose_gradient, mistakes
@@ -85,6 +86,16 @@ RIGHT = {one[0]: one for one in BACK if one[4] is True and one[2]}
         "depthwise_right": "nn.functional.conv1d(x, w[:, None], groups=len(w))",
         "transposed_right": "nn.functional.conv_transpose1d(x, w, stride=2)",
         "grouped_right": "nn.functional.conv2d(x, w.flatten(0, 1), groups=2)",
+        "groups_right": "nn.functional.conv1d(x, w, groups=3)",
+        "multiplied_right": "nn.functional.conv1d(x, w.flatten(0, 1)[:, None], groups=len(w))",
+        "enlarged_right": "nn.functional.conv_transpose2d("
+        "x.movedim(3, 1), w.movedim(3, 1), None, 2, 1, 1).movedim(1, 3)",
+        "reflect_right": "nn.functional.conv2d(nn.functional.pad(x, (1,) * 4, 'reflect'), w)",
+        "edge_right": "nn.functional.conv2d(nn.functional.pad(x, (1,) * 4, 'replicate'), w)",
+        "wrap_right": "nn.functional.conv2d(nn.functional.pad(x, (1,) * 4, 'circular'), w)",
+        "block_right": "nn.functional.relu(x + nn.functional.relu(x @ w) @ w)",
+        "leaky_downwards_right": "nn.functional.leaky_relu(z, -2.0)",
+        "mean_of_a_map_right": "nn.functional.adaptive_avg_pool2d(x, 1)[:, :, 0, 0]",
         "volume_right": "nn.functional.conv3d(x[:, None], w[None, None])[:, 0]",
         "mse_right": "nn.functional.mse_loss(y, t)",
         "bce_right": "nn.functional.binary_cross_entropy(y, t.double())",
@@ -171,6 +182,21 @@ def test_noise_is_given_no_cause(seed):
     assert [one.message.split(".")[0] for one in report.findings] == 3 * [
         "No known mistake gives this"
     ]
+
+
+@pytest.mark.parametrize(
+    "name", ["groups_right", "multiplied_right", "wrap_right", "enlarged_right", "block_right"]
+)
+def test_noise_in_a_layer_that_is_recognised_is_given_no_name(name):
+    _, forward, fn, inputs, *_ = RIGHT[name]
+    noise = np.random.default_rng(0).normal(size=9999)
+
+    def back(d, *given):
+        return tuple(a + noise[: a.size].reshape(a.shape) for a in fn(d, *given))
+
+    report = diagnose_gradient(forward, back, inputs)
+    assert {one.quantity for one in report.findings} == {"dx", "dw"}
+    assert {one.mistake for one in report.findings} == {None}, report
 
 
 def test_what_is_not_known_explains_nothing():

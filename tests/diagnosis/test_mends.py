@@ -7,7 +7,7 @@ import pytest
 
 import cnnlib
 from cnnlib.diagnosis import diagnose, diagnose_pool, diagnose_step, mistakes
-from cnnlib.learning import BatchNorm, Dropout
+from cnnlib.learning import BatchNorm, ConvTranspose, Dropout, GlobalAveragePool, ReLU
 from cnnlib.learning.optimizers import SGD, Adam, Momentum
 
 ALL = [*mistakes.every(), *mistakes.reported()]
@@ -181,6 +181,88 @@ def test_batch_norm_and_dropout():
     drop.forward(x)
     exec(mistakes.get("S29").mend, seen)
     assert np.array_equal(seen["dx"], drop.backward(da))
+
+
+def test_groups():
+    x, w, dz = (R.normal(size=shape) for shape in ((2, 6, 5), (4, 3, 3), (2, 4, 3)))
+    last = [np.moveaxis(a, 1, -1) for a in (x, w, dz)]
+    right = cnnlib.conv_weight_gradient(last[0], last[2], 3, groups=2)
+    for g in (0, 1):
+        seen = {"x": x, "g": g, "C": 6, "G": 2}
+        exec(mistakes.get("S30").mend, seen)
+        own = cnnlib.conv_weight_gradient(
+            np.moveaxis(seen["channels"], 1, -1), last[2][..., 2 * g : 2 * g + 2], 3
+        )
+        assert np.allclose(own, right[2 * g : 2 * g + 2])
+    seen = {"dz": dz, "N": 2, "C": 2, "M": 2}  # two channels, two filters for each
+    exec(mistakes.get("S31").mend, seen)
+    w = R.normal(size=(2, 2, 3))
+    dx = np.zeros((2, 2, 5))
+    for i in range(3):
+        dx[:, :, i : i + 3] += np.einsum("ncm,cmu->ncu", seen["dz"][..., i], w)
+    right = cnnlib.conv_delta(last[2], w.reshape(4, 3, 1), (2, 5, 2), groups=2)
+    assert np.allclose(dx, np.moveaxis(right, -1, 1))
+
+
+def test_transposed_convolutions():
+    x, w = R.normal(size=(2, 3, 4)), R.normal(size=(3, 2, 3))  # (N, C, P), (C, K, U)
+    for pad, rest, ids in ((0, 0, ("S32", "S33")), (1, 1, ("S34", "S32"))):
+        layer = ConvTranspose(2, 3, stride=2, padding=pad, output_padding=rest)
+        layer.build((4, 3), R, np.float64)
+        layer.params["w"][...] = w.transpose(0, 2, 1)
+        dz = R.normal(size=layer.forward(x.transpose(0, 2, 1)).shape)
+        dx = layer.backward(dz).transpose(0, 2, 1)
+        seen = {"np": np, "x": x, "w": w, "dz": dz.transpose(0, 2, 1), "s": 2, "U": 3, "P": 4,
+                "pad": pad, "dx": np.zeros(x.shape), "dw": np.zeros(w.shape)}  # fmt: skip
+        if "S34" in ids:
+            exec(mistakes.get("S34").mend, seen)
+            seen["dz"] = seen["wide"]
+        for seen["p"] in range(4):
+            exec(mistakes.get("S32").mend, seen)
+        assert np.allclose(seen["dx"], dx)
+        if "S33" in ids:
+            for seen["c"], seen["k"], seen["u"] in np.ndindex(3, 2, 3):
+                exec(mistakes.get("S33").mend, seen)
+            assert np.allclose(seen["dw"], layer.grads["w"].transpose(0, 2, 1))
+
+
+@pytest.mark.parametrize("mode", ["reflect", "symmetric", "edge", "wrap"])
+def test_borders(mode):
+    border = {"edge": "replicate", "wrap": "circular"}.get(mode, mode)
+    w, dz = R.normal(size=(1, 3, 1)), R.normal(size=(2, 5, 1))
+    for id in ("S35", "S37"):
+        seen = {"np": np, "P": 5, "pad": 1, "mode": mode, "dx": np.zeros((2, 5, 1)),
+                "frame": cnnlib.conv_delta(dz, w, (2, 7, 1))}  # fmt: skip
+        exec(mistakes.get("S36").mend, seen)
+        exec(mistakes.get(id).mend, seen)
+        right = cnnlib.conv_delta(dz, w, (2, 5, 1), padding=1, border=border)
+        assert np.allclose(seen["dx"], right)
+
+
+def test_sums_means_and_leaks():
+    class InPlace(ReLU):
+        def backward(self, da):
+            da[...] = super().backward(da)
+            return da
+
+    x, dz = R.normal(size=(2, 5)), R.normal(size=(2, 5))
+    for id, kind in (("S38", ReLU), ("S39", InPlace)):
+        seen = {"layers": kind(), "dz": dz.copy()}
+        seen["layers"].forward(x)
+        exec(mistakes.get(id).mend, seen)
+        assert np.allclose(seen["dx"], dz * (x > 0) + dz)
+    seen = {"np": np, "z": x, "da": dz, "leak": -2.0}
+    exec(mistakes.get("S40").mend, seen)
+    assert np.allclose(
+        seen["dz"], dz * slope_of(lambda z: np.where(z > 0, z, -2 * z), x), atol=1e-8
+    )
+    maps, da = R.normal(size=(2, 3, 4, 5)), R.normal(size=(2, 5))
+    pool = GlobalAveragePool()
+    pool.forward(maps)
+    for id in ("S41", "S42"):
+        seen = {"np": np, "x": maps, "da": da, "H": 3, "W": 4}
+        exec(mistakes.get(id).mend, seen)
+        assert np.allclose(seen["dx"], pool.backward(da))
 
 
 def test_optimizers():

@@ -1,9 +1,9 @@
 """The catalogue of mistakes in convolution layers: `get`, `every`, `reported`, `card`.
 
 The entries stand in `catalogue.toml`; their ids are those that the chapters name. Those of
-activations, losses and optimizers stand in `reported.toml`, each with the public report that it is
-taken from. An entry names its section by the id of the section, of which `sections.toml` has the
-present heading.
+activations, losses, optimizers and the layers of chapter 10 stand in `reported.toml`, each with the
+public report that it is taken from. An entry names its section by the id of the section, of which
+`sections.toml` has the present heading.
 """
 
 import html
@@ -21,8 +21,8 @@ from cnnlib.arrays import read_word
 class Mistake:
     """One entry of the catalogue; `chapter` and `heading` say where the book explains it.
 
-    `source` is the address of a public report, of an entry that no chapter makes. `mend` is the
-    line of code as it is right, or ''.
+    `source` is the address of the public report that it is taken from, or ''. `mend` is the line of
+    code as it is right, or ''.
     """
 
     id: str
@@ -72,7 +72,8 @@ _FITTING = {
     "head": "S B",
     "step": "T D22 W13 S3 S6 S8 S9 S10 S13",
     "gradient": "S1 S2 S3 S7 S8 S9 S10 S11 S12 S13 S15 S16 "
-    "S17 S18 S19 S20 S21 S22 S23 S24 S25 S26 S27 S28 S29",
+    "S17 S18 S19 S20 S21 S22 S23 S24 S25 S26 S27 S28 S29 "
+    "S30 S31 S32 S33 S34 S35 S36 S37 S38 S39 S40 S41 S42",
 }
 
 
@@ -125,7 +126,7 @@ def every() -> Iterator[Mistake]:
 
 
 def reported() -> Iterator[Mistake]:
-    """The entries of activations, losses and optimizers, which no chapter makes."""
+    """The entries that have a public report, most of which no chapter makes."""
     yield from (entry for entry in _catalogue().values() if entry.source)
 
 

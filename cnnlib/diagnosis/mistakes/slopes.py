@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from . import norms
+from . import norms, rows
 
 
 class Seen(Protocol):
@@ -134,6 +134,7 @@ def _candidates(seen: Sequence[Seen]) -> Iterator[tuple[str, Predict]]:
     if all(one.is_elementwise for one in seen):
         yield from _of_activations(seen)
         yield from norms.of_masks(seen)
+        yield from rows.of_leaks(seen)
     elif all(one.output.ndim == 0 for one in seen):
         yield from _of_losses(seen)
     elif all(_near(one.output, softmax(one.x)) for one in seen if one.x.ndim):
@@ -143,6 +144,7 @@ def _candidates(seen: Sequence[Seen]) -> Iterator[tuple[str, Predict]]:
         yield from _of_ends(seen)
         yield from norms.of_norms(seen)
         yield from norms.of_scales(seen)
+        yield from rows.of_rows(seen)
 
 
 def _near(a: Any, b: Any) -> bool:
