@@ -25,6 +25,7 @@ from cnnlib.diagnosis import mistakes
 
 QUERIES = tomllib.loads(Path(__file__).with_name("queries.toml").read_text(encoding="utf-8"))
 CATALOGUE = [*mistakes.every(), *mistakes.reported()]
+SHOWN = "S30 S31 S33 S35 S36 S37 S38".split()  # reported, and made in chapter 10 all the same
 
 
 # ---- The lists that the pages are made from
@@ -141,7 +142,7 @@ def test_the_page_of_mistakes_has_each_entry_with_its_code_and_its_cure(site):
         m = mistake
         for words in (m.name, m.cause, m.signature, m.hidden_by, m.heading, m.mend):
             assert words in entry, m.id
-        assert ("Its code" in entry) == (not mistake.source), mistake.id
+        assert ("Its code" in entry) == (not m.source or m.id in SHOWN), m.id
         assert page.count(f'<dd><a href="#{mistake.id}">') >= 1
 
 
