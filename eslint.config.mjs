@@ -18,7 +18,7 @@ export default [
     rules: {
       "no-undef": "error", "no-unused-vars": ["error", { argsIgnorePattern: "^_", varsIgnorePattern: "^_", ignoreRestSiblings: true }],
       "no-unreachable": "error", "no-dupe-keys": "error", "no-self-assign": "error", "no-shadow": "off",
-      eqeqeq: ["error", "always", { null: "ignore" }], "prefer-const": ["error", { destructuring: "all" }], "no-var": "error",
+      semi: "error", eqeqeq: ["error", "always", { null: "ignore" }], "prefer-const": ["error", { destructuring: "all" }], "no-var": "error",
     },
   },
   { files: ["host", "embedding"].map((name) => `cnnlib/book/widgets/scripts/${name}.js`), languageOptions: { sourceType: "script" }, rules: { "no-unused-vars": "off" } },

@@ -10,12 +10,10 @@ from collections.abc import Callable
 from functools import cache, partial
 from pathlib import Path
 
+from .pressing import bare
+
 FOLDER = Path(__file__).parent / "scripts"
 _IMPORT = re.compile(r'^import \{([^}]*)\} from "\./(\w+)\.js";\n', re.MULTILINE)
-_QUOTED = r"\"[^\"\n]*\"|'[^'\n]*'|`(?:[^`$]|\$(?!\{)|\$\{[^`{}]*\})*`"
-_SIGNS = re.compile(
-    rf"({_QUOTED})" r"| ?(===|!==|=>|<=|>=|&&|\|\||\?\?|[=,?:{}()<>*;[\]]) ?| ([-+/]) (?![-+])"
-)
 _DECLARED = re.compile(
     r"^(?P<export>export )?(?:async )?(?:function|class|const|let) (?P<names>\w+|[\[{][^=]*[\]}])",
     re.MULTILINE,
@@ -60,26 +58,6 @@ def _used(text: str) -> str:
 
     kept = "".join(filter(named, re.split(r"^(?=[^\s)}\]])", text, flags=re.M)))
     return kept if kept == text else _used(kept)
-
-
-def bare(text: str) -> str:
-    """Take out what only its readers need: a page asks for nothing, so it holds all of it.
-
-    These are comments, indentation, spaces around signs outside strings, and some line ends. After
-    code a comment goes where no quote follows it: so it is none inside a string. A line with a
-    regular expression, or with a template in a template, stays as it is.
-    """
-    text = re.sub(r"^ *(/\*\*.*?\*/|//[^\n]*)", "", text, flags=re.M | re.S)
-    text = re.sub(r"(?<=[;,{}()\]]) // [^\n'\"`]*$", "", text, flags=re.M)
-    text = re.sub(r"^\s+", "", text, flags=re.M)
-    text = "\n".join(_close(line) for line in text.split("\n"))
-    return re.sub(r"([{,;(\[])\n(?!$)", r"\1", text)
-
-
-def _close(line: str) -> str:
-    if re.search(r"['\"`]|/(?! )", re.sub(_QUOTED, "", line)):  # a division has spaces around it
-        return line
-    return _SIGNS.sub(lambda found: found[found.lastindex or 0], line)
 
 
 def _visit(
