@@ -255,7 +255,7 @@ def _rows(window: Window, shape: Shape, side: str, place: Shape) -> Rows:
         rows = np.transpose(axis.rows())
         along.append(rows[rows[:, number] == cell].tolist())
     together = (zip(*row, strict=True) for row in product(*along))
-    return [(list(i), list(u), list(p)) for i, u, p in together]
+    return sorted((list(i), list(u), list(p)) for i, u, p in together)  # as in the table
 
 
 def _explain_z(

@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 
 from cnnlib.arrays import read_array, read_truth, read_word
 from cnnlib.errors import InputError, shown
-from cnnlib.geometry import Pads, read_padding
+from cnnlib.geometry import BORDERS, Pads, read_padding
 
 from .cells import Canvas, Point, read_cells, read_index, read_line
 from .style import GREY, KINDS, Figure
@@ -30,6 +30,7 @@ class Grid:
     center: Any = None
     indices: bool = True
     note: str = ""
+    border: str = "zeros"  # what stands in the padding
 
     def __post_init__(self) -> None:
         cells = read_cells("values", self.values)
@@ -138,6 +139,8 @@ def draw(
         for c in range(-before, columns + after):
             there = 0 <= r < rows and 0 <= c < columns
             value, kind = (cells[r, c], kinds[r, c]) if there else (0, "padding")
+            if item.border != "zeros" and not there:
+                value = cells[BORDERS[item.border](r, rows), BORDERS[item.border](c, columns)]
             tag = tags.get((r, c))
             canvas.cell(placed.at((r, c)), value, kind, (r, c) in lit, tag, tag_kind)
     if item.indices:

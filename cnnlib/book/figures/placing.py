@@ -5,7 +5,7 @@ Three lenses on one table. `placement` lays the kernel on the input for one outp
 input for one weight. Where a cell lies is asked of `geometry.Axis.input` each time.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike
 from cnnlib.arrays import count_axes, read_number, read_shape, read_truth
 from cnnlib.convolution import conv, conv_delta, conv_weight_gradient
 from cnnlib.errors import InputError, shown
-from cnnlib.geometry import Axis, Window
+from cnnlib.geometry import BORDERS, Axis, Window
 
 from .cells import read_index
 from .grids import Grid, read_plane
@@ -45,7 +45,7 @@ def placement(
     mark_center : bool
         Put a dot on the kernel's centre. A centre that is given is always marked.
     geometry
-        stride, dilation, padding, center, flip: as in `cnnlib.conv`.
+        stride, dilation, padding, center, flip, border: as in `cnnlib.conv`.
     """
     return draw_lenses([output_lens(x, w, output, b=b, mark_center=mark_center, **geometry)])
 
@@ -167,11 +167,11 @@ def weight_placement(
     return draw_lenses(
         [
             Lens(
-                Grid(x, "input", padding=pads(axes)),
+                Grid(x, "input", padding=pads(axes), border=axes[0].border),
                 {p: dz[i] for p, i in places.items()},
                 "delta",
                 (Grid(dz, "delta"), Grid(dw, "weight", "dw", highlight=[u])),
-                total("dw", u, [(x[p], dz[i]) for p, i in places.items() if _inside(p, x.shape)]),
+                total("dw", u, [(x[q], dz[i]) for p, i in places.items() if (q := named(axes, p))]),
             )
         ]
     )
@@ -190,7 +190,8 @@ def _forward(
         # A padding is a centre too: the weight that lies on the output's own place, s*i.
         own = [[u for u in range(axis.kernel) if axis.input(0, u) == 0] for axis in axes]
         center = tuple(u[0] for u in own) if all(own) else None
-    return Grid(x, "input", padding=pads(axes)), Grid(w, "weight", center=center), z
+    base = Grid(x, "input", padding=pads(axes), border=window.border)
+    return base, Grid(w, "weight", center=center), z
 
 
 def _at_output(
@@ -206,7 +207,7 @@ def _at_output(
         {p: w[u] for p, u in places.items()},
         "weight",
         (kernel, Grid(z, "output", highlight=[i])),
-        total("z", i, [(w[u], x[p]) for p, u in places.items() if _inside(p, x.shape)], b),
+        total("z", i, [(w[u], x[q]) for p, u in places.items() if (q := named(axes, p))], b),
         None if kernel.center is None else met(axes, i, kernel.center),
     )
 
@@ -214,6 +215,20 @@ def _at_output(
 def met(axes: Sequence[Axis], i: Cell, u: Cell) -> Cell:
     """The input that output `i` meets through weight `u`, perhaps in the padding."""
     return tuple(axis.input(j, v) for axis, j, v in zip(axes, i, u, strict=True))
+
+
+def named(axes: Sequence[Axis], p: Cell) -> Cell | None:
+    """The input that a cell stands for: itself, or beside the input what the border repeats."""
+    cell = tuple(int(BORDERS[axis.border](q, axis.inputs)) for axis, q in zip(axes, p, strict=True))
+    return cell if _inside(cell, [axis.inputs for axis in axes]) else None
+
+
+def together(pairs: Iterable[tuple[Cell, Any]]) -> dict[Cell, Any]:
+    """What lies on each cell; a border lets an output meet an input through several weights."""
+    tags: dict[Cell, Any] = {}
+    for cell, value in pairs:
+        tags[cell] = f"{tags[cell]}{value:+g}" if cell in tags else value
+    return tags
 
 
 def pads(axes: Sequence[Axis]) -> tuple[tuple[int, int], ...]:

@@ -6,12 +6,12 @@ from typing import Any
 import numpy as np
 
 from cnnlib.convolution import conv, conv_delta, conv_weight_gradient
-from cnnlib.geometry import Window
+from cnnlib.geometry import Axis, Window
 
 from .cells import number
 from .grids import Grid
 from .lenses import Cell, Lens, draw_lenses, factor
-from .placing import met, pads
+from .placing import met, named, pads, together
 from .style import Figure
 
 
@@ -23,6 +23,7 @@ def slice_placement(
     w: np.ndarray,
     b: Sequence[float] | None,
     dz: np.ndarray,
+    groups: int = 1,
     **geometry: Any,
 ) -> Figure:
     """Draw one lens for each slice that the sum goes over, and the grids of its results.
@@ -34,50 +35,55 @@ def slice_placement(
     position : tuple of int
         (*i, k), (*p, c) or (k, *u, c).
     x, w, b, dz : array
-        (1, *P, C), (K, *U, C), (K,) or None, (1, *I, K).
+        (1, *P, C), (K, *U, C/groups), (K,) or None, (1, *I, K).
+    groups : int
+        Only slices of the chosen cell's group are drawn.
     geometry
-        stride, dilation, padding, center, flip: as in `cnnlib.conv`.
+        stride, dilation, padding, center, flip, border: as in `cnnlib.conv`.
     """
     P, U, I = x.shape[1:-1], w.shape[1:-1], dz.shape[1:-1]
     axes = Window(U, **geometry).axes(P)
-    reads = {(i, u): met(axes, i, u) for i in np.ndindex(I) for u in np.ndindex(U)}
-    inside = dict.fromkeys(np.ndindex(P))
+    C, K, D = x.shape[-1], len(w), w.shape[-1]
+    geometry["groups"] = groups
     parts: list[Lens] = []
     sums: list[float] = []
     if lens == "weight":
-        k, u, c = position[0], position[1:-1], position[-1]
+        k, u, own = position[0], position[1:-1], position[-1]
+        c = k * groups // K * D + own
         dw = conv_weight_gradient(x, dz, U, **geometry)
-        places = {reads[i, u]: dz[(0, *i, k)] for i in np.ndindex(I)}
-        terms = [(x[(0, *p, c)], value) for p, value in places.items() if p in inside]
+        places = {met(axes, i, u): dz[(0, *i, k)] for i in np.ndindex(I)}
+        terms = [(x[(0, *q, c)], one) for p, one in places.items() if (q := named(axes, p))]
         sides = (
             Grid(dz[0, ..., k], "delta", f"dz, filter {k}"),
-            Grid(dw[k, ..., c], "weight", f"dw, filter {k}, channel {c}", [u]),
+            Grid(dw[k, ..., own], "weight", f"dw, filter {k}, channel {c}", [u]),
         )
-        base = Grid(x[0, ..., c], "input", f"x, channel {c}", padding=pads(axes))
         text, _ = _sum(f"dw[{_listed(position)}]", terms)
-        return draw_lenses([Lens(base, places, "delta", sides, text)])
+        return draw_lenses([Lens(_channel(x, c, axes), places, "delta", sides, text)])
     place, last = position[:-1], position[-1]
     if lens == "forward":
         whole, kind = conv(x, w, b, **geometry), "output"
-        places = {reads[place, u]: u for u in np.ndindex(U)}
-        for c in range(x.shape[-1]):
-            tags = {p: w[(last, *u, c)] for p, u in places.items()}
-            terms = [(value, x[(0, *p, c)]) for p, value in tags.items() if p in inside]
+        over = {u: met(axes, place, u) for u in np.ndindex(U)}
+        for own in range(D):
+            c = last * groups // K * D + own
+            tags = {p: w[(last, *u, own)] for u, p in over.items()}
+            terms = [(one, x[(0, *q, c)]) for p, one in tags.items() if (q := named(axes, p))]
             text, value = _sum(f"channel {c}", terms)
             sums.append(value)
-            kernel = Grid(w[last, ..., c], "weight", f"w, filter {last}, channel {c}")
-            base = Grid(x[0, ..., c], "input", f"x, channel {c}", padding=pads(axes))
-            parts.append(Lens(base, tags, "weight", (kernel,), text))
+            kernel = _kernel(w[last, ..., own], last, c)
+            parts.append(Lens(_channel(x, c, axes), tags, "weight", (kernel,), text))
         sums += [b[last]] if b else []
     else:
         whole, kind = conv_delta(dz, w, x.shape, **geometry), "delta"
-        places = {i: u for (i, u), p in reads.items() if p == place}
-        for k in range(dz.shape[-1]):
-            tags = {i: w[(k, *u, last)] for i, u in places.items()}
-            terms = [(value, dz[(0, *i, k)]) for i, value in tags.items()]
+        pairs = [(i, u) for i in np.ndindex(I) for u in np.ndindex(U)
+                 if named(axes, met(axes, i, u)) == place]  # fmt: skip
+        for k in range(K):
+            if k * groups // K != last * groups // C:
+                continue
+            terms = [(w[(k, *u, last % D)], dz[(0, *i, k)]) for i, u in pairs]
             text, value = _sum(f"filter {k}", terms)
             sums.append(value)
-            kernel = Grid(w[k, ..., last], "weight", f"w, filter {k}, channel {last}")
+            kernel = _kernel(w[k, ..., last % D], k, last)
+            tags = together((i, w[(k, *u, last % D)]) for i, u in pairs)
             base = Grid(dz[0, ..., k], "delta", f"dz, filter {k}")
             parts.append(Lens(base, tags, "weight", (kernel,), text))
     letter, noun = ("z", "filter") if lens == "forward" else ("dx", "channel")
@@ -88,6 +94,16 @@ def slice_placement(
     text = " + ".join(map(factor, sums))
     text = f"{letter}[{_listed(position)}] = {text} = {number(sum(sums))}"
     return draw_lenses([*parts, Lens(first, {}, "weight", tuple(rest), text)])
+
+
+def _channel(x: np.ndarray, c: int, axes: Sequence[Axis]) -> Grid:
+    a = x[0, ..., c]
+    return Grid(a, "input", f"x, channel {c}", padding=pads(axes), border=axes[0].border)
+
+
+def _kernel(w: np.ndarray, k: int, c: int) -> Grid:
+    wide = w.shape[-1] > 1  # enough for a long title
+    return Grid(w, "weight", f"w, filter {k}, channel {c}" if wide else "w")
 
 
 def _listed(index: Cell) -> str:

@@ -70,6 +70,7 @@ def choose(page, title, flat):
 def arrays(explorer):
     made = explorer._arrays()
     geometry = explorer._geometry()
+    del geometry["groups"]  # there is one
     x, w, b, dz = made["x"], made["w"], made["b"], made["dz"]
     return made | {
         "z": cnnlib.conv(x, w, b, method="loops", **geometry)[0],

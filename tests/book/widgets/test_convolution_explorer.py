@@ -107,6 +107,42 @@ def test_the_choice_and_the_deltas_follow_the_grids():
     assert explorer.explain().name == "dw[0,1,0]"
 
 
+DEEP = dict(input=np.arange(24).reshape(3, 4, 2), kernel=np.arange(16).reshape(4, 2, 2, 1))
+
+
+@pytest.mark.parametrize("border", ["reflect", "symmetric", "replicate", "circular"])
+@pytest.mark.parametrize("lens", ["forward", "delta", "weight"])
+def test_groups_and_borders_are_those_of_the_library(lens, border):
+    explorer = ConvolutionExplorer(**DEEP, groups=2, lens=lens, padding=1, border=border)
+    explorer.position = (
+        [1, 1, 1] if lens == "delta" else [2, 1, 1, 0] if lens == "weight" else [1, 1, 2]
+    )
+    x, w, laid = DEEP["input"][None], DEEP["kernel"], dict(padding=1, border=border, groups=2)
+    dz = (5 * np.arange(80) + 3).reshape(1, 4, 5, 4) % 7 - 2
+    right = {
+        "forward": lambda: cnnlib.conv(x, w, **laid)[0, 1, 1, 2],
+        "delta": lambda: cnnlib.conv_delta(dz, w, x.shape, **laid)[0, 1, 1, 1],
+        "weight": lambda: cnnlib.conv_weight_gradient(x, dz, (2, 2), **laid)[2, 1, 1, 0],
+    }[lens]()
+    assert explorer.explain().value == right
+    assert (
+        f"border '{border}'" in explorer.alt and "4 kernels of 2 by 2 in 2 groups" in explorer.alt
+    )
+    assert len(png(explorer.draw())) <= SMALL
+    one = ConvolutionExplorer(input=X, kernel=W, lens=lens, padding=1, border=border)
+    assert len(png(one.draw())) <= SMALL
+
+
+def test_a_function_is_compared_in_groups_and_with_a_border():
+    def theirs(x, w, padding, border, groups):
+        return cnnlib.conv(x[None], w, padding=padding, border=border, groups=groups)[0]
+
+    explorer = ConvolutionExplorer(**DEEP, groups=2, padding=1, border="circular").compare(theirs)
+    assert explorer.theirs["says"] == "Your function is right in all 80 cells."
+    explorer.compare(lambda x, w, padding: cnnlib.conv(x[None], w, padding=padding, groups=2)[0])
+    assert explorer.theirs["says"] == "Your function differs in 56 of 80 cells."
+
+
 REFUSED = [
     ("stride", 0, "stride is 0; expected at least 1"),
     ("stride", 1.5, "stride is 1.5; expected an integer, or a sequence of 2 integers"),
@@ -137,6 +173,10 @@ REFUSED = [
     ("position", [2, 0], "position is [2, 0]; the grid has shape (2, 3)"),
     ("position", [0], "position is [0], with 1 entries"),
     ("rotated", 2, "rotated"),
+    ("border", "mirror", "border is 'mirror'; expected 'zeros', 'reflect', "),
+    ("border", None, "border is None; expected 'zeros', 'reflect', "),
+    ("groups", 0, "groups is 0; expected at least 1"),
+    ("groups", 2, "groups is 2, and the channels of the input are 1; expected a multiple of 2"),
     (
         "padding",
         1000,

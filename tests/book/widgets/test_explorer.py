@@ -189,7 +189,8 @@ WRONG_ADDRESSES = {
         "position=toString", "lens=forward,", "lens=toString", "rotated=toString", "flip=1",
         "bias=x", "kernel=", "input=1,2;3", "deltas=1,x", "%", "stride=%", "stride=%E0%A4%A",
         "__proto__=1", "colour=red", "first=1", f"input={'1,' * 30000}", "center=1e308,0",
-        "position=1.5,0",
+        "position=1.5,0", "border=toString", "border=1", "border=reflect&padding=9", "groups=0",
+        "groups=2", "groups=1e308", "groups=toString",
     ],
     "PoolingExplorer": [
         "padding=1000", "padding=1e9", "window=1e9&center=0,0", "window=17",

@@ -11,7 +11,7 @@ import cnnlib
 from cnnlib import checks
 from cnnlib.book.widgets.scripts import joined
 from cnnlib.errors import InputError
-from cnnlib.geometry import Window
+from cnnlib.geometry import BORDERS, Window
 
 SUMS = joined("sums")
 
@@ -26,7 +26,7 @@ CONVOLVE = """({x, w, b, dz, geometry}) => {
   });
   const sums = {
     z: conv(x, w, b, rows, I), dx: convDelta(dz, w, x.shape, rows),
-    dw: convWeightGradient(x, dz, U, rows),
+    dw: convWeightGradient(x, dz, U, rows, x.shape.at(-1) / w.shape.at(-1)),
   };
   return {
     rows, pads: window.axes(P).map((axis) => [axis.before, axis.after]),
@@ -126,6 +126,44 @@ def test_every_number_and_every_written_sum_is_that_of_cnnlib(run, each_once, mo
         assert next(sums, None) is None
 
 
+# Input, channels, filters, groups, kernel, and how it is laid.
+OTHER_ROWS = [
+    ((5, 4), 2, 4, 2, (3, 2), dict(padding="same", border="reflect", stride=2)),
+    ((4, 5), 3, 3, 3, (2, 3), dict(padding=((2, 1), (0, 3)), border="symmetric", flip=True)),
+    ((3, 6), 4, 2, 2, (3, 3), dict(padding=2, border="circular", dilation=(1, 2))),
+    ((2, 3), 1, 2, 1, (4, 5), dict(center=(1, 3), border="replicate")),
+    ((7,), 6, 4, 2, (4,), dict(padding="full", border="circular", stride=3)),
+    ((6,), 3, 6, 3, (3,), dict(center=2, border="reflect", flip=True)),
+    ((5, 5), 2, 2, 2, (3, 3), dict(stride=2)),
+]
+
+
+def test_groups_and_borders_give_the_numbers_the_rows_and_the_words_of_cnnlib(run):
+    r = np.random.default_rng(18)
+    cases = []
+    for P, C, K, groups, U, laid in OTHER_ROWS:
+        x, w = r.integers(-4, 5, (1, *P, C)), r.integers(-3, 4, (K, *U, C // groups))
+        b, z = r.integers(-2, 3, K), cnnlib.conv(x, w, groups=groups, **laid)
+        cases.append((x, w, b, r.integers(-3, 4, z.shape), dict(groups=groups, method="loops")))
+    values = [
+        {"x": tensor(x), "w": tensor(w), "b": b.tolist(), "dz": tensor(dz), "geometry": laid}
+        for (x, w, b, dz, _), (*_, laid) in zip(cases, OTHER_ROWS, strict=True)
+    ]
+    found = run(CONVOLVE, values)
+    for (x, w, b, dz, how), (P, *_, U, laid), got in zip(cases, OTHER_ROWS, found, strict=True):
+        assert got["rows"] == [list(row) for row in cnnlib.connections(P, U, **laid).tolist()]
+        right = {
+            "z": cnnlib.conv(x, w, b, **laid, **how),
+            "dx": cnnlib.conv_delta(dz, w, x.shape, **laid, **how),
+            "dw": cnnlib.conv_weight_gradient(x, dz, U, **laid, **how),
+        }
+        assert got["sums"] == {name: array.ravel().tolist() for name, array in right.items()}
+        arrays = dict(x=x, w=w, b=b, dz=dz, groups=how["groups"], **laid)
+        texts = [str(checks.explain(name, cell, **arrays))
+                 for name, array in right.items() for cell in np.ndindex(array.shape)]  # fmt: skip
+        assert [text for _, text in got["written"]] == texts
+
+
 def test_a_sum_without_bias_and_a_sum_of_nothing(run):
     x, w = np.array([2.0, -3]).reshape(1, 2, 1), np.array([5.0, 7]).reshape(1, 2, 1)
     dz = np.arange(4.0).reshape(1, 4, 1)
@@ -206,6 +244,12 @@ BAD = [
     [[5, 5], [3], {}],
     [[2], [3], {}],
     [[0], [3], {"center": 0}],
+    [[5], [3], {"border": "mirror"}],
+    [[5], [3], {"border": 1}],
+    [[5], [3], {"border": "toString"}],
+    [[3], [3], {"border": "reflect", "padding": 3}],
+    [[4, 2], [3, 3], {"border": "symmetric", "padding": [[0, 0], [0, 3]]}],
+    [[2], [4], {"border": "circular", "center": 3}],
 ]
 
 
@@ -235,6 +279,8 @@ def test_a_thousand_drawn_geometries_have_the_same_table_or_the_same_refusal(run
             geometry["padding"] = each(0, 3, n)
         else:
             geometry["padding"] = [None, "valid", "same", "full"][r.integers(4)]
+        if r.integers(2):
+            geometry["border"] = list(BORDERS)[r.integers(5)]
         values.append([each(1, 8, n), each(1, 4, n), geometry])
     for (P, U, geometry), found in zip(values, run(TABLE, values), strict=True):
         try:

@@ -121,13 +121,13 @@ def test_inputs_are_tinted_by_how_many_outputs_read_them(open_page, state):
     assert ["tinted" in cell["marks"] for cell in cells] == (reads > 0).tolist()
     for cell, times in zip(cells, reads.tolist(), strict=True):
         if times:
-            assert f"read by {times} output{'s' * (times > 1)}" in cell["label"]
+            assert f"read {times} time{'s' * (times > 1)}" in cell["label"]
             assert float(cell["shade"]) == pytest.approx(times / reads.max())
     plain = {c["shade"]: c["ground"] for c in cells if "partner" not in c["marks"] and c["shade"]}
     assert len(set(plain.values())) == len(plain)  # each count has its ground
     unread = [cell for cell in cells if "unread" in cell["marks"]]
     assert len(unread) == int((reads == 0).sum())
-    assert f"{reads.min()} to {reads.max()}." in page.locator(".cnn-note").text_content()
+    assert f"{reads.min()} to {reads.max()} times." in page.locator(".cnn-note").text_content()
 
 
 @pytest.mark.parametrize("flip", [False, True])

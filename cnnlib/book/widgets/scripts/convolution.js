@@ -26,10 +26,10 @@ const ROLES = {
 };
 
 function picture({ seen, from, flat, at, own, moment, looked }, theirs) {
-  const rows = own ? seen.groups[at] : seen.rows.filter((row) => row[from] === flat);
+  const rows = own ? seen.rowsAt[at] : seen.rows.filter((row) => row[from] === flat);
   const terms = moment ? moment.terms : Infinity;
   const drawn = pictures(seen, { at, terms, travels: Boolean(moment), lit: partners(rows), looked, theirs });
-  const now = moment ? seen.groups[at].slice(0, terms).at(-1) : undefined;
+  const now = moment ? seen.rowsAt[at].slice(0, terms).at(-1) : undefined;
   return {
     ...drawn,
     lines: seen.axes.length === 1 && drawn.main &&

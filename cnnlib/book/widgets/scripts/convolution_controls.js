@@ -4,7 +4,7 @@ import { field, menu, number, radios, tick } from "./controls.js";
 import { same } from "./desk.js";
 import { KERNELS, PICTURES, fitted } from "./presets.js";
 import { INPUT, OUTPUT, WEIGHT, both, joined, spatial } from "./sides.js";
-import { range, shapeOf, unflatten } from "./sums.js";
+import { BORDERS, range, shapeOf, unflatten } from "./sums.js";
 
 const oneOrAll = (value) => (new Set([value].flat()).size === 1 ? [value].flat()[0] : value);
 
@@ -27,15 +27,17 @@ export function controls({ desk, seen, unfold }) {
   };
   // The other lens at the same place, filter and channel.
   function turn(name) {
-    const { side, here, arrays, axes, deep } = seen();
+    const { side, here, arrays, axes, deep, K, D, G, group } = seen();
     const transposed = name === "transposed";
     const lens = transposed ? "delta" : name;
     if (!deep || lens === seen().lens) return change({ lens, transposed });
     const index = unflatten(here, arrays[side]);
     const place = spatial(side, index, axes.length);
     const last = index.at(-1);
-    return change({ lens, transposed, position: lens === "weight" ? [side === OUTPUT ? last : 0, ...place, side === INPUT ? last : 0]
-      : [...place, side === WEIGHT && lens === "forward" ? index[0] : last] });
+    const filter = side === OUTPUT ? last : side === WEIGHT ? index[0] : group.c(last) * (K / G) + last % (K / G);
+    const channel = side === INPUT ? last : group.k(filter) * D + last % D;
+    return change({ lens, transposed, position: lens === "weight" ? [filter, ...place, channel % D]
+      : [...place, lens === "forward" ? filter : channel] });
   }
   /** @returns {import("./controls.js").Shown} */
   const each = (name, label = name) => [
@@ -123,6 +125,7 @@ export function controls({ desk, seen, unfold }) {
     [rotated, (state) => state.rotated],
     [filter, (state) => state.position[0]],
   ];
+  const panes = sizes({ change, refuse, seen, first: desk.first, lengthen });
   /** @type {import("./controls.js").Shown[]} */
   const folded = [
     ...sides,
@@ -131,8 +134,12 @@ export function controls({ desk, seen, unfold }) {
       label: "kind", onChange: (flip) => change({ flip }),
       options: [[false, "cross-correlation"], [true, "convolution"]],
     }), ({ flip }) => flip],
+    [menu({
+      label: "border", options: Object.keys(BORDERS).map((name) => [name, name]),
+      onChange: (border) => change({ border, ...(way(seen()) === "valid" ? ways.same() : {}) }), // without padding there is none
+    }), ({ border }) => border],
     each("bias"),
-    ...sizes({ change, refuse, seen, first: desk.first, lengthen }),
+    ...Object.values(panes),
   ];
   /** @type {import("./controls.js").Shown[]} */
   const setting = [[beside, pairOf], [second, ({ beside: its, stride }) => its?.stride ?? stride]];
@@ -141,7 +148,6 @@ export function controls({ desk, seen, unfold }) {
     [looks("tint inputs by how many outputs read them", "coverage"), ({ coverage }) => coverage],
     [looks("numbers as shades", "shades"), ({ shades }) => shades],
   );
-  const named = [folded.at(-5), folded.at(-3)]; // one channel's pictures and kernels
   return {
     front, folded,
     update(state) {
@@ -150,14 +156,16 @@ export function controls({ desk, seen, unfold }) {
       sides.forEach(([control, value]) => {
         control.element.hidden = way(state) !== "own" || value(state) === undefined;
       });
-      rotated.element.hidden = state.lens !== "delta" || state.deep;
+      rotated.element.hidden = state.lens !== "delta" || state.deep || state.border !== "zeros";
       extra.element.hidden = !state.renamed || !["valid", "own", "full"].includes(way(state));
       filter.element.hidden = state.lens !== "weight" || state.K === 1;
-      filter.element.querySelectorAll("option").forEach((option, k) => { option.hidden = k >= state.K; });
+      offer(filter, (k) => k < state.K);
+      offer(panes.groups[0], (n) => divides(n + 1, state));
+      panes.groups[0].element.hidden = !divides(2, state) && !divides(3, state);
       setting.forEach(([control], n) => {
         control.element.hidden = state.lens !== "forward" || state.deep || (n > 0 && !state.beside);
       });
-      named.forEach(([control]) => { control.element.hidden = state.deep; });
+      for (const [control] of [panes.input, panes.kernel]) control.element.hidden = state.deep;
     },
   };
 }
@@ -169,9 +177,12 @@ function within(center, shape) {
 
 const one = (n) => `expected 1 to ${n}`;
 
+const divides = (n, { K, C }) => K % n === 0 && C % n === 0;
+const offer = (control, has) => control.element.querySelectorAll("option").forEach((option, n) => { option.hidden = !has(n); });
+
 /** The shapes of an input and a kernel: with channels, or without where there is one of each. */
-function shaped({ P, U, K, C }) {
-  return K * C === 1 ? { input: P, kernel: U } : { input: [...P, C], kernel: [K, ...U, C] };
+function shaped({ P, U, K, C, G }) {
+  return K * C === 1 ? { input: P, kernel: U } : { input: [...P, C], kernel: [K, ...U, C / G] };
 }
 
 // Arrays without channels as if they had one, and back: the numbers stay.
@@ -179,7 +190,7 @@ const deepened = (values) => (Array.isArray(values) ? values.map(deepened) : [va
 const flattened = (values) => (Array.isArray(values[0]) ? values.map(flattened) : values[0]);
 
 // What the input and the kernel are: how many axes, channels and filters, their sizes, pictures, kernels with a name.
-/** @returns {import("./controls.js").Shown[]} */
+/** @returns {Record<string, import("./controls.js").Shown>} */
 function sizes({ change, refuse, seen, first, lengthen }) {
   const flat = () => seen().axes.length === 1;
   const names = Object.keys(PICTURES);
@@ -189,14 +200,15 @@ function sizes({ change, refuse, seen, first, lengthen }) {
   const own = (name) => (shapeOf(mine[name]).length === seen().axes.length ? mine[name] : seen()[name]);
   // The numbers of another size, and of other numbers of channels and filters.
   const reshaped = (changes) => {
-    const { shapes: [, U, P], K, C, deep, input, kernel: w, bias, center } = seen();
-    const now = { P, U, K, C, ...changes };
+    const { shapes: [, U, P], K, C, G, deep, input, kernel: w, bias, center } = seen();
+    const now = { P, U, K, C, G, ...changes };
+    if (!divides(now.G, now)) now.G = 1;
     const shape = shaped(now);
     const wide = (values, array) => (deep ? values : array ? [deepened(values)] : deepened(values));
     const fit = (values, target, array) => (now.K * now.C === 1
       ? fitted(deep ? flattened(array ? values[0] : values) : values, target) : fitted(wide(values, array), target));
     change({
-      input: fit(input, shape.input, false), kernel: fit(w, shape.kernel, true), ...within(center, now.U),
+      groups: now.G, input: fit(input, shape.input, false), kernel: fit(w, shape.kernel, true), ...within(center, now.U),
       bias: Array.isArray(bias) ? (now.K * now.C === 1 ? bias[0] : fitted(bias, [now.K])) : bias,
     });
   };
@@ -227,7 +239,7 @@ function sizes({ change, refuse, seen, first, lengthen }) {
     const last = (value) => (Array.isArray(value) ? (Array.isArray(value[0]) ? [value.at(-1)] : value.at(-1)) : value);
     const row = (values) => values[values.length >> 1];
     if (count === 1) {
-      wide = Object.fromEntries(names.map((name) => [name, state[name]]));
+      wide = { ...Object.fromEntries(names.map((name) => [name, state[name]])), groups: state.G };
       change({
         input: row(state.input), kernel: state.deep ? state.kernel.map(row) : row(state.kernel), stride: last(state.stride),
         dilation: last(state.dilation), padding: last(state.padding), center: last(state.center),
@@ -244,22 +256,23 @@ function sizes({ change, refuse, seen, first, lengthen }) {
       });
     }
   };
-  return [
-    [menu({ label: "axes", onChange: turn, options: [[1, "one"], [2, "two"]] }), ({ axes }) => axes.length],
-    slices("channels", "C", 3),
-    slices("filters", "K", 4),
-    size("input", "P", INPUT),
-    [menu({
+  return {
+    axes: [menu({ label: "axes", onChange: turn, options: [[1, "one"], [2, "two"]] }), ({ axes }) => axes.length],
+    channels: slices("channels", "C", 3),
+    filters: slices("filters", "K", 4),
+    groups: slices("groups", "G", 3),
+    inputs: size("input", "P", INPUT),
+    input: [menu({
       label: "input", onChange: (name) => change({ input: name === "own" ? own("input") : picture(name), shades: name !== "own" }),
       options: [["own", "own numbers"], ["digit", "a digit"], ["photograph", "a photograph"]],
     }), (state) => names.find((name) => same(picture(name), state.input)) ?? "own"],
-    size("kernel", "U", WEIGHT),
-    [menu({
+    weights: size("kernel", "U", WEIGHT),
+    kernel: [menu({
       label: "kernel", onChange: (name) => {
         const values = name === "own" ? own("kernel") : kernel(name);
         change({ kernel: values, ...within(seen().center, shapeOf(values)) });
       },
       options: [["own", "own numbers"], ...Object.keys(KERNELS).map((name) => [name, name])],
     }), (state) => Object.keys(KERNELS).find((name) => same(kernel(name), state.kernel)) ?? "own"],
-  ];
+  };
 }

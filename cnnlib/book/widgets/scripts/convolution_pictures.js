@@ -25,26 +25,26 @@ export function pictures(seen, view) {
   if (seen.lens === "forward") return seen.deep ? draw.forwardSlices() : draw.forward();
   if (seen.lens === "weight") return seen.deep ? draw.weightSlices() : draw.weight();
   if (seen.deep) return draw.deltaSlices();
-  return seen.rotated ? draw.rotated() : draw.delta();
+  return seen.turned ? draw.rotated() : draw.delta();
 }
 
 class Drawing {
   seen; view; I; U; P; k; c;
 
   constructor(seen, view) {
-    const { shapes: [I, U, P], arrays, groups, side } = seen;
+    const { shapes: [I, U, P], arrays, rowsAt, side } = seen;
     Object.assign(this, { seen, view, I, U, P });
     const index = unflatten(Math.max(0, view.at), arrays[side]);
     this.place = spatial(side, index, seen.axes.length);
     /** The filter and the channel that are looked at, 0 where the lens sums over all. */
-    [this.k, this.c] = !seen.deep ? [0, 0] : side === WEIGHT ? [index[0], index.at(-1)]
+    [this.k, this.c] = !seen.deep ? [0, 0] : side === WEIGHT ? [index[0], seen.group.k(index[0]) * seen.D + index.at(-1)]
       : side === OUTPUT ? [index.at(-1), 0] : [0, index.at(-1)];
-    this.rows = groups[view.at] ?? []; // of -1 there is no such cell
+    this.rows = rowsAt[view.at] ?? []; // of -1 there is no such cell
     const done = this.rows.slice(0, view.terms);
     this.now = view.travels ? done.at(-1) : undefined; // the product that comes in
     /** The cell on which the centre lies: that of output i is input s*i. */
     this.under = !seen.dot || view.at < 0 || seen.lens === "weight" ? "" : String(this.place.map((m, n) =>
-      (seen.lens === "forward" ? m * seen.axes[n].stride : seen.rotated && !seen.deep ? m : m / seen.axes[n].stride)));
+      (seen.lens === "forward" ? m * seen.axes[n].stride : seen.turned ? m : m / seen.axes[n].stride)));
   }
 
   kernel(k = this.k, c = this.c, label = "kernel w") {
@@ -52,11 +52,11 @@ class Drawing {
       (index) => (String(index) === String(this.seen.dot) ? ["centre"] : []), undefined, [k, c]);
   }
 
-  // The flat place of a cell of a slice of one side.
+  // The flat place of a cell of a slice of one side: filter k, channel c of the input.
   at(side, index, k, c) {
-    const { shapes, K, C } = this.seen;
+    const { shapes, K, C, D } = this.seen;
     const flat = flatten(index, shapes[side]);
-    if (side === WEIGHT) return (k * cells(shapes[WEIGHT]) + flat) * C + c;
+    if (side === WEIGHT) return (k * cells(shapes[WEIGHT]) + flat) * D + (c % D);
     return side === OUTPUT ? flat * K + k : flat * C + c;
   }
 
@@ -64,6 +64,7 @@ class Drawing {
   plain(label, letter, side, kind, values, more = (_index, _flat) => /** @type {string[]} */ ([]),
     tag = (_index) => undefined, [k, c] = [this.k, this.c]) {
     const { seen, view } = this;
+    if (side === WEIGHT && !seen.meets(k, c)) return this.absent(k, c);
     const own = side === seen.side && letter === LENSES[seen.lens].quantity;
     return plain({
       label, letter, sized: !seen.deep, shape: seen.shapes[side], kind, values: own ? this.filled(values) : values,
@@ -81,6 +82,12 @@ class Drawing {
     });
   }
 
+  // In groups a filter has no slice for the channels of another one.
+  absent(k, c) {
+    const cell = { text: "", kind: "cut", name: `no weight for channel ${c}` };
+    return { label: `filter ${k}: no slice`, first: this.U.map(() => 0), end: this.U, content: () => cell };
+  }
+
   filled(values) {
     const { seen, view } = this;
     if (!view.travels) return values;
@@ -91,7 +98,11 @@ class Drawing {
 
   // What lies on a grid: from pairs of a cell and a number to the tag of each cell.
   lying(pairs) {
-    const known = new Map(pairs.map(([cell, value]) => [String(cell), `×${shown(value)}`]));
+    const known = new Map();
+    for (const [cell, value] of pairs) { // a border lets an output meet an input twice
+      const before = known.get(String(cell));
+      known.set(String(cell), before ? `${before}${value < 0 ? "" : "+"}${shown(value)}` : `×${shown(value)}`);
+    }
     return (index) => known.get(String(index));
   }
 
@@ -118,8 +129,17 @@ class Drawing {
       label: own.label,
       first: axes.map((axis) => -axis.pads[0]),
       end: axes.map((axis) => axis.inputs + Math.max(axis.pads[1], axis.after)),
-      content: (index) => (inside(index, this.P) ? own.content(index)
-        : this.zero("padding", "padding", index, tag, this.unread(index))),
+      content: (index) => {
+        if (inside(index, this.P)) return own.content(index);
+        const from = index.map((p, n) => axes[n].named(p));
+        if (!inside(from, this.P)) return this.zero("padding", "padding", index, tag, this.unread(index));
+        const { name, marks, ...cell } = own.content(from); // what is done to a copy is done to its input
+        const kept = marks.filter((mark) => mark === "now" && tag(index));
+        return {
+          ...cell, kind: "copy", from: String(from), name: `copy of ${name}`, tag: tag(index),
+          marks: [...kept, ...on(index), ...this.unread(index)],
+        };
+      },
     }, x);
   }
 
@@ -132,14 +152,14 @@ class Drawing {
   dw(k = 0, c = 0, label = "dw, what each weight owes") {
     const { seen, I, P, U } = this;
     const grid = this.plain(label, "dw", WEIGHT, "delta", seen.dw, undefined, undefined, [k, c]);
-    if (!seen.coverage) return grid;
+    if (!seen.coverage || !seen.meets(k, c)) return grid;
     const ends = seen.axes.map(lagsOf);
     return {
       ...grid, first: ends.map(([first]) => first), end: ends.map(([, end]) => end),
       content: (index) => {
         if (inside(index, U)) return grid.content(index);
         const value = indices(I).reduce((sum, i) => {
-          const p = met(seen.axes, i, index);
+          const p = named(seen.axes, i, index);
           return inside(p, P) ? sum + seen.x[this.at(INPUT, p, k, c)] * seen.dz[this.at(OUTPUT, i, k, c)] : sum;
         }, 0);
         return { text: short(value), kind: "cut", name: `dropped lag [${index}]`, exact: shown(value), marks: ["dropped"] };
@@ -156,8 +176,9 @@ class Drawing {
   forward() {
     const { seen, view, U, P } = this;
     const places = view.at < 0 ? [] : indices(U).map((u) => met(seen.axes, this.place, u));
+    const inputs = view.at < 0 ? [] : indices(U).map((u) => named(seen.axes, this.place, u));
     const order = new Map(this.rows.map((row, n) => [row[WEIGHT], n]));
-    const products = places.map((p, u) => {
+    const products = inputs.map((p, u) => {
       if (!inside(p, P)) return 0;
       if (view.travels && order.get(u) >= view.terms) return undefined;
       return seen.w[u] * seen.x[flatten(p, P)] + 0; // + 0: no -0
@@ -169,7 +190,7 @@ class Drawing {
         kernel: this.kernel(),
         products: {
           ...grid,
-          content: (index) => (inside(places[flatten(index, U)], P) ? grid.content(index)
+          content: (index) => (inside(inputs[flatten(index, U)], P) ? grid.content(index)
             : { ...grid.content(index), kind: "padding" }),
         },
       },
@@ -190,7 +211,7 @@ class Drawing {
       const n = index.findIndex((m, axis) => m !== place[axis]);
       return n >= 0 && index[n] < place[n];
     };
-    const lit = partners(other.groups[at] ?? []);
+    const lit = partners(other.rowsAt[at] ?? []);
     const second = new Drawing(other, { ...view, at, lit, come: indices(shape).filter(before).length });
     const grids = (drawing, key, mine, theirs) => {
       const { input, output } = drawing.forward().main;
@@ -264,7 +285,7 @@ class Drawing {
       if (!coverage) return { ...cell, ground: "shaded", shade: ((values[cell.flat] ?? 0) - low) / (high - low || 1) };
       const times = inside(index, this.P) ? reads[flatten(index, this.P)] : 0;
       if (!times) return cell;
-      return { ...cell, ground: "tinted", shade: times / most, name: `${cell.name}, read by ${counted(times, "output")}` };
+      return { ...cell, ground: "tinted", shade: times / most, name: `${cell.name}, read ${counted(times, "time")}` };
     };
     return { ...grid, content };
   }
@@ -338,11 +359,11 @@ class Drawing {
     const { seen, U, k } = this;
     const places = indices(U).map((u) => met(seen.axes, this.place, u));
     return {
-      signs: ["+", "="],
+      signs: [seen.D > 1 ? "+" : "", "="],
       columns: range(seen.C).map((c) => ({
-        [`input/${c}`]: this.input(places.map((p, u) => [p, seen.w[this.at(WEIGHT, unflatten(u, U), k, c)]]), c,
+        [`input/${c}`]: this.input(!seen.meets(k, c) ? [] : places.map((p, u) => [p, seen.w[this.at(WEIGHT, unflatten(u, U), k, c)]]), c,
           `x, channel ${c}`),
-        [`kernel/${c}`]: this.kernel(k, c, `filter ${k}, slice ${c}`),
+        [`kernel/${c}`]: this.kernel(k, c, `filter ${k}, slice ${c % seen.D}`),
       })),
       results: Object.fromEntries(range(seen.K).map((filter) => [`output/${filter}`,
         this.output(filter, `z, filter ${filter}`)])),
@@ -359,7 +380,7 @@ class Drawing {
         const tag = this.lying(rows.map(([i, u]) => [unflatten(Math.floor(i / seen.K), I), seen.w[u]]));
         return {
           [`deltas/${k}`]: this.deltas(k, `dz, filter ${k}`, tag),
-          [`kernel/${k}`]: this.kernel(k, c, `filter ${k}, slice ${c}`),
+          [`kernel/${k}`]: this.kernel(k, c, `filter ${k}, slice ${c % seen.D}`),
         };
       }),
       results: Object.fromEntries(range(seen.C).map((channel) => [`dx/${channel}`, this.dx(channel, `dx, channel ${channel}`)])),
@@ -373,12 +394,15 @@ class Drawing {
     return {
       columns: range(seen.C).map((channel) => ({
         [`input/${channel}`]: this.input(channel === c ? lies : [], channel, `x, channel ${channel}`),
-        [`dw/${channel}`]: this.dw(k, channel, `dw, filter ${k}, slice ${channel}`),
+        [`dw/${channel}`]: this.dw(k, channel, `dw, filter ${k}, slice ${channel % seen.D}`),
       })),
       results: Object.fromEntries(range(seen.K).map((filter) => [`deltas/${filter}`, this.deltas(filter, `dz, filter ${filter}`)])),
     };
   }
 }
+
+// The input that an output meets through a weight: it may lie elsewhere than where it is drawn.
+const named = (axes, i, u) => met(axes, i, u).map((p, n) => axes[n].named(p));
 
 /** Of a transposed convolution the deltas are the inputs x, and dx is the output z. */
 export const renamedText = (text) => text.replace(/\bdx\[/g, "z[").replace(/\bdz\[/g, "x[");
@@ -394,9 +418,6 @@ export function lagsOf(axis) {
   while (lies(end)) end += 1;
   return [first, end];
 }
-
-// How many cells of a grid lie beside what is there.
-export const hanging = (places, shape) => places.filter((p) => !inside(p, shape)).length;
 
 // The cells of the inputs, with their padding, that no output reads.
 export function unreadCells({ axes, read, shapes: [, , P] }) {

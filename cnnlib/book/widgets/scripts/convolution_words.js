@@ -1,17 +1,18 @@
 // What an explorer of a convolution says: a title, one sentence of task, the sum, a remark.
 
-import { hanging, lagsOf, renamedText, unreadCells } from "./convolution_pictures.js";
+import { lagsOf, renamedText, unreadCells } from "./convolution_pictures.js";
 import { factors, partial } from "./convolution_state.js";
 import { laidWords } from "./laid.js";
-import { OUTPUT, WEIGHT, both, counted, joined, plainPlaces, spatial } from "./sides.js";
-import { cells, factor, flatten, indices, inside, met, shown, tuple, unflatten, written } from "./sums.js";
+import { INPUT, OUTPUT, WEIGHT, both, counted, joined, plainPlaces, spatial } from "./sides.js";
+import { cells, factor, flatten, indices, inside, met, range, shown, tuple, unflatten, written } from "./sums.js";
 
 
 /** @param {any} seen */
 export function title({ other, ...seen }) {
   if (seen.renamed) return titleTransposed(seen);
-  const { flip, shapes: [I, U, P], deep, C, K } = seen;
-  const [of, filters] = deep ? [` in ${counted(C, "channel")}`, `${counted(K, "filter")} of `] : ["", ""];
+  const { flip, shapes: [I, U, P], deep, C, K, G } = seen;
+  const groups = G > 1 ? ` in ${G} groups` : "";
+  const [of, filters] = deep ? [` in ${counted(C, "channel")}`, `${counted(K, "filter")}${groups} of `] : ["", ""];
   const beside = other ? `; beside it ${laidWords(other, Object.keys(seen.beside))}: ${joined(other.shapes[OUTPUT])} outputs` : "";
   return `${flip ? "Convolution" : "Cross-correlation"}, ${laidWords(seen)}: ` +
     `${joined(P)} inputs${of}, ${filters}${joined(U)} weights, ${joined(I)} outputs${beside}`;
@@ -36,11 +37,12 @@ const SLICES = {
   delta: "Choose an input of a channel: it went into outputs of every filter; the sum goes over all.",
   weight: "Choose a weight: it met one channel only, and only the deltas of its own filter.",
 };
+const GROUPS = "Only filters and channels of one group meet. Choose a cell: which are they?";
 
-export const task = ({ lens, deep, other, renamed }) => (renamed
+export const task = ({ lens, deep, other, renamed, G }) => (renamed
   ? "The delta lens as a layer of its own: each input spreads over the outputs with all weights. Choose an output: what comes together there?"
   : other ? "Choose an output: what does it read with each of the two settings?"
-  : (deep ? SLICES : TASKS)[lens]);
+  : G > 1 ? GROUPS : (deep ? SLICES : TASKS)[lens]);
 
 // The book's short names: no zero for the only sample, and none for the only channel and filter.
 const brief = (text, deep) => (deep ? text.replace(/\b(x|d?z)\[0,/g, "$1[").replace(/ in each sample\./, ".") : text
@@ -58,15 +60,15 @@ function sumAt(seen, at, terms) {
   const value = partial(seen, at, terms);
   if (seen.deep && seen.side !== WEIGHT) return sumOfSlices(seen, at, terms);
   const { terms: all, ...explained } = seen.explained(at);
-  const words = seen.renamed ? gets(seen, at, seen.groups[at].length) : explained.words;
+  const words = seen.renamed ? gets(seen, at, seen.rowsAt[at].length) : explained.words;
   const text = brief(written({ ...explained, words, terms: all.slice(0, terms), value }), seen.deep)
     .split("\n").map((line) => broken(line, seen, at)).join("\n");
   return terms < all.length ? `${text}, so far` : text;
 }
 
 // Of many terms each row of the kernel has a line, of a weight each row of outputs.
-function broken(line, { groups, side, shapes }, at) {
-  const [terms, rows, other] = [line.split(" + "), groups[at], side === WEIGHT ? OUTPUT : WEIGHT];
+function broken(line, { rowsAt, side, shapes }, at) {
+  const [terms, rows, other] = [line.split(" + "), rowsAt[at], side === WEIGHT ? OUTPUT : WEIGHT];
   const row = (n) => Math.floor(rows[Math.min(n, rows.length - 1)][other] / shapes[other].at(-1));
   return terms.length > 4 ? terms.reduce((text, term, n) => `${text}${row(n) === row(n - 1) ? "" : "\n   "} + ${term}`) : line;
 }
@@ -86,20 +88,23 @@ const gets = (seen, at, n) =>
 
 // With channels: a line for each slice, and the sum of their sums.
 function sumOfSlices(seen, at, terms) {
-  const { lens, groups, arrays, side, slice, b, K, C, renamed } = seen;
-  const [group, index] = [groups[at], unflatten(at, arrays[side])];
+  const { lens, rowsAt, arrays, side, slice, b, K, C, G, meets, renamed } = seen;
+  const [group, index] = [rowsAt[at], unflatten(at, arrays[side])];
   const place = tuple(index.slice(0, -1));
   const forward = lens === "forward";
-  const [noun, count] = forward ? ["channel", C] : [renamed ? "channel" : "filter", K];
-  const met = group.length / count;
+  const [noun, all] = forward ? ["channel", C] : [renamed ? "channel" : "filter", K];
+  const own = range(all).filter((n) => (forward ? meets(index.at(-1), n) : meets(n, index.at(-1))));
+  const met = new Set(group.map((row) => row[forward ? INPUT : OUTPUT])).size / own.length;
+  const each = G === 1 ? `each of ${counted(all, noun)}`
+    : `${own.length === 1 ? `the ${noun}` : `each of the ${counted(own.length, noun)}`} of its group`;
   const head = forward
-    ? `Output ${place} of filter ${index.at(-1)} meets ${counted(met, "input cell")} in each of ${counted(C, "channel")}.`
-    : renamed ? gets(seen, at, met).replace(".", ` of each of ${counted(K, "channel")}.`)
-    : `Input ${place} of channel ${index.at(-1)} went into ${counted(met, "output")} of each of ${counted(K, "filter")}.`;
+    ? `Output ${place} of filter ${index.at(-1)} meets ${counted(met, "input cell")} in ${each}.`
+    : renamed ? gets(seen, at, met).replace(".", ` of ${each}.`)
+    : `Input ${place} of channel ${index.at(-1)} went into ${counted(met, "output")} of ${each}.`;
   const done = group.slice(0, terms);
   const lines = [];
   const sums = [];
-  for (let n = 0; n < count; n++) {
+  for (const n of own) {
     const products = done.filter((row) => slice(row) === n).map((row) => factors(seen, row));
     if (met && !products.length) break;
     const sum = products.reduce((total, [one, other]) => total + one * other, 0);
@@ -117,25 +122,29 @@ function sumOfSlices(seen, at, terms) {
   return [head, ...lines, `${name} = ${sums.map(factor).join(" + ")}`, `  = ${shown(partial(seen, at, terms))}${far}`].join("\n");
 }
 
-const idle = (n, all, nouns) => `${n} of ${all} ${nouns} ${n === 1 ? "lies on a dashed zero and adds" : "lie on dashed zeros and add"} nothing.`;
+const idle = (n, all, nouns, border) => `${n} of ${all} ${nouns} ${border === "zeros"
+  ? n === 1 ? "lies on a dashed zero and adds nothing" : "lie on dashed zeros and add nothing"
+  : n === 1 ? "lies on a copy" : "lie on copies"}.`;
 
 // What the sum does not say.
 export function remark(seen, at) {
   if (seen.other) return remarkBeside(seen);
-  const { lens, rotated, axes, shapes: [I, U, P], flip, side } = seen;
+  const { lens, turned, axes, shapes, flip, side, border, table } = seen;
+  const [I, U, P] = shapes;
   const place = spatial(side, unflatten(at, seen.arrays[side]), axes.length);
   const said = [];
   const n = unreadCells(seen);
   if (seen.renamed) {
     if (seen.extra.some(Boolean)) said.push("The output padding adds outputs at the end; what no kernel reaches is crossed out.");
   } else if (n) said.push(`${n} of ${cells(P)} inputs are crossed out: no output reads ${n === 1 ? "it" : "them"}.`);
-  if (lens === "forward") {
-    const over = hanging(indices(U).map((u) => met(axes, place, u)), P);
-    if (over) said.push(idle(over, cells(U), "weights"));
-  } else if (lens === "weight") {
-    const over = hanging(indices(I).map((i) => met(axes, i, place)), P);
-    if (over) said.push(idle(over, cells(I), "deltas"));
-  } else if (rotated && !seen.deep) {
+  const rows = table.filter((row) => row[side] === flatten(place, shapes[side]));
+  const most = cells(lens === "forward" ? U : I);
+  const noun = lens === "forward" ? "weights" : "deltas";
+  const over = border === "zeros" ? most - rows.length
+    : rows.filter(([i, u]) => !inside(met(axes, unflatten(i, I), unflatten(u, U)), P)).length;
+  if (over && lens !== "delta") said.push(idle(over, most, noun, border));
+  else if (over && border !== "zeros") said.push(`${over} of ${counted(rows.length, "row")} go through copies of this input: they add up.`);
+  if (turned) {
     const between = both(axes.map((axis) => axis.stride - 1));
     said.push(`Zeros between the ${seen.renamed ? "inputs" : "deltas"}: ${between}. The ${flip ? "" : "rotated "}kernel slides over ` +
       "them, one cell at a time. The sum is the same.");
@@ -147,7 +156,7 @@ export function remark(seen, at) {
 function coverage({ lens, reads, axes, shapes: [, U] }) {
   const [least, most] = [Math.min(...reads), Math.max(...reads)];
   const dropped = axes.some((axis, n) => lagsOf(axis)[1] - lagsOf(axis)[0] > U[n]);
-  return `The darker an input, the more outputs read it: ${least} to ${most}.${lens === "weight" && dropped
+  return `The darker an input, the more often it is read: ${least} to ${most} times.${lens === "weight" && dropped
     ? " Crossed out in dw: lags of the correlation of x with dz that are no weight." : ""}`;
 }
 
@@ -161,5 +170,6 @@ function remarkBeside({ shapes: [I], z, other }) {
 
 export const SIGNS = [
   ["chosen", "the chosen cell"], ["partner", "its partners"], ["padding", "padding: a zero that nobody stores"],
-  ["unread", "no output reads it"], ["differs", "it differs"], ["tinted", "many outputs read it"], ["dotted", "the centre: drag the dot"],
+  ["copy", "a copy of an input"],
+  ["unread", "no output reads it"], ["differs", "it differs"], ["tinted", "it is read often"], ["dotted", "the centre: drag the dot"],
 ];

@@ -10,7 +10,7 @@ import { readNumber } from "./numbers.js";
 import { range } from "./sums.js";
 
 /** @typedef {[number, number]} Cell row and column on the screen */
-/** @typedef {{ text: string, kind?: string, marks?: string[], name?: string, tag?: string, flat?: number, exact?: number, shade?: number, ground?: string }} Content */
+/** @typedef {{ text: string, kind?: string, marks?: string[], name?: string, tag?: string, flat?: number, exact?: number, shade?: number, ground?: string, from?: string }} Content */
 
 export class Grid {
   kind; onPin; onLook; onEdit; onCentre; onEscape;
@@ -232,7 +232,7 @@ export class Board {
 
   /**
    * The cells from index `first` to before `end`; content(index) is a cell of Grid with its `flat`
-   * place, if it has one, and the `tag` that lies on it. Around all that have one goes the frame.
+   * place, if it has one, the `tag` that lies on it, and the index that a copy is `from`. Around all that have one goes the frame.
    */
   draw({ label, first, end, content }) {
     const [top, left] = [0, ...first].slice(-2);
@@ -244,7 +244,7 @@ export class Board {
     this.grid.draw(this.drawn, { label, rows: oneRow ? [] : rows, columns });
     this.first = left;
     const lying = [];
-    this.drawn.forEach((row, r) => row.forEach(({ tag, marks }, c) => {
+    this.drawn.forEach((row, r) => row.forEach(({ tag, marks, from = "" }, c) => {
       const node = this.grid.cells[r][c];
       if (node.dataset.tag !== (tag ?? "")) {
         node.dataset.tag = tag ?? "";
@@ -253,6 +253,7 @@ export class Board {
         if (lying) write(lying, said);
         else if (tag) node.append(element("i", { class: "cnn-tag" }, said));
       }
+      if (node.dataset.from !== from) node.dataset.from = from;
       if (tag !== undefined) lying.push([r, c]);
       if (marks?.includes("chosen")) this.grid.focus([r, c], false); // where Tab enters
     }));

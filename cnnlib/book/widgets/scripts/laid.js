@@ -11,12 +11,13 @@ function paddingWords({ axes, padding, center, heading = false }) { // over a na
 }
 
 /** The settings of these names, or all that say something. */
-export function laidWords(seen, names = ["stride", "dilation", "padding"]) {
-  const { axes, flip } = seen;
+export function laidWords(seen, names = ["stride", "dilation", "padding", "border"]) {
+  const { axes, flip, border } = seen;
   const dilation = both(axes.map((axis) => axis.dilation));
   const words = {
     stride: () => `stride ${both(axes.map((axis) => axis.stride))}`,
-    dilation: () => (dilation === "1" && names.length > 2 ? "" : `dilation ${dilation}`),
+    dilation: () => (dilation === "1" && names.length > 3 ? "" : `dilation ${dilation}`),
+    border: () => (border === "zeros" && names.length > 3 ? "" : `border '${border}'`),
     padding: () => paddingWords(seen), center: () => paddingWords(seen),
     flip: () => (flip ? "convolution" : "cross-correlation"),
   };

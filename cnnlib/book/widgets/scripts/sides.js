@@ -57,11 +57,11 @@ export function centreOf(axes) {
   return own.includes(undefined) ? null : own;
 }
 
-// The places along an axis that any output reads.
+// The places along an axis that any output reads, and the inputs that they stand for.
 export function readPlaces(axis) {
   const places = new Set();
   for (let i = 0; i < axis.outputs; i++) {
-    for (let u = 0; u < axis.kernel; u++) places.add(axis.input(i, u));
+    for (let u = 0; u < axis.kernel; u++) places.add(axis.input(i, u)).add(axis.named(axis.input(i, u)));
   }
   return places;
 }

@@ -5,15 +5,25 @@
 
 export class InputError extends Error {}
 
+const mirrored = (p, before, after) => Math.min(Math.max(p, before - p), after - Math.max(p, before - p));
+// The input that a cell p beside 0..P-1 stands for; beside zeros there is none.
+export const BORDERS = {
+  zeros: (p, _P) => p, reflect: (p, P) => mirrored(p, 0, 2 * P - 2), symmetric: (p, P) => mirrored(p, -1, 2 * P - 1),
+  replicate: (p, P) => Math.max(0, Math.min(p, P - 1)), circular: (p, P) => (p % P + P) % P,
+};
+
 export class Axis {
-  inputs; outputs; kernel; stride; dilation; offset; center; sign; given;
+  inputs; outputs; kernel; stride; dilation; offset; center; sign; border; given;
 
   constructor(numbers) {
-    Object.assign(this, numbers); // inputs, outputs, kernel, stride, dilation, offset, center, sign, given
+    Object.assign(this, numbers); // as they are named above
   }
   input(i, u) { // the index rule, here and nowhere else
     const { stride: s, offset: o, sign: g, dilation: d, center: u0 } = this;
     return s * i + o + g * d * (u - u0);
+  }
+  named(p) { // by a row: itself, or the input that it repeats
+    return BORDERS[this.border](p, this.inputs);
   }
   // The padding that is drawn: what was given, or what a centre needs.
   get pads() {
@@ -28,14 +38,14 @@ export class Axis {
     return Math.max(0, last - (this.inputs - 1));
   }
   rows() {
-    const rows = indices([this.outputs, this.kernel]).map(([i, u]) => [i, u, this.input(i, u)]);
+    const rows = indices([this.outputs, this.kernel]).map(([i, u]) => [i, u, this.named(this.input(i, u))]);
     return rows.filter(([, , p]) => 0 <= p && p < this.inputs);
   }
 }
 
 export class Window {
   constructor(kernel, options = {}) {
-    const { stride = 1, dilation = 1, padding = null, center = null, flip = false } = options;
+    const { stride = 1, dilation = 1, padding = null, center = null, flip = false, border = "zeros" } = options;
     const n = Array.isArray(kernel) ? kernel.length : 1;
     this.kernel = perAxis("kernel", kernel, n, 1);
     this.stride = perAxis("stride", stride, n, 1);
@@ -44,6 +54,10 @@ export class Window {
       throw new InputError(`flip is ${repr(flip)}; expected True or False`);
     }
     this.flip = flip;
+    if (typeof border !== "string" || !Object.hasOwn(BORDERS, border)) {
+      throw new InputError(`border is ${repr(border)}; expected ${Object.keys(BORDERS).map(repr).join(", ").replace(/,(?=[^,]*$)/, " or")}`);
+    }
+    this.border = border;
     this.padding = center === null ? readPadding(padding, n) : null;
     this.center = null;
     if (center === null) return;
@@ -68,7 +82,7 @@ export class Window {
   axis(n, P) {
     const [U, s, d, g] = [this.kernel[n], this.stride[n], this.dilation[n], this.flip ? -1 : 1];
     const span = d * (U - 1) + 1; // cells from the first weight to the last
-    const numbers = { inputs: P, kernel: U, stride: s, dilation: d, sign: g };
+    const numbers = { inputs: P, kernel: U, stride: s, dilation: d, sign: g, border: this.border };
     if (P < 1) {
       throw new InputError(`spatial axis ${n} of the input has ${P} cells; expected at least 1`);
     }
@@ -76,7 +90,7 @@ export class Window {
       const u0 = this.center[n];
       const lo = this.flip ? -d * (U - 1 - u0) : -d * u0;
       const outputs = Math.min(P, Math.floor((P - 1 - lo) / s) + 1);
-      return new Axis({ ...numbers, outputs, offset: 0, center: u0 });
+      return this.withinReach(n, new Axis({ ...numbers, outputs, offset: 0, center: u0 }));
     }
     const [before, after] = this.pads(n, P, span);
     if (P + before + after < span) {
@@ -86,7 +100,14 @@ export class Window {
     }
     const outputs = Math.floor((P + before + after - span) / s) + 1;
     const offset = -before + (this.flip ? span - 1 : 0);
-    return new Axis({ ...numbers, outputs, offset, center: 0, given: [before, after] });
+    return this.withinReach(n, new Axis({ ...numbers, outputs, offset, center: 0, given: [before, after] }));
+  }
+  withinReach(n, axis) { // a border repeats each input once, at most
+    const [P, reach] = [axis.inputs, Math.max(axis.before, axis.after)];
+    const most = { reflect: P - 1, symmetric: P, circular: P }[this.border] ?? reach;
+    if (reach <= most) return axis;
+    throw new InputError(`border is ${repr(this.border)}, and the windows reach ${reach} cells beyond the ${P} of ` +
+      `spatial axis ${n}; it repeats at most ${most}: use less padding, or border='replicate'`);
   }
   pads(n, P, span) {
     if (this.padding === "same") {
@@ -192,41 +213,45 @@ export const zeros = (shape) => ({ shape, data: new Float64Array(cells(shape)) }
 
 // ---- The three sums
 
-// Visits each product of a convolution once, with its flat places in z, in w and in x.
-export function products(rows, K, C, U, visit) {
+// Visits each product of a convolution once, with its flat places in z, in w and in x. In groups a
+// filter has a slice for each of the C channels of its own group.
+export function products(rows, K, C, U, visit, groups = 1) {
   for (const [i, u, p] of rows) {
     for (let k = 0; k < K; k++) {
-      for (let c = 0; c < C; c++) visit(i * K + k, (k * U + u) * C + c, p * C + c);
+      const first = (p * groups + groupOf(k, K, groups)) * C;
+      for (let c = 0; c < C; c++) visit(i * K + k, (k * U + u) * C + c, first + c);
     }
   }
 }
+export const groupOf = (m, count, groups) => Math.floor(m * groups / count);
 
 // The table of all products: a row for each, with its flat places in z, in w and in x.
-export function expanded(rows, K, C, U) {
-  if (K * C === 1) return rows;
+export function expanded(rows, K, C, U, groups) {
+  if (K * C * groups === 1) return rows;
   const all = [];
-  products(rows, K, C, U, (...places) => all.push(places));
+  products(rows, K, C, U, (...places) => all.push(places), groups);
   return all;
 }
 
 export const weights = ({ shape }) => [shape[0], shape.at(-1), cells(shape.slice(1, -1))]; // K, C, U
+const groupsOf = (channels, w) => channels.at(-1) / w.shape.at(-1);
 
 export function conv(x, w, b, rows, I) {
   const z = zeros([1, ...I, w.shape[0]]);
-  products(rows, ...weights(w), (i, u, p) => { z.data[i] += w.data[u] * x.data[p]; });
+  products(rows, ...weights(w), (i, u, p) => { z.data[i] += w.data[u] * x.data[p]; }, groupsOf(x.shape, w));
   if (b) z.data.forEach((_, i) => { z.data[i] += b[i % b.length]; });
   return z;
 }
 
 export function convDelta(dz, w, inputShape, rows) {
   const dx = zeros(inputShape);
-  products(rows, ...weights(w), (i, u, p) => { dx.data[p] += w.data[u] * dz.data[i]; });
+  products(rows, ...weights(w), (i, u, p) => { dx.data[p] += w.data[u] * dz.data[i]; }, groupsOf(inputShape, w));
   return dx;
 }
 
-export function convWeightGradient(x, dz, kernel, rows) {
-  const dw = zeros([dz.shape.at(-1), ...kernel, x.shape.at(-1)]);
-  products(rows, ...weights(dw), (i, u, p) => { dw.data[u] += x.data[p] * dz.data[i]; });
+export function convWeightGradient(x, dz, kernel, rows, groups = 1) {
+  const dw = zeros([dz.shape.at(-1), ...kernel, x.shape.at(-1) / groups]);
+  products(rows, ...weights(dw), (i, u, p) => { dw.data[u] += x.data[p] * dz.data[i]; }, groups);
   return dw;
 }
 
@@ -299,17 +324,22 @@ export function explain(quantity, cell, { x, w, b = null, dz }, window) {
   const side = { z: 0, dw: 1, dx: 2 }[quantity];
   const here = flatten(place, shapes[side]);
   const rows = window.connections(P).filter((row) => row[side] === here);
-  const [C, K] = [range(x.shape.at(-1)), range(w.shape[0])];
+  const [K, C, D, G] = [w.shape[0], x.shape.at(-1), w.shape.at(-1), groupsOf(x.shape, w)];
+  const channel = (k, c) => groupOf(k, K, G) * D + c; // that slice c of filter k meets
   const named = (name, { data, shape }, ...index) =>
     [`${name}[${index}]`, data[flatten(index, shape)]];
   const factors = {
-    z: (_, u, p) => C.map((c) => [named("w", w, last, ...u, c), named("x", x, 0, ...p, c)]),
-    dx: (i, u) => K.map((k) => [named("w", w, k, ...u, last), named("dz", dz, 0, ...i, k)]),
-    dw: (i, _, p) => [[named("x", x, 0, ...p, last), named("dz", dz, 0, ...i, first)]],
+    z: (_, u, p) => range(D).map((c) => [named("w", w, last, ...u, c), named("x", x, 0, ...p, channel(last, c))]),
+    dx: (i, u) => range(K).filter((k) => groupOf(k, K, G) === groupOf(last, C, G))
+      .map((k) => [named("w", w, k, ...u, last % D), named("dz", dz, 0, ...i, k)]),
+    dw: (i, _, p) => [[named("x", x, 0, ...p, channel(first, last)), named("dz", dz, 0, ...i, first)]],
   }[quantity];
   const terms = rows.flatMap((row) => factors(...row.map((flat, n) => unflatten(flat, shapes[n]))));
   if (quantity === "z" && b) terms.push([[`b[${last}]`, b[last]]]);
-  const counted = (noun) => `${rows.length} ${noun}${rows.length === 1 ? "" : "s"}`;
+  const counted = (noun) => { // an input that a border repeats may be met twice
+    const count = new Set(rows.map((row) => (side === 1 ? row : row[2 - side]))).size;
+    return `${count} ${noun}${count === 1 ? "" : "s"}`;
+  };
   const at = tuple(place);
   const words = {
     z: `Output ${at} of sample 0, filter ${last}, meets ${counted("input cell")}.`,
