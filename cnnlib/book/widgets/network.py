@@ -39,8 +39,10 @@ class NetworkExplorer(Explorer):
 
     Parameters
     ----------
-    lens : {'forward', 'backward'}
-        Show what the cells hold, or their deltas: the derivative of the loss by what they hold.
+    lens : {'forward', 'backward', 'field'}
+        Show what the cells hold, or their deltas: the derivative of the loss by what they hold; or
+        what of the image the chosen cell has seen, with size, jump and start of each layer's field
+        (see `cnnlib.learning.receptive_field`).
     digit : int
         Number of a shipped digit: `2*k` is a k that the network reads right, `2*k + 1` is one that
         it reads wrong.
@@ -63,7 +65,7 @@ class NetworkExplorer(Explorer):
     _esm = joined("network")
     _css = style("network")
 
-    lens = Read(read_word, "forward", ("forward", "backward")).tag(**STATE)
+    lens = Read(read_word, "forward", ("forward", "backward", "field")).tag(**STATE)
     digit = Read(read_integer, 14, -MOST).tag(**STATE)
     drawing = Read(read_kind, "", str, "what write_image gives").tag(**STATE)
     target = Anything(None).tag(**STATE)
@@ -71,7 +73,7 @@ class NetworkExplorer(Explorer):
     data = Dict(read_only=True).tag(sync=True)
 
     def __init__(self, **traits: Any) -> None:
-        self.set_trait("data", _shipped())
+        self.set_trait("data", _shipped() | {"fields": _fields()})
         super().__init__(**traits)
 
     @validate("digit", "drawing", "target", "cell")
@@ -129,19 +131,32 @@ class NetworkExplorer(Explorer):
         cell: list[Any] = self.cell
         name, *index = cell
         seen = "a drawing" if self.drawing else f"a {self.data['digits'][self.digit]['label']}"
-        forward = self.lens == "forward"
+        forward = self.lens != "backward"
         value = (maps if forward else deltas)[name][(0, *index)] + 0  # no -0
         return (
             f"The classical network reads {seen} as {y.argmax()} with probability {y.max():.2f}; "
             f"its loss for class {target} is {loss:.2g}. Beside the image stand the "
             f"{'maps' if forward else 'deltas'} of its layers. Cell {tuple(index)} of {name} "
-            f"{'is' if forward else 'owes'} {value:.3g}."
+            f"{'is' if forward else 'owes'} {value:.3g}.{self._seen()}"
         )
+
+    def _seen(self) -> str:
+        if self.lens != "field":
+            return ""
+        rows, columns = (f"{first} to {end - 1}" for first, end in self._field())
+        return f" It may see rows {rows} and columns {columns} of the image."
+
+    def _field(self) -> list[tuple[int, int]]:
+        """Along both axes of the image, the first cell that the chosen one may see, and the end."""
+        name, *index = self.cell
+        field = self.data["fields"].get(name, {"size": [1, 1], "jump": [1, 1], "start": [0, 0]})
+        at = [field["start"][n] + field["jump"][n] * index[min(n, len(index) - 1)] for n in (0, 1)]
+        return [(first, first + size) for first, size in zip(at, field["size"], strict=True)]
 
     def draw(self) -> Figure:
         """The image, the probabilities, and all maps or their deltas; the chosen cell is ringed."""
         maps, deltas, *_ = self.passes()
-        shown = maps if self.lens == "forward" else deltas
+        shown = deltas if self.lens == "backward" else maps
         names = [name for name in maps if not name.startswith("flatten")]
         with plot_style.context(STYLE):
             figure = new_figure(7.0, 4.6)
@@ -151,7 +166,13 @@ class NetworkExplorer(Explorer):
             )
             grid = figure.add_gridspec(len(names) - 1, 2, **ratios)
             half = len(names) // 2
-            _draw_maps(figure.add_subplot(grid[:half, 0]), "image", shown["image"][0], self.cell)
+            image = figure.add_subplot(grid[:half, 0])
+            _draw_maps(image, "image", shown["image"][0], self.cell)
+            if self.lens == "field":
+                (top, bottom), (left, right) = self._field()
+                edges = [left, left, right, right, left], [top, bottom, bottom, top, top]
+                lines = [np.clip(edge, 0, 28) - 0.5 for edge in edges]
+                image.plot(*lines, color=PALETTE["delta"], lw=2)
             bars = figure.add_subplot(grid[half:, 0])
             bars.barh(range(10), list(maps.values())[-1][0])
             bars.set(yticks=range(10), xlim=(0, 1), title="probability")
@@ -247,6 +268,18 @@ def read_network(path: Path = SHIPPED, dtype: DTypeLike = np.float32) -> Network
     """The cnnlib Network of a file that `write_network` wrote: the very numbers of the explorer."""
     with blaming(path):
         return _build(_shipped() if path == SHIPPED else read_json(path), dtype)
+
+
+@cache
+def _fields() -> dict[str, dict[str, list[int]]]:
+    """What the outputs of each layer may see of the image."""
+    from cnnlib.learning.receptive import receptive_field
+
+    fields = receptive_field(_build(_shipped()))
+    return {
+        name: {"size": [*field.size], "jump": [*field.jump], "start": [*field.start]}
+        for name, field in fields.items()
+    }
 
 
 @cache

@@ -11,6 +11,7 @@ from test_network_explorer import NOISE, STATES
 import cnnlib
 from cnnlib.book.widgets import HOST, NetworkExplorer
 from cnnlib.book.widgets.network import read_image, read_network, write_image
+from cnnlib.learning import receptive_field
 from cnnlib.learning.layers import Conv, Dense, MaxPool, Softmax
 
 R = np.random.default_rng(11)
@@ -342,6 +343,77 @@ def test_what_is_written_in_the_backward_lens(stage, digit, target, cell):
             assert lines.pop(0) == f"  and smaller ones to {others} other cell{'s' * (others != 1)}"
         assert lines.pop().startswith("It sees ")
     assert lines == []
+
+
+FIELDS = [["image", 3, 9, 0], ["conv1", 13, 2, 4], ["maxpool1", 6, 0, 1], ["relu1", 5, 5, 0],
+          ["conv2", 0, 3, 19], ["sigmoid1", 6, 6, 2], ["dense1", 59]]  # fmt: skip
+# Which pixels of the drawn image are as they were, of the middles of its cells.
+LOOK = """() => {
+  const canvas = document.querySelector(".cnn-sheet canvas");
+  const [pen, unit] = [canvas.getContext("2d"), canvas.width / 28];
+  return [...Array(784).keys()].map((p) => [...pen.getImageData(
+    (p % 28 + 0.5) * unit, (Math.floor(p / 28) + 0.5) * unit, 1, 1).data].slice(0, 3));
+}"""
+
+
+@pytest.mark.parametrize("cell", FIELDS, ids=str)
+def test_a_field_is_that_of_the_library_and_marked_on_the_image(stage, cell):
+    name, *index = cell
+    fields = receptive_field(read_network())
+    seen = np.zeros((28, 28), bool)
+    if name == "image":
+        seen[index[0], index[1]] = True
+        size, jump, start = (1, 1), (1, 1), (0, 0)
+    else:
+        field = fields[name]
+        size, jump, start = field.size, field.jump, field.start
+        i, j = index[:2] if len(index) > 1 else (0, 0)
+        seen = np.outer(field.seen[0][i], field.seen[1][j])
+    set_state(stage, drawing=write_image(NOISE), cell=cell)
+    before = np.array(stage.evaluate(LOOK))
+    set_state(stage, drawing=write_image(NOISE), lens="field", cell=cell)
+    first, *lines = said(stage).split("\n")
+    assert (
+        first == f"{name}[{','.join(map(str, index))}] may see size cells, from start + jump*i on:"
+    )
+    low, high = [], []
+    for n, axis in enumerate(("rows", "columns")):
+        i = index[n] if len(index) > 1 else 0
+        low.append(start[n] + jump[n] * i)
+        high.append(low[n] + size[n] - 1)
+        assert lines.pop(0) == f"  {axis} from {start[n]} + {jump[n]}*{i} = {low[n]} to {high[n]}"
+    if min(low) < 0 or max(high) > 27:
+        assert lines.pop(0) == "What of them is beside 0 to 27 is padding."
+    if name != "image":
+        assert lines.pop().startswith(f"It sees {cells_of(int(seen.sum()))} of the image: rows ")
+    assert lines == []
+    # What it does not see lies in the shade, what it sees is as it was; a line goes around it.
+    shaded = np.abs(np.array(stage.evaluate(LOOK)) - (0.35 * before + 0.65 * 124)).max(axis=1) < 2
+    grey = np.abs(before - 124).max(axis=1) < 6  # so it looks the same in the shade
+    inner = seen.copy()
+    for axis in (0, 1):
+        inner &= np.roll(seen, 1, axis) & np.roll(seen, -1, axis)
+    outer = ~seen
+    for axis in (0, 1):
+        outer &= ~np.roll(seen, 1, axis) & ~np.roll(seen, -1, axis)
+    assert shaded[outer.ravel() & ~grey].all() and not shaded[inner.ravel() & ~grey].any()
+
+
+def test_each_layer_shows_size_jump_and_start_in_the_lens_of_fields(open_page):
+    page = open_page(NetworkExplorer())
+    page.get_by_label("receptive field").check()
+    assert "lens=field" in page.url
+    titles = page.locator(".cnn-title").all_text_contents()
+    fields = receptive_field(read_network())
+    right = [f"size {f.size[0]}, jump {f.jump[0]}, start {f.start[0]}" for f in fields.values()]
+    assert [title.split("size")[1] for title in titles[1:]] == [one[4:] for one in right]
+    assert page.locator(".cnn-task").text_content().startswith("Click a cell of any layer")
+    page.get_by_role("button", name="Undo").click()
+    assert "lens" not in page.url and "jump" not in page.locator(".cnn-title").nth(1).text_content()
+    again = open_page(NetworkExplorer(lens="field"), color_scheme="dark", width=390)
+    again.locator('[role="gridcell"]').nth(4).press("ArrowRight")  # conv2's chosen cell
+    assert "conv2[3,4,0] may see" in said(again)
+    assert again.evaluate("document.documentElement.scrollWidth") <= 390
 
 
 def products_of(count):

@@ -25,6 +25,7 @@ from cnnlib.errors import InputError
 from cnnlib.learning.layers import Conv, Dense, Flatten, MaxPool, ReLU, Sigmoid, Softmax, Tanh
 from cnnlib.learning.losses import CrossEntropy
 from cnnlib.learning.network import Network
+from cnnlib.learning.receptive import receptive_field
 from cnnlib.learning.training import evaluate
 
 R = np.random.default_rng(7)
@@ -94,6 +95,27 @@ def test_of_each_class_one_shipped_digit_is_read_right_and_one_wrong():
         y = network.forward(read_image(digit["pixels"])[None])
         assert y.argmax() == digit["read"]
         assert (digit["read"] == digit["label"]) == (n % 2 == 0)
+
+
+def test_the_fields_are_those_of_the_library():
+    fields = NetworkExplorer().data["fields"]
+    right = receptive_field(classical(np.random.default_rng(0)))
+    assert list(fields) == list(right)
+    for name, field in right.items():
+        of = {"size": field.size, "jump": field.jump, "start": field.start}
+        assert {part: tuple(fields[name][part]) for part in of} == of
+    # conv1 reads 2 at stride 2, the pool 2 of these, conv2 3 of those: 4 + 4*2 cells, 4 apart.
+    assert fields["conv2"] == {"size": [12, 12], "jump": [4, 4], "start": [-4, -4]}
+    explorer = NetworkExplorer(lens="field", cell=["conv2", 0, 3, 1])
+    assert explorer.alt.endswith("It may see rows -4 to 7 and columns 8 to 19 of the image.")
+    assert NetworkExplorer(lens="field", cell=["image", 3, 9, 0]).alt.endswith(
+        "rows 3 to 3 and columns 9 to 9 of the image."
+    )
+    assert NetworkExplorer(lens="field", cell=["dense1", 7]).alt.endswith(
+        "rows -4 to 31 and columns -4 to 31 of the image."
+    )
+    pictures = [png(NetworkExplorer(lens=lens).draw()) for lens in ("forward", "field")]
+    assert pictures[0] != pictures[1]
 
 
 # ---- Writing and reading
@@ -239,7 +261,8 @@ def test_a_notebook_stores_little_and_the_page_gets_all():
     assert len(json.dumps(explorer.payload())) < 200
     assert set(explorer.payload()["traits"]) == {"lens", "digit", "drawing", "target", "cell"}
     data = json.loads(SHIPPED.read_text())
-    assert data.pop("sha256") and explorer.state()["data"] == data
+    assert data.pop("sha256")
+    assert explorer.state()["data"] == data | {"fields": explorer.data["fields"]}
     assert explorer.address() == "cell=image,1,2,0&digit=3"
 
 

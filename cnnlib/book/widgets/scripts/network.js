@@ -7,7 +7,7 @@ import { keepKeys, once, whenChanged } from "./hearing.js";
 import {
   BLANK, backwardPass, buildLayers, forwardPass, reach, readImage, writeImage,
 } from "./network_passes.js";
-import { tellBackward, tellField, tellForward, told } from "./network_words.js";
+import { fieldWords, tellBackward, tellField, tellForward, tellRule, told } from "./network_words.js";
 import { player } from "./player.js";
 import { Sheet, clamp } from "./sheet.js";
 import { fold, folds } from "./stage.js";
@@ -17,6 +17,9 @@ import { InputError, cells, flatten, inside, range, shown, unflatten } from "./s
 import { openInSight } from "./travel.js";
 
 const TRAITS = ["lens", "digit", "drawing", "target", "cell"];
+const LENSES = { forward: "forward", backward: "backward", field: "receptive field" };
+const TASK = "Draw on the image; click any cell and see what it comes from and goes to.";
+const FIELD = "Click a cell of any layer: what it sees of the image is framed. Each layer has its size, jump and start.";
 const LEGEND = "Blue is below 0, grey 0, yellow above; strongest at the number beside a name. " +
   "A solid line surrounds the cells that the ringed one comes from, a dashed line those it " +
   "goes to. The mouse over a cell shows its sum; a click, a tap or an arrow key keeps it. On the image a drag " +
@@ -32,7 +35,7 @@ function check(state) {
   const shapes = shapesOf(data);
   const shape = typeof layer === "string" && Object.hasOwn(shapes, layer) ? shapes[layer] : null;
   const right = {
-    lens: ["forward", "backward"].includes(lens),
+    lens: Object.hasOwn(LENSES, String(lens)) && typeof lens === "string",
     digit: Number.isInteger(digit) && Boolean(data.digits[digit]),
     target: target === null || range(10).includes(target),
     cell: shape?.length === index.length && index.every(Number.isInteger) && inside(index, shape),
@@ -72,6 +75,8 @@ function render({ model, el }) {
     desk.change(changes);
   };
   const backward = () => model.get("lens") === "backward";
+  const field = () => model.get("lens") === "field";
+  const fields = [{ size: [1, 1], jump: [1, 1], start: [0, 0] }, ...layers.map(({ name }) => data.fields[name])];
   const values = () => (backward() ? passes.deltas : passes.maps);
   const pixels = () => pen?.drawing ?? (String(model.get("drawing")) || data.digits[model.get("digit")].pixels);
   const chosen = () => {
@@ -95,7 +100,7 @@ function render({ model, el }) {
     },
   });
   const lens = radios({
-    label: "Lens", options: ["forward", "backward"].map((word) => [word, word]),
+    label: "Lens", options: Object.entries(LENSES),
     onChange: (value) => change({ lens: value }),
   });
   const digit = menu({
@@ -177,6 +182,7 @@ function render({ model, el }) {
   // ---- The picture
 
   const title = element("p", { class: "cnn-name" });
+  const task = element("p", { class: "cnn-task" });
   const bars = range(10).map(() => [element("span", { class: "cnn-bar" }), element("span")]);
   const classes = element("ol", { class: "cnn-classes", "aria-label": "Probability of each class" },
     ...bars.map((bar) => element("li", {}, ...bar)));
@@ -185,8 +191,7 @@ function render({ model, el }) {
     element("div", {}, sheets[0].element, classes, loss),
     element("div", { class: "cnn-layers" }, ...sheets.slice(1).map((sheet) => sheet.element), said.element));
   el.append(
-    element("div", { class: "cnn-head" }, title,
-      element("p", { class: "cnn-task" }, "Draw on the image; click any cell and see what it comes from and goes to.")),
+    element("div", { class: "cnn-head" }, title, task),
     element("div", { class: "cnn-controls" }, lens.element, digit.element, target.element, rubber.element, clear),
     element("div", { class: "cnn-controls" }, play.element, undo,
       button("Reset", () => { play.stop(); moment = null; desk.reset(); })),
@@ -205,7 +210,10 @@ function render({ model, el }) {
     const own = drawn ? read : data.digits[model.get("digit")].label;
     passes.target = wanted ?? own;
     Object.assign(passes, backwardPass(layers, passes.maps, passes.target));
-    sheets.forEach((sheet, n) => sheet.fill(values()[n], n === 0 && !backward()));
+    sheets.forEach((sheet, n) => {
+      sheet.fill(values()[n], n === 0 && !backward());
+      if (field() && n > 0) write(sheet.limit, fieldWords(fields[n]));
+    });
     bars.forEach(([bar, words], k) => {
       const marks = [k === read && "read", k === passes.target && "target"].filter(Boolean);
       bar.style.width = `${100 * y[k]}%`;
@@ -220,6 +228,7 @@ function render({ model, el }) {
     lens.set(model.get("lens"));
     digit.set(model.get("drawing") === "" ? model.get("digit") : -1);
     target.set(model.get("target"));
+    write(task, field() ? FIELD : TASK);
     undo.disabled = !desk.past.length;
     show();
     veil();
@@ -243,15 +252,17 @@ function render({ model, el }) {
     looks[n].ring = flat;
     let met = one;
     for (let m = n; m > 0; m--) looks[m - 1].solid = met = reach(layers[m - 1], 0, met);
+    if (field()) Object.assign(looks[0], { shaded: true, solid: met }); // met is of the image
     met = one;
-    for (let m = n; m < layers.length; m++) looks[m + 1].dashed = met = reach(layers[m], 2, met);
+    for (let m = n; m < layers.length && !field(); m++) looks[m + 1].dashed = met = reach(layers[m], 2, met);
     sheets[fixed.n].flat = fixed.flat;
     const places = sheets.map((sheet) => sheet.measure()); // all before the page changes again
     sheets.forEach((sheet, m) => {
       sheet.mark(looks[m]);
       sheet.point(places[m], told(values()[m][sheet.flat]), m === fixed.n);
     });
-    const lines = (backward() ? tellBackward : tellForward)(passes, n, flat);
+    const lines = field() ? tellRule(label(n, flat), fields[n], shapes[n].length > 1 ? unflatten(flat, shapes[n]) : [])
+      : (backward() ? tellBackward : tellForward)(passes, n, flat);
     said.say([...lines, ...(n > 0 ? [tellField(looks[0].solid)] : [])].join("\n"));
   }
 

@@ -65,6 +65,24 @@ export function tellBackward({ layers, maps, deltas, target, label }, n, cell) {
   })];
 }
 
+const both = (values) => (new Set(values).size === 1 ? String(values[0]) : values.join(" × "));
+
+/** Of a layer. @param {{ size: number[], jump: number[], start: number[] }} field */
+export const fieldWords = (field) =>
+  ["size", "jump", "start"].map((name) => `${name} ${both(field[name])}`).join(", ");
+
+// What a cell sees, as an index rule: index[n] is its place along axis n, if it has one.
+export function tellRule(me, { size, jump, start }, index) {
+  const along = ["rows", "columns"].map((noun, n) => {
+    const i = index[n] ?? 0;
+    const first = start[n] + jump[n] * i;
+    return { first, end: first + size[n], line: `  ${noun} from ${start[n]} + ${jump[n]}*${i} = ${first} to ${first + size[n] - 1}` };
+  });
+  const beside = along.some(({ first, end }) => first < 0 || end > 28);
+  return [`${me} may see size cells, from start + jump*i on:`, ...along.map(({ line }) => line),
+    ...(beside ? ["What of them is beside 0 to 27 is padding."] : [])];
+}
+
 // The receptive field: the rows and columns of the image that are marked.
 export function tellField(marked) {
   const places = range(784).filter((p) => marked[p]).map((p) => unflatten(p, [28, 28]));

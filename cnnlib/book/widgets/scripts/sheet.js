@@ -110,13 +110,19 @@ export class Sheet {
     });
   }
 
-  // A ring for one cell, a line around those it comes from, a dashed one around those it goes to.
-  mark({ ring, solid, dashed }) {
+  // A ring for one cell, a line around those it comes from, a dashed one around those it goes to; what
+  // is beside the first ones may lie in the shade.
+  mark({ ring, solid, dashed, shaded }) {
     const unit = this.size * DENSITY;
     this.canvases.forEach((canvas, map) => {
       const pen = canvas.getContext("2d");
       pen.imageSmoothingEnabled = false;
       pen.drawImage(this.pictures[map], 0, 0, canvas.width, canvas.height);
+      if (shaded) {
+        pen.fillStyle = "rgb(124 124 124 / 65%)";
+        range(this.rows * this.columns).filter((place) => !solid[place * this.count + map]).forEach((place) =>
+          pen.fillRect((place % this.columns) * unit, Math.floor(place / this.columns) * unit, unit, unit));
+      }
       if (solid) this.surround(pen, map, solid, []);
       if (dashed) this.surround(pen, map, dashed, [5, 5]);
       if (ring === undefined || ring % this.count !== map) return;
