@@ -43,7 +43,7 @@ def test_what_only_readers_need_stays_out_and_the_rest_is_as_it_was(modules):
 
 def test_the_default_export_of_the_entry_stays(modules):
     modules["a"] = "export function f() {}\nexport default { f };\n"
-    assert scripts.joined("a") == "function f(){}\nexport default{f};\n"
+    assert scripts.joined("a") == "function f(){}export default{f};\n"
 
 
 PRESSED = [
