@@ -5,17 +5,12 @@ from numbers import Real
 from typing import Any
 
 import numpy as np
-from matplotlib import style
-from matplotlib.lines import Line2D
-from matplotlib.patches import FancyArrowPatch, FancyBboxPatch, Patch, Rectangle
-from matplotlib.text import Text
-from matplotlib.transforms import Bbox
 from numpy.typing import ArrayLike
 
 from cnnlib.arrays import count_axes, per_axis, read_kind, read_word
 from cnnlib.errors import InputError, shown
 
-from .style import GREY, INK, KINDS, STYLE, Figure, new_figure, tint
+from .style import GREY, INK, KINDS, Figure, new_figure, styled, tint
 
 _PIXELS = 46  # of a cell: whole ones, so that all cells look alike and the file stays small
 CELL = _PIXELS / 110  # inches; the style has 110 pixels to the inch
@@ -62,13 +57,7 @@ class Canvas:
             linewidth=look.width + (0.8 if lit else 0),
             linestyle=look.line,
         )
-        shape: Patch
-        if look.rounded:
-            round_ = "round,pad=0,rounding_size=0.28"
-            shape = FancyBboxPatch((x, y), SIDE, SIDE, boxstyle=round_, **border)
-        else:
-            shape = Rectangle((x, y), SIDE, SIDE, **border)
-        self.axes.add_patch(shape)
+        self.rectangle((x, y), SIDE, SIDE, rounded=look.rounded, **border)
         if look.double:
             self._frame(at, SIDE - 0.18, look.color, look.width)
         if kind == "cut":
@@ -91,9 +80,8 @@ class Canvas:
     def _frame(self, at: Point, side: float, color: str, width: float) -> None:
         """The border of a square around `at`, over what lies there."""
         corner = at[0] - side / 2, at[1] - side / 2
-        frame = Rectangle(corner, side, side, fill=False, edgecolor=color, linewidth=width)
-        frame.set_zorder(2.5)
-        self.axes.add_patch(frame)
+        look: dict[str, Any] = dict(fill=False, edgecolor=color, linewidth=width, zorder=2.5)
+        self.rectangle(corner, side, side, **look)
 
     def text(
         self,
@@ -107,6 +95,8 @@ class Canvas:
         box: tuple[float, ...] | None = None,
     ) -> None:
         """Words, vertically centred on `at`; `box` is the colour of a background, if any."""
+        from matplotlib.text import Text
+
         look = dict(facecolor=box, edgecolor="none", boxstyle="square,pad=0.12") if box else None
         self.axes.add_artist(
             Text(
@@ -124,29 +114,44 @@ class Canvas:
 
     def line(self, start: Point, end: Point, **look: Any) -> None:
         """A straight line; keywords as matplotlib's."""
+        from matplotlib.lines import Line2D
+
         (x0, y0), (x1, y1) = start, end
         self.axes.add_line(Line2D([x0, x1], [y0, y1], **look))
 
     def arrow(self, start: Point, end: Point, color: str = GREY) -> None:
         """An arrow from one point to another."""
+        from matplotlib.patches import FancyArrowPatch
+
         arrow = FancyArrowPatch(
             start, end, arrowstyle="-|>", mutation_scale=9, shrinkA=0, shrinkB=0
         )
         arrow.set(linewidth=1.1, color=color)
         self.axes.add_patch(arrow)
 
-    def patch(self, patch: Patch) -> None:
-        """Any other shape."""
-        self.axes.add_patch(patch)
+    def rectangle(
+        self, corner: Point, width: float, height: float, *, rounded: bool = False, **look: Any
+    ) -> None:
+        """A rectangle from its upper left corner; keywords as matplotlib's."""
+        from matplotlib.patches import FancyBboxPatch, Rectangle
+
+        if rounded:
+            box = "round,pad=0,rounding_size=0.28"
+            self.axes.add_patch(FancyBboxPatch(corner, width, height, boxstyle=box, **look))
+        else:
+            self.axes.add_patch(Rectangle(corner, width, height, **look))
 
     def dot(self, at: Point) -> None:
         """The mark of a kernel's centre, in the corner of its cell."""
-        place = [at[0] - 0.36], [at[1] - 0.36]
-        self.axes.add_line(Line2D(*place, marker="o", markersize=4, color=INK))
+        place = at[0] - 0.36, at[1] - 0.36
+        self.line(place, place, marker="o", markersize=4, color=INK)
 
     def finish(self) -> Figure:
         """Cut the figure to what was drawn, and scale it down if it is too wide."""
-        with style.context(STYLE):
+        from matplotlib.text import Text
+        from matplotlib.transforms import Bbox
+
+        with styled():
             drawn = [*self.axes.patches, *self.axes.lines, *self.axes.texts]
             boxes = [artist.get_window_extent() for artist in drawn]
         (left, top), (right, bottom) = self.axes.transData.inverted().transform(

@@ -3,8 +3,6 @@
 import math
 from typing import Any
 
-from matplotlib.patches import Rectangle
-
 from cnnlib.arrays import read_kind
 from cnnlib.geometry import Shape
 from cnnlib.learning.network import Network
@@ -68,7 +66,7 @@ def _stack(canvas: Canvas, shape: Shape, at: Point, largest: float, kind: str) -
     look: dict[str, Any] = dict(edgecolor=color, facecolor=tint(color, 0.15), linewidth=1.1)
     if len(shape) == 1:
         height = min(_TALLEST, 0.45 * math.log2(shape[0] + 1))
-        canvas.patch(Rectangle((at[0], at[1] - height / 2), 0.35, height, **look))
+        canvas.rectangle((at[0], at[1] - height / 2), 0.35, height, **look)
         right, bottom = at[0] + 0.35, at[1] + height / 2
     else:
         rows, columns = shape[0] if len(shape) > 2 else 1, shape[-2]
@@ -78,7 +76,7 @@ def _stack(canvas: Canvas, shape: Shape, at: Point, largest: float, kind: str) -
         shift = _STEP * (sheets - 1)
         for m in range(sheets):
             corner = at[0] + _STEP * m, at[1] - (height + shift) / 2 + _STEP * m
-            canvas.patch(Rectangle(corner, width, height, **look))
+            canvas.rectangle(corner, width, height, **look)
         right, bottom = at[0] + width + shift, at[1] + (height + shift) / 2
     words = "×".join(map(str, shape))
     canvas.text(((at[0] + right) / 2, bottom + 0.35), words, size=8, color=GREY)

@@ -1,15 +1,13 @@
 """A table of yes and no: which check notices which mistake."""
 
 from collections.abc import Mapping, Sequence
-
-from matplotlib import style
-from matplotlib.patches import Rectangle
+from typing import Any
 
 from cnnlib.arrays import read_kind, read_word
 from cnnlib.errors import InputError, shown
 
 from .cells import read_line
-from .style import INK, PALETTE, STYLE, Figure, new_figure, tint
+from .style import INK, PALETTE, Figure, new_figure, styled, tint
 
 _SIDE = 0.23  # inches of a cell
 _MARGIN = 1.35  # for the names of the rows
@@ -36,7 +34,7 @@ def matrix(
     for column in columns:
         read_word("an entry of columns", column, table)
     width, height = _MARGIN + _SIDE * len(columns), _SIDE * (len(rows) + 2)
-    with style.context(STYLE):
+    with styled():
         figure = new_figure(width, height)
         figure.set_layout_engine("none")  # the cells have a size of their own
         axes = figure.add_axes((_MARGIN / width, 0, 1 - _MARGIN / width, 1))
@@ -47,16 +45,19 @@ def matrix(
             for n, row in enumerate(rows):
                 seen = table[column].get(row)
                 if seen is not None:
-                    axes.add_patch(_square(m, n, seen))
+                    _square(axes, m, n, seen)
         for n, row in enumerate(rows):
             axes.text(-0.8, n, row, ha="right", va="center", size=8.5, color=INK)
     return figure
 
 
-def _square(m: int, n: int, seen: bool) -> Rectangle:
+def _square(axes: Any, m: int, n: int, seen: bool) -> None:
     """A cell that was noticed is filled; one that was not is small and open."""
+    from matplotlib.patches import Rectangle
+
     half = 0.42 if seen else 0.25
     face = PALETTE["input"] if seen else tint(PALETTE["delta"], 0.15)
     edge = PALETTE["input"] if seen else PALETTE["delta"]
     corner = m - half, n - half
-    return Rectangle(corner, 2 * half, 2 * half, facecolor=face, edgecolor=edge, linewidth=0.9)
+    look: dict[str, Any] = dict(facecolor=face, edgecolor=edge, linewidth=0.9)
+    axes.add_patch(Rectangle(corner, 2 * half, 2 * half, **look))

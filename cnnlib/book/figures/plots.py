@@ -5,14 +5,13 @@ from itertools import cycle
 from typing import Final
 
 import numpy as np
-from matplotlib import style
 
 from cnnlib.arrays import count_axes, read_array, read_kind, read_positive, read_truth, read_word
 from cnnlib.errors import InputError, shown
 from cnnlib.learning.training import History
 
 from .cells import read_line
-from .style import STYLE, Figure, new_figure
+from .style import Figure, new_figure, styled
 
 _LINES = ("-", "--", ":", "-.")
 _MARKERS = ("o", "s", "^", "D", "v")
@@ -60,7 +59,7 @@ def curves(
         raise InputError(f"size is {shown(size)}; expected width and height in inches: (5.2, 3.0)")
     for side in size:
         read_positive("size", side)
-    with style.context(STYLE):
+    with styled():
         figure = new_figure(*size)
         axes = figure.subplots()
         for (name, y), line, marker in zip(lines.items(), cycle(_LINES), cycle(_MARKERS)):
@@ -84,7 +83,7 @@ def training_curves(histories: History | dict[str, History]) -> Figure:
     read_kind("histories", histories, Mapping, "one History, or {name: history}")
     for history in histories.values():
         read_kind("an entry of histories", history, History, "what fit returns")
-    with style.context(STYLE):
+    with styled():
         figure = new_figure(7.0, 3.2)
         left, right = figure.subplots(1, 2)
         for (name, history), line in zip(histories.items(), cycle(_LINES)):

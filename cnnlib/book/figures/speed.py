@@ -4,13 +4,12 @@ from collections.abc import Mapping, Sequence
 from itertools import cycle
 
 import numpy as np
-from matplotlib import style
 
 from cnnlib.arrays import read_kind, read_positive
 from cnnlib.errors import InputError
 
 from .cells import read_line
-from .style import GREY, STYLE, Figure, new_figure
+from .style import GREY, Figure, new_figure, styled
 
 _MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 _STEP = 0.3  # inches from one row to the next
@@ -36,7 +35,7 @@ def ladder(
     read_line("xlabel", xlabel)
     read_line("missing", missing)
     rows = list(dict.fromkeys(row for series in times.values() for row in series))
-    with style.context(STYLE):
+    with styled():
         figure = new_figure(5.6, 1.2 + _STEP * (len(rows) + len(times) / 2))
         axes = figure.subplots()
         for (name, series), marker in zip(times.items(), cycle(_MARKERS)):
@@ -82,7 +81,7 @@ def roofline(
     low = min([*places, peak / max(copying.values())]) / 2
     high = max([*places, peak / min(copying.values())]) * 2
     m = np.geomspace(low, high, 200)
-    with style.context(STYLE):
+    with styled():
         figure = new_figure(5.6, 4.6)
         axes = figure.subplots()
         for (name, rate), dashes in zip(copying.items(), cycle(("-", "--", ":"))):

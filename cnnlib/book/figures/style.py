@@ -1,20 +1,20 @@
 """One palette, one style file, and how a figure gets into a notebook."""
 
 import io
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from matplotlib import style
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.colors import to_rgb
-from matplotlib.figure import Figure
 
 from cnnlib.arrays import read_kind, read_text
 
 if TYPE_CHECKING:
+    from matplotlib.figure import Figure
     from PIL import Image
+else:
+    Figure = "Figure"  # for annotations: the first drawing loads matplotlib, not the first import
 
 # Colours that readers with any kind of colour vision can tell apart (M. Okabe and K. Ito, 2002).
 PALETTE = {"input": "#0072B2", "weight": "#E69F00", "output": "#009E73", "delta": "#D55E00"}
@@ -50,12 +50,24 @@ KINDS = {
 
 def tint(color: str, share: float) -> tuple[float, ...]:
     """Mix a colour with white."""
+    from matplotlib.colors import to_rgb
+
     return tuple(1 - share * (1 - part) for part in to_rgb(color))
+
+
+def styled() -> AbstractContextManager[None]:
+    """What is drawn within has the book's style."""
+    from matplotlib import style
+
+    return style.context(STYLE)
 
 
 def new_figure(width: float, height: float) -> Figure:
     """An empty figure in the book's style; the size is in inches."""
-    with style.context(STYLE):
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    with styled():
         figure = Figure(figsize=(width, height))
     FigureCanvasAgg(figure)  # keeps one renderer; else each text would make its own to be measured
     return figure
@@ -82,11 +94,12 @@ def show(figure: Figure, alt: str) -> None:
 
 def png(figure: Figure) -> bytes:
     """A figure as a small PNG: with a palette of its own where nobody sees the difference."""
+    from matplotlib.figure import Figure
     from PIL import Image
 
     read_kind("figure", figure, Figure, "matplotlib.figure.Figure()")
     drawn = io.BytesIO()
-    with style.context(STYLE):
+    with styled():
         figure.savefig(drawn, format="png")
     image = Image.open(drawn).convert("RGB")
     for size in (24, 64, 240):

@@ -1,16 +1,15 @@
 """Images and kernels as small pictures in rows."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
-from matplotlib import style
-from matplotlib.axes import Axes
 from numpy.typing import ArrayLike
 
 from cnnlib.arrays import read_array, read_integer, read_kind, read_positive
 from cnnlib.errors import InputError
 
-from .style import STYLE, Figure, new_figure
+from .style import Figure, new_figure, styled
 
 _SIZE = 0.85  # inches: the width of a picture
 
@@ -21,7 +20,7 @@ def kernels(w: np.ndarray, channel: int = 0) -> Figure:
     if channel >= w.shape[-1]:
         raise InputError(f"channel is {channel}; the kernels have {w.shape[-1]}, from 0")
     limit = float(np.abs(w[..., channel]).max()) or 1.0
-    with style.context(STYLE):
+    with styled():
         figure, axes = _tiles(w.shape, room=0.6)
         for k, ax in enumerate(axes[: len(w)]):
             picture = ax.imshow(w[k, ..., channel], cmap="RdBu_r", vmin=-limit, vmax=limit)
@@ -43,7 +42,7 @@ def images(
         raise InputError(f"x has shape {x.shape}; expected 1 channel, or 3: red, green and blue")
     if titles is not None and len(read_kind("titles", titles, Sequence, "words")) != len(x):
         raise InputError(f"titles has {len(titles)} entries; expected {len(x)}, one for each image")
-    with style.context(STYLE):
+    with styled():
         figure, axes = _tiles(x.shape, columns, size)
         for n, ax in enumerate(axes[: len(x)]):
             ax.imshow(x[n].squeeze(axis=-1) if x.shape[-1] == 1 else x[n], vmin=0, vmax=1)
@@ -61,7 +60,7 @@ def _read_tiles(name: str, values: ArrayLike) -> np.ndarray:
 
 def _tiles(
     shape: Sequence[int], columns: int = 8, size: float = _SIZE, room: float = 0
-) -> tuple[Figure, list[Axes]]:
+) -> tuple[Figure, list[Any]]:
     """A figure with axes for pictures of this shape `(N, H, W, C)`, in rows of up to `columns`.
 
     `room` is left free at the right.

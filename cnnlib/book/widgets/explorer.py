@@ -11,13 +11,13 @@ from typing import Any
 from urllib.parse import quote
 
 import anywidget
-from matplotlib.figure import Figure
 from traitlets import Dict, TraitError
 
 from cnnlib.errors import InputError
 from cnnlib.geometry import Shape, Window
 
 from ..figures import png
+from ..figures.style import Figure
 from .host import host
 from .scripts import bare, source
 

@@ -7,7 +7,6 @@ from string import ascii_lowercase, ascii_uppercase, digits
 from typing import Any
 
 import numpy as np
-from matplotlib import style as plot_style
 from numpy.typing import DTypeLike, NDArray
 from traitlets import Any as Anything
 from traitlets import Dict, TraitError, validate
@@ -19,7 +18,7 @@ from cnnlib.learning.layers import Conv, Dense, Flatten, MaxPool, ReLU, Sigmoid,
 from cnnlib.learning.network import Network
 from cnnlib.learning.training import evaluate
 
-from ..figures.style import PALETTE, STYLE, Figure, new_figure
+from ..figures.style import PALETTE, Figure, new_figure, styled
 from .explorer import FOLDER, STATE, Explorer, style
 from .scripts import joined
 from .sealed import read_json, write_json
@@ -158,7 +157,7 @@ class NetworkExplorer(Explorer):
         maps, deltas, *_ = self.passes()
         shown = deltas if self.lens == "backward" else maps
         names = [name for name in maps if not name.startswith("flatten")]
-        with plot_style.context(STYLE):
+        with styled():
             figure = new_figure(7.0, 4.6)
             ratios = dict(
                 width_ratios=(1, 3.2),

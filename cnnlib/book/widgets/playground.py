@@ -9,7 +9,6 @@ from typing import Any
 
 import anywidget
 from ipywidgets import interactive
-from matplotlib.figure import Figure
 from traitlets import TraitError, Unicode
 
 from cnnlib.arrays import read_function, read_kind, read_text
@@ -123,6 +122,7 @@ def _values(named: Mapping[str, Any]) -> dict[str, Any]:
 def _drawn(draw: Callable[..., Any], values: dict[str, Any]) -> dict[str, str]:
     """What `_Picture` shows of one call: the reader's, so whatever it raises is told."""
     import matplotlib.pyplot as plt
+    from matplotlib.figure import Figure
 
     printed, picture, words, wrong = io.StringIO(), b"", "", ""
     try:

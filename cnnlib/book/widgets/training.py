@@ -4,8 +4,6 @@ from bisect import bisect
 from typing import Any
 
 import numpy as np
-from matplotlib import style as plot_style
-from matplotlib.ticker import LogLocator
 from numpy.typing import NDArray
 from traitlets import Dict, TraitError, observe, validate
 
@@ -13,7 +11,7 @@ from cnnlib.arrays import MOST, read_integer, read_kind, read_positive, read_tru
 from cnnlib.errors import InputError
 from cnnlib.errors import shown as short
 
-from ..figures.style import INK, STYLE, Figure, new_figure
+from ..figures.style import INK, Figure, new_figure, styled
 from .explorer import STATE, Explorer, style
 from .live import FILM, SETTINGS, read_init, read_most, run, shipped_digits
 from .recording import Recording, load, numbers, read_recording
@@ -158,9 +156,11 @@ class TrainingExplorer(Explorer):
 
     def draw(self) -> Figure:
         """The curves up to the end with the present step, and kernels, maps and deltas."""
+        from matplotlib.ticker import LogLocator
+
         film, f = self.film, self.frame
         rows = {"w": "kernels", "a": "maps", "dz": "deltas"}
-        with plot_style.context(STYLE):
+        with styled():
             figure = new_figure(7.0, 5.2)
             mosaic: list = [["loss", "accuracy"], *([part, part] for part in rows)]
             axes = figure.subplot_mosaic(mosaic, height_ratios=(2, 1, 1, 1))
