@@ -31,7 +31,7 @@ from ..figures.placing import output_lens, together
 from ..figures.slices import slice_placement
 from ..figures.style import Figure
 from .explorer import STATE, Explorer, check_size, plain_places, style
-from .scripts import joined
+from .scripts import FrontEnd
 from .traits import Read, read_grid
 
 LARGEST = 10  # cells along an axis: more than one can follow
@@ -172,7 +172,7 @@ class ConvolutionExplorer(Explorer):
     """
 
     about = "A convolution to move: input, kernel, output, and what flows back through them."
-    _esm = joined("convolution")
+    _esm = FrontEnd("convolution")
     _css = style("convolution")
 
     lens = Read(read_word, "forward", tuple(QUANTITY)).tag(**STATE)

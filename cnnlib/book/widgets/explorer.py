@@ -84,7 +84,7 @@ def in_script(value: Any) -> str:
 class Explorer(anywidget.AnyWidget):
     """A widget whose cell output also works without a kernel.
 
-    A subclass sets `_esm = joined(name)` and `_css = style(name)`, says `about`, tags the traits
+    A subclass sets `_esm = FrontEnd(name)` and `_css = style(name)`, says `about`, tags the traits
     that make up its state with `sync=True, state=True`, and defines `alt` and `draw`.
     """
 

@@ -20,7 +20,7 @@ from cnnlib.learning.training import evaluate
 
 from ..figures.style import PALETTE, Figure, new_figure, styled
 from .explorer import FOLDER, STATE, Explorer, style
-from .scripts import joined
+from .scripts import FrontEnd
 from .sealed import read_json, write_json
 from .traits import Read, read_list
 
@@ -61,7 +61,7 @@ class NetworkExplorer(Explorer):
     """
 
     about = "A trained network on one digit: all maps, all deltas, and the connections of any cell."
-    _esm = joined("network")
+    _esm = FrontEnd("network")
     _css = style("network")
 
     lens = Read(read_word, "forward", ("forward", "backward", "field")).tag(**STATE)

@@ -18,7 +18,7 @@ from cnnlib.errors import InputError, line, shown
 from ..figures import png
 from .compared import AGREE, compared
 from .host import host
-from .scripts import joined
+from .scripts import FrontEnd
 
 EXACT = 2**53  # up to it, JavaScript knows every integer
 PRINTED = 2000  # characters of what was printed: the last ones
@@ -27,7 +27,7 @@ PRINTED = 2000  # characters of what was printed: the last ones
 class _Picture(anywidget.AnyWidget):
     """What was drawn, or why nothing was; and what was printed meanwhile."""
 
-    _esm = joined("picture")
+    _esm = FrontEnd("picture")
     _css = """
 .cnn-wrong { color: light-dark(#a4000f, #ff9aa2); font-weight: 600; }
 [data-jp-theme-light="false"] .cnn-wrong { color-scheme: dark; }

@@ -19,7 +19,7 @@ from ..figures.grids import Grid
 from ..figures.lenses import Cell, Lens, draw_lenses
 from ..figures.style import Figure
 from .explorer import STATE, Explorer, check_size, plain_places, style
-from .scripts import joined
+from .scripts import FrontEnd
 from .traits import Read, Some, read_grid
 
 LARGEST = 16  # cells along an axis: more than one can follow
@@ -56,7 +56,7 @@ class PoolingExplorer(Explorer):
     """
 
     about = "Max- and average-pooling to move: input, window, outputs and their deltas."
-    _esm = joined("pooling")
+    _esm = FrontEnd("pooling")
     _css = style("pooling")
 
     input = Read(read_grid, [[1, 0, 2, 3], [4, 6, 6, 8], [3, 1, 1, 0], [1, 2, 2, 4]], LARGEST).tag(

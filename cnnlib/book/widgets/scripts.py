@@ -26,6 +26,7 @@ def source(name: str, folder: Path | None = None) -> str:
     return ((folder or FOLDER) / f"{name}.js").read_text(encoding="utf-8")
 
 
+@cache
 def joined(entry: str, folder: Path | None = None) -> str:
     """Put a module and all that it imports into one text with the default export of `entry`.
 
@@ -45,6 +46,16 @@ def joined(entry: str, folder: Path | None = None) -> str:
     if "\nexport default " in text:  # a front end; of another module all that it exports is wanted
         text = _used(text)
     return bare(re.sub(r"^export (?!default)", "", text, flags=re.M))
+
+
+class FrontEnd:
+    """The text of a front end, joined when it is asked for: an import need not wait for it."""
+
+    def __init__(self, entry: str) -> None:
+        self.entry = entry
+
+    def __str__(self) -> str:
+        return joined(self.entry)
 
 
 def _used(text: str) -> str:

@@ -15,7 +15,7 @@ from ..figures.style import INK, Figure, new_figure, styled
 from .explorer import STATE, Explorer, style
 from .live import FILM, SETTINGS, read_init, read_most, run, shipped_digits
 from .recording import Recording, load, numbers, read_recording
-from .scripts import joined
+from .scripts import FrontEnd
 from .traits import Read, read_list
 
 
@@ -70,7 +70,7 @@ class TrainingExplorer(Explorer):
     about = (
         "Kernels, maps, deltas, curves and histograms of one training, step by step (chapter 5)."
     )
-    _esm = joined("training")
+    _esm = FrontEnd("training")
     _css = style("training")
 
     recordings = Read(_read_recordings, ["adam", "large"]).tag(**STATE)

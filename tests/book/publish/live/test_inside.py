@@ -133,19 +133,45 @@ def test_code_that_is_no_python_needs_nothing():
     assert plan.Plan().before(2, {1: "x = 1", 2: "x = ("}) == []
 
 
+FIRST = """
+import sys
+from pathlib import Path
+from cnnlib.book.publish.reading import code_cells, read
+for name in sys.argv[1:]:
+    exec(code_cells(read(Path(name)))[0].source, {})
+loaded = {module.partition(".")[0] for module in sys.modules}
+assert "anywidget" in loaded
+print(*sorted(loaded & {"matplotlib", "scipy"}))
+"""
+DRAW_AT_ONCE = ("00_in_one_hour", "06_frameworks")  # import matplotlib themselves, or frameworks
+
+
+def test_the_first_cells_of_the_chapters_load_neither_matplotlib_nor_scipy():
+    """In a page a reader would wait for megabytes and seconds before the first number."""
+    names = [path.name for path in CHAPTERS if path.stem not in DRAW_AT_ONCE]
+    assert len(names) > 10
+    done = subprocess.run(
+        [sys.executable, "-c", FIRST, *names],
+        cwd=CHAPTERS[0].parent,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout == "\n"
+
+
 PLAYED = """
 import matplotlib
 matplotlib.use("agg")
 import sys
 sys.path.insert(0, sys.argv[1])  # within cnnlib, what they stand for would come before them
-from inside.standins import install_widgets, link, PageHost
-install_widgets()
+from inside.running import Running, lend_widgets
+lend_widgets(Running(lambda _: None))
 import IPython.display
 IPython.display.display = lambda data, **_: panels.append(data)
 panels, seen = [], []
-from cnnlib.book.widgets.host import use
-use(PageHost())
 from cnnlib.book import playground
+from inside.standins import link
 from cnnlib.errors import InputError
 def draw(stride, dilation, flip):
     seen.append((stride, dilation, flip))

@@ -29,6 +29,16 @@ def test_a_page_that_nobody_runs_asks_for_nothing_and_says_so(chapter):
     assert chapter.cell(1).locator('[data-do="run"]').is_visible()
 
 
+def test_the_first_cell_waits_for_numpy_and_the_library_alone(chapter):
+    chapter.run(1)
+    parts = {url.rsplit("/", 1)[1] for url in chapter.asked if "/live/" in url}
+    assert parts - {"start.js", "live.css", "page.js", "01_forward_pass.js"} == {
+        "python.js", "numpy.js", "book.js",
+    }  # fmt: skip
+    assert "true" in chapter.run(2, "import sys\nprint(str('traitlets' in sys.modules).lower())")
+    chapter.press(2, "reset")
+
+
 def test_the_first_cells_of_chapter_1_give_what_is_committed(chapter):
     compare(chapter, FIRST_CELLS)
 

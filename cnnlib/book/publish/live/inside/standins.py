@@ -12,8 +12,6 @@ from typing import Any
 
 from traitlets import HasTraits, Unicode
 
-from .display import module
-
 LIVE = "application/vnd.cnnlib.live+json"
 PANEL = "application/vnd.cnnlib.panel+json"
 
@@ -183,7 +181,4 @@ def _view(widget: Any, state: dict[str, Any]) -> dict[str, Any]:
     return front | {"model": widget.model_id, "state": _plain(state)}
 
 
-def install_widgets() -> None:
-    """Let `import anywidget` and `import ipywidgets` find these."""
-    module("anywidget", AnyWidget=AnyWidget)
-    module("ipywidgets", interactive=Interactive)
+WIDGETS = {"AnyWidget": AnyWidget, "interactive": Interactive}  # by the names of the genuine ones

@@ -69,7 +69,6 @@ async function start({ parts, module }) {
 async function more({ part }) {
   await take(part);
   await unpack(part);
-  if (part.name === "figures") python.pyimport("inside.running").figures(running);
   say({ type: "done", job: "more" });
 }
 
