@@ -40,7 +40,8 @@ def live_site(pyodide, tmp_path_factory):
     notebooks = ROOT / "notebooks"
     book = committed(notebooks)
     live = pack(pyodide, book.notebooks, companions(notebooks))
-    site = builder._site(book, notebooks, builder._downloads(notebooks, book, True), live)
+    beside = builder._downloads(notebooks, book, ("cnnlib.whl", b""))
+    site = builder._site(book, notebooks, beside, live)
     (chapter,) = [one for one in site.chapters if one.name == CHAPTER]
     only = replace(site, chapters=(chapter,))
     texts = builder._texts(book, notebooks, only) | builder._live_texts(site)
