@@ -114,6 +114,36 @@ def test_an_exercise_is_answered_wrong_and_right(chapter):
     assert plain(chapter.run(18, 'check("1.1", [50, 80])')) == "✓ Exercise 1.1: right."
 
 
+def test_a_hint_is_offered_when_the_one_before_it_was_opened_and_the_solution_comes_last(chapter):
+    chapter.page.reload()
+    hints = chapter.cell(31).locator("summary")  # of exercise 1.2
+    assert [hint.inner_text() for hint in hints.all() if hint.is_visible()] == [
+        "Hint 1 of 3 for exercise 1.2"
+    ]
+    for opened in range(3):
+        hints.nth(opened).click()
+        soon(chapter.page, lambda n=opened: hints.nth(min(n + 1, 2)).is_visible())
+        assert sum(hint.is_visible() for hint in hints.all()) == min(opened + 2, 3)
+    assert chapter.cell(32).locator("summary").inner_text() == "Solution of exercise 1.2"
+    assert chapter.state == "off"
+
+
+def test_a_function_is_written_checked_and_explained_in_the_page(chapter):
+    assert chapter.cell(59).locator('[data-do="run"]').inner_text() == "Check"
+    assert not chapter.cell(59).locator("form").count()
+    chapter.cell(59).locator(".source code").click()
+    area = chapter.cell(59).locator(".editor textarea")
+    soon(chapter.page, area.is_visible)
+    size = "return max(0, (P + before + after - d * (U - 1)) // s + 1)"
+    answer = area.input_value().replace("...", size)
+    area.fill(answer)
+    said = chapter.run(59)
+    assert "✗ Exercise 1.4: not right yet." in plain(said) and len(plain(said)) > 60  # and why
+    area.fill(answer.replace("(U - 1))", "(U - 1) - 1)"))
+    assert "Exercise 1.4: right." in chapter.run(59)
+    chapter.press(59, "reset")
+
+
 def soon(page, condition):
     for _ in range(3000):
         if condition():

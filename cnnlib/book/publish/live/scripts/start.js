@@ -55,11 +55,14 @@
       code.closest(".source").after(note);
       continue;
     }
+    const original = code.textContent.replace(/\n$/, "");
+    const asked = original.match(/check\("([\d.]+)", \w+\)$/)?.[1];
+    const form = Object.hasOwn(ASKED, asked ?? "");
     const number = Number(element.dataset.codeCell);
     const bar = document.createElement("div");
     bar.className = "doing";
     const buttons = {
-      run: button(bar, "run", "Run", "Run this cell here (Ctrl-Enter)"),
+      run: button(bar, "run", asked && !form ? "Check" : "Run", "Run this cell here (Ctrl-Enter)"),
       stop: button(bar, "stop", "Stop", "Stop Python"),
       edit: button(bar, "edit", "Edit", "Change the code: Escape, then Tab, leaves it"),
       above: button(bar, "above", "Run all above", "Run every cell of this page before this one"),
@@ -67,7 +70,6 @@
     };
     buttons.stop.hidden = buttons.reset.hidden = buttons.above.hidden = true;
     (code.closest("details.code") ?? code.closest(".source")).after(bar);
-    const original = code.textContent.replace(/\n$/, "");
     const cell = {
       number, element, code, bar, buttons, original, text: original,
       get source() { return cell.text; },
@@ -79,14 +81,22 @@
     };
     element.cell = cell;
     cells.set(number, cell);
-    const asked = original.match(/check\("([\d.]+)", \w+\)$/)?.[1];
-    if (Object.hasOwn(ASKED, asked ?? "")) ask(cell, asked);
+    if (form) ask(cell, asked);
     bar.addEventListener("click", ({ target }) => {
       const does = target.closest("button")?.dataset.do;
       if (does) load().then((page) => page.act(cell, does), (error) => cell.element.append(error.message));
     });
     const touch = () => load().then((page) => page.edit(cell), () => {});
     code.closest(".source").addEventListener("pointerdown", touch, { once: true });
+  }
+  // One hint after the other: the next one is offered when the one before it has been opened.
+  for (const place of document.querySelectorAll(".exercise-cell [data-outputs]")) {
+    const hints = [...place.querySelectorAll("details")].filter((one) => one.textContent.startsWith("Hint "));
+    hints.slice(1).forEach((hint, n) => {
+      const box = hint.closest(".output");
+      box.classList.add("later");
+      hints[n].addEventListener("toggle", () => box.classList.remove("later"), { once: true });
+    });
   }
   window.BOOK = { root, cells, load };
   try {
