@@ -7,7 +7,7 @@ with real imports, for editors and checkers; here the imports become the order o
 import re
 from collections import Counter
 from collections.abc import Callable
-from functools import cache, partial
+from functools import cache, cached_property, partial
 from pathlib import Path
 
 from .pressing import bare
@@ -26,7 +26,6 @@ def source(name: str, folder: Path | None = None) -> str:
     return ((folder or FOLDER) / f"{name}.js").read_text(encoding="utf-8")
 
 
-@cache
 def joined(entry: str, folder: Path | None = None) -> str:
     """Put a module and all that it imports into one text with the default export of `entry`.
 
@@ -55,6 +54,10 @@ class FrontEnd:
         self.entry = entry
 
     def __str__(self) -> str:
+        return self._text
+
+    @cached_property
+    def _text(self) -> str:
         return joined(self.entry)
 
 
