@@ -84,7 +84,7 @@ def _value(returned: Any) -> float:
     return float(value)
 
 
-HUGE = float(np.finfo(float).max) / 2  # the difference of two such numbers may be infinite
+_HUGE = float(np.finfo(float).max) / 2  # the difference of two such numbers may be infinite
 
 
 def relative_error(a: ArrayLike, b: ArrayLike) -> float:
@@ -101,7 +101,7 @@ def relative_error(a: ArrayLike, b: ArrayLike) -> float:
     if a.shape != b.shape:
         raise InputError(f"a has shape {a.shape} and b {b.shape}; expected equal shapes")
     scale = max(np.abs(a).max(initial=0), np.abs(b).max(initial=0))
-    unit = 0.5 if scale > HUGE else 1.0
+    unit = 0.5 if scale > _HUGE else 1.0
     with np.errstate(invalid="ignore", under="ignore"):
         return float(np.abs(unit * a - unit * b).max(initial=0) / (unit * scale)) if scale else 0.0
 

@@ -48,17 +48,8 @@ def slice_placement(
     parts: list[Lens] = []
     sums: list[float] = []
     if lens == "weight":
-        k, u, own = position[0], position[1:-1], position[-1]
-        c = k * groups // K * D + own
         dw = conv_weight_gradient(x, dz, U, **geometry)
-        places = {met(axes, i, u): dz[(0, *i, k)] for i in np.ndindex(I)}
-        terms = [(x[(0, *q, c)], one) for p, one in places.items() if (q := named(axes, p))]
-        sides = (
-            Grid(dz[0, ..., k], "delta", f"dz, filter {k}"),
-            Grid(dw[k, ..., own], "weight", f"dw, filter {k}, channel {c}", [u]),
-        )
-        text, _ = _sum(f"dw[{_listed(position)}]", terms)
-        return draw_lenses([Lens(_channel(x, c, axes), places, "delta", sides, text)])
+        return draw_lenses([_weight(position, axes, x, dz, dw, groups)])
     place, last = position[:-1], position[-1]
     if lens == "forward":
         whole, kind = conv(x, w, b, **geometry), "output"
@@ -96,6 +87,22 @@ def slice_placement(
     return draw_lenses([*parts, Lens(first, {}, "weight", tuple(rest), text)])
 
 
+def _weight(
+    position: Cell, axes: Sequence[Axis], x: np.ndarray, dz: np.ndarray, dw: np.ndarray, groups: int
+) -> Lens:
+    """The slice of the weight at `position`: the inputs that it met, each with its delta."""
+    k, u, own = position[0], position[1:-1], position[-1]
+    c = k * groups // len(dw) * dw.shape[-1] + own
+    places = {met(axes, i, u): dz[(0, *i, k)] for i in np.ndindex(dz.shape[1:-1])}
+    terms = [(x[(0, *q, c)], one) for p, one in places.items() if (q := named(axes, p))]
+    sides = (
+        Grid(dz[0, ..., k], "delta", f"dz, filter {k}"),
+        Grid(dw[k, ..., own], "weight", f"dw, filter {k}, channel {c}", [u]),
+    )
+    text, _ = _sum(f"dw[{_listed(position)}]", terms)
+    return Lens(_channel(x, c, axes), places, "delta", sides, text)
+
+
 def _channel(x: np.ndarray, c: int, axes: Sequence[Axis]) -> Grid:
     a = x[0, ..., c]
     return Grid(a, "input", f"x, channel {c}", padding=pads(axes), border=axes[0].border)
@@ -103,7 +110,8 @@ def _channel(x: np.ndarray, c: int, axes: Sequence[Axis]) -> Grid:
 
 def _kernel(w: np.ndarray, k: int, c: int) -> Grid:
     wide = w.shape[-1] > 1  # enough for a long title
-    return Grid(w, "weight", f"w, filter {k}, channel {c}" if wide else "w")
+    title = f"w, filter {k}, channel {c}" if wide else "w"
+    return Grid(w, "weight", title)
 
 
 def _listed(index: Cell) -> str:
