@@ -170,7 +170,7 @@ def test_every_page_leads_to_the_lists(site, name):
 
 
 def test_the_index_is_one_small_file_beside_the_pages(site):
-    assert (site / "assets" / "search-index.js").stat().st_size < 1e6
+    assert (site / "assets" / "search-index.js").stat().st_size < 5e5
     assert len(text(site, "search")) < 60e3
     assert set(LISTS) < {path.stem for path in site.glob("*.html")}
 

@@ -11,6 +11,7 @@ from ..checks import Page
 from ..outline import Chapter
 from ..pages import SHARED
 from . import FILES
+from .pieces import Pieces
 from .sections import Section, Sections
 from .terms import read, terms
 
@@ -20,20 +21,21 @@ MISTAKES = "mistakes.html"
 NUMBERED, OTHER, LISTING, MISTAKE = 1.0, 0.6, 0.35, 0.3
 LISTINGS = ("The chapters", "Readers' questions", "What you can do now", "Questions that this")
 UNANSWERED = re.compile(r"○ Exercise [\d.]+: not attempted yet\. .*? ask hint\(\S+\)\.")
+LONG = 4  # of a section, what comes from here on is long
 IDENTIFIER = re.compile(r"[^\W\d]\w{2,}")
 
 
 def index(pages: Mapping[str, Page], places: Sections, chapters: Sequence[Chapter]) -> str:
     """A script that gives the search what it searches.
 
-    Each section is [address, title, chapter, worth, text, words of its code, names]; the names are
-    those of the terms, mistakes and questions that it explains. `numbers` are the addresses of
-    exercises and equations. A term is [names, id, sentence, sections, chapters], a question
-    [words, sections].
+    Each section is [address, title, chapter, worth, text, words of its code, names], the last three
+    written in the pieces of `pieces`; the names are those of the terms, mistakes and questions that
+    it explains. `numbers` are the addresses of exercises and equations. A term is [names, id,
+    sentence, sections, chapters], its sentence in pieces as well, a question [words, sections].
     """
     titles = {file: _chapter(file, page, chapters) for file, page in pages.items()}
     names = _names(places)
-    sections = []
+    sections: list[list] = []
     for file, page in pages.items():
         for level, id, title in page.headings:
             place = Section(file, id, title, level)
@@ -44,11 +46,15 @@ def index(pages: Mapping[str, Page], places: Sections, chapters: Sequence[Chapte
             if worth:
                 row = [place.address, title, titles[file], worth, text, code, known]
                 sections.append(row)
+    at = {row[0]: n for n, row in enumerate(sections)}
+    listed = list(_terms(places, titles, at))
+    pieces = Pieces([text for row in sections for text in row[LONG:]] + [one[2] for one in listed])
     book = {
-        "sections": sections,
-        "numbers": [[*one, titles[one[1].partition("#")[0]]] for one in _numbers(pages, chapters)],
-        "terms": list(_terms(places, titles)),
-        "questions": list(_questions(places)),
+        "pieces": pieces.listed,
+        "sections": [row[:LONG] + [pieces.coded(text) for text in row[LONG:]] for row in sections],
+        "numbers": list(_numbers(pages, chapters)),
+        "terms": [[*one[:2], pieces.coded(one[2]), *one[3:]] for one in listed],
+        "questions": list(_questions(places, at)),
     }
     return f"window.BOOK_INDEX = {in_script(book)};\n"
 
@@ -68,18 +74,23 @@ def _names(places: Sections) -> dict[str, list[str]]:
     return names
 
 
-def _terms(places: Sections, titles: Mapping[str, str]) -> Iterator[list]:
+def _terms(places: Sections, titles: Mapping[str, str], at: Mapping[str, int]) -> Iterator[list]:
     for term in terms():
         found = places.all(term.sections, f"term {term.name!r}")
         wide = [titles[place.file] for place in found if place.level == 1]
-        there = [place.address for place in found if place.level > 1 or len(wide) == len(found)]
-        yield [[term.name, *term.also], term.id, term.says, there, wide]
+        there = [place for place in found if place.level > 1 or len(wide) == len(found)]
+        yield [[term.name, *term.also], term.id, term.says, _numbered(there, at), wide]
 
 
-def _questions(places: Sections) -> Iterator[list]:
+def _numbered(found: Sequence[Section], at: Mapping[str, int]) -> list[int]:
+    """The numbers of sections; one of a chapter that cannot be read has none."""
+    return [at[place.address] for place in found if place.address in at]
+
+
+def _questions(places: Sections, at: Mapping[str, int]) -> Iterator[list]:
     for asked in [one for entries in read("questions.toml").values() for one in entries]:
         found = places.all(asked["sections"], asked["asks"])
-        yield [asked["asks"], [place.address for place in found]]
+        yield [asked["asks"], _numbered(found, at)]
 
 
 def _numbers(pages: Mapping[str, Page], chapters: Sequence[Chapter]) -> Iterator[tuple[str, str]]:

@@ -75,7 +75,10 @@ window.makeSearch = (book) => {
     for (const form of forms) RELATED.set(form, forms.filter((other) => other !== form));
   }
   const naming = new Set(); // stems in titles and names
-  const sections = book.sections.map(([address, title, chapter, worth, text, code, names], number) => {
+  // A long text has one character for each of its pieces; see pieces.py.
+  const spelt = (coded) => Array.from(coded, (sign) => book.pieces[sign.charCodeAt(0) - 35]).join("");
+  const sections = book.sections.map(([address, title, chapter, worth, ...long], number) => {
+    const [text, code, names] = long.map(spelt);
     const fields = [[title, TITLE], [names, NAMES], [text, TEXT], [code, CODE], [chapter, CHAPTER]];
     return { address, title, chapter, worth, text, number, fields };
   });
@@ -103,18 +106,19 @@ window.makeSearch = (book) => {
   // A word that stands in no title and in no name says less of what is asked.
   const rare = (form) => Math.log(1 + sections.length / (0.5 + (postings.get(form) || []).length)) * (naming.has(form) && !/^\d/.test(form) ? 1 : PLAIN);
 
-  const byAddress = new Map(sections.map((section) => [section.address, section.number]));
+  const fileOf = (address) => address.split("#")[0];
+  const chapterOf = new Map(sections.map(({ address, chapter }) => [fileOf(address), chapter]));
   const phrases = new Map(); // the stems of a name in one: these stems, and the term
-  for (const [names, id, says, addresses, chapters] of book.terms) {
-    const term = { name: names[0], id, says, chapters, sections: addresses.map((address) => byAddress.get(address)) };
+  for (const [names, id, says, sections, chapters] of book.terms) {
+    const term = { name: names[0], id, says: spelt(says), chapters, sections };
     for (const name of names) {
       const forms = said(name).map(stem);
       const alone = forms.length === 1 && split(name).length > 1; // what is left of it says too little
       if (!alone && !phrases.has(forms.join(" "))) phrases.set(forms.join(" "), { term, forms });
     }
   }
-  const questions = book.questions.map(([asked, addresses]) => ({
-    forms: [...new Set(said(asked).map(stem))], sections: addresses.map((address) => byAddress.get(address)),
+  const questions = book.questions.map(([asked, sections]) => ({
+    forms: [...new Set(said(asked).map(stem))], sections,
   }));
 
   // ---- What a question says
@@ -202,7 +206,7 @@ window.makeSearch = (book) => {
     const own = sections.filter(({ title }) => title.split(" ")[0] === number[3]);
     const kind = /^(ex|task)/.test(number[1]) ? "Exercise" : /^(eq|form)/.test(number[1]) || number[2] ? "Equation" : "";
     const listed = book.numbers.filter(([name]) => name.split(" ")[1] === number[3])
-      .map(([title, address, chapter]) => ({ title, address, chapter, text: "" }))
+      .map(([title, address]) => ({ title, address, chapter: chapterOf.get(fileOf(address)), text: "" }))
       .sort((a, b) => b.title.startsWith(kind) - a.title.startsWith(kind));
     return kind ? [...listed, ...own] : [...own, ...listed];
   }
