@@ -21,9 +21,19 @@ from .outline import Addresses, ids
 from .pictures import SUFFIXES, SVG, picture
 
 LONG = 30  # characters of TeX that may not fit the line of a phone
+SHORT = 32  # characters of code that fit a line of any phone
 DEEPEST = 16  # spaces before a line of code: the style sheet knows as many steps
-PLAIN = re.compile(r'<span class="(?:n|p|w|o|nn|mi|mf|nb)">([^<]*)</span>')  # not coloured
-COMMENT = re.compile(r'(?<=<span class="c1">)[^<]*')
+# What course.css colours, by the shortest elements that say nothing aloud: a <span> with a class
+# for each word would be longer than the code.
+COLOURED = {
+    "b": "k kn kc kd ow",
+    "u": "s1 s2 sa si se sd sr",
+    "small": "c1 cm ch",
+    "var": "nf nc fm nd",
+}
+ELEMENTS = {kind: element for element, kinds in COLOURED.items() for kind in kinds.split()}
+TAG = re.compile(r"<[^>]*>")
+TOKEN = re.compile(r'<span class="(\w+)">([^<]*)</span>')
 HEADER = re.compile(r"(<th[^>]*>)(<math>.*?</math>)</th>", re.DOTALL)
 REFERENCE = re.compile(r"\((\w?\d+\.\d+)\)")
 
@@ -82,7 +92,7 @@ class Prose(IPythonRenderer):
     def heading(self, text: str, level: int, **attrs: Any) -> str:
         text = _without_links(text)
         # Jupyter's rule, so that the notebooks' own links work: spaces become hyphens.
-        old = escape(unescape(re.sub(r"<[^>]*>", "", text)).strip().replace(" ", "-"))
+        old = escape(unescape(TAG.sub("", text)).strip().replace(" ", "-"))
         name = self.sections.get(old.partition("-")[0], old)
         anchor = (
             f'<a class="anchor" href="#{quote(unescape(name))}" aria-label="Link to here">#</a>'
@@ -129,19 +139,30 @@ def highlighted(code: str, language: str, equations: Addresses) -> str:
         lexer = get_lexer_by_name(language)
     except ClassNotFound:
         lexer = TextLexer()
-    html = highlight(code, lexer, HtmlFormatter(nowrap=True))
-    html = PLAIN.sub(r"\1", html).rstrip("\n")
-    return COMMENT.sub(lambda found: references(found[0], equations), html)
+    html = highlight(code, lexer, HtmlFormatter(nowrap=True)).rstrip("\n")
+
+    def coloured(found: re.Match[str]) -> str:
+        element, text = ELEMENTS.get(found[1]), found[2]
+        if element == "small":
+            text = references(text, equations)
+        return f"<{element}>{text}</{element}>" if element else text
+
+    return TOKEN.sub(coloured, html).replace("</u><u>", "")
 
 
 def lines(code: str) -> str:
-    """Each line of code in an element of its own: what a narrow page wraps stands further in."""
+    """Each long line of code in an element of its own: what a narrow page wraps stands further in.
+
+    A line that no page wraps needs none.
+    """
     return "".join(_line(line) for line in re.findall(r"[^\n]*\n|[^\n]+", code))
 
 
 def _line(line: str) -> str:
+    if len(unescape(TAG.sub("", line)).rstrip("\n")) <= SHORT:
+        return line
     indent = min(len(line) - len(line.lstrip(" ")), DEEPEST) // 4 * 4
-    return f"<span{f' class=in{indent}' if indent else ''}>{line}</span>"
+    return f"<i{f' class=in{indent}' if indent else ''}>{line}</i>"
 
 
 def references(html: str, equations: Addresses, strict: bool = False) -> str:
@@ -161,7 +182,7 @@ def references(html: str, equations: Addresses, strict: bool = False) -> str:
 def _header(found: re.Match[str]) -> str:
     """A formula that heads a column is also said as text: a screen reader announces text alone."""
     start, formula = found.groups()
-    said = re.sub(r"<[^>]*>", "", formula)
+    said = TAG.sub("", formula)
     return f'{start}<span aria-hidden="true">{formula}</span><span class="said">{said}</span></th>'
 
 

@@ -204,7 +204,7 @@ def test_a_first_screen_has_the_question_the_explorer_and_then_the_aims():
 def test_code_that_draws_is_folded_below_its_figure(tmp_path):
     page = export(tmp_path, code(picture(), source="draw()", tags=["figure"]), code(source="y = 1"))
     assert page.index("<figcaption") < page.index("Show the code of this figure</summary>")
-    assert page.index('</summary>\n<div class="source"><pre><code><span>draw()') > 0
+    assert page.index('</summary>\n<div class="source"><pre><code>draw()') > 0
     assert page.count('<details class="code') == 1 and page.count('<div class="source">') == 2
     assert '<b>Figure 3.1.</b> <span aria-hidden="true">a pixel</span>' in page
 

@@ -142,10 +142,12 @@ def test_no_line_begins_with_what_ends_a_formula():
 
 
 def test_a_line_of_code_that_is_wrapped_stands_further_in():
-    assert lines("a:\n    b\n\nc") == (
-        "<span>a:\n</span><span class=in4>    b\n</span><span>\n</span><span>c</span>"
+    long, tight = "x" * 33, "<b>&lt;</b>" * 32
+    assert lines(f"{long}\n    {long}\n\n{long}") == (
+        f"<i>{long}\n</i><i class=in4>    {long}\n</i>\n<i>{long}</i>"
     )
-    assert lines(" " * 99 + "x").startswith("<span class=in16>")
+    assert lines(f"{tight}\n{tight}x") == f"{tight}\n<i>{tight}x</i>"  # 32 characters fit
+    assert lines(" " * 99 + "x").startswith("<i class=in16>")
 
 
 def test_figures_are_counted_through_a_chapter():

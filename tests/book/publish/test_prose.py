@@ -5,6 +5,7 @@
 import base64
 import json
 import re
+from html import unescape
 from pathlib import Path
 
 import pytest
@@ -60,7 +61,16 @@ def test_code_of_an_unknown_language_is_plain_text(info):
 
 @pytest.mark.parametrize("info", ["python", "Python", "python title=x", " py "])
 def test_code_of_a_known_language_is_coloured(info):
-    assert '<span class="k">if</span>' in html(f"```{info}\nif x: y\n```")
+    assert "<b>if</b>" in html(f"```{info}\nif x: y\n```")
+
+
+def test_code_has_four_colours_and_the_text_that_it_had():
+    code = 'def f(x):  # (3.5) & <b>\n    return x is not None and f"{x!r}\\n" + r"y" + str(1.5)'
+    shown = html(f"```python\n{code}\n```", e3_5="03.html#eq")
+    assert '<small># <a href="03.html#eq">(3.5)</a> &amp; &lt;b&gt;</small>' in shown
+    assert "<b>def</b> <var>f</var>(x):" in shown and "<b>is</b> <b>not</b> <b>None</b>" in shown
+    assert '<u>f"{</u>x<u>!r}\\n"</u> + <u>r"y"</u> + str(1.5)' in shown
+    assert unescape(re.sub("<[^>]*>", "", shown)).strip() == code
 
 
 def test_an_equation_that_is_nowhere_is_refused_in_text_only():

@@ -112,4 +112,4 @@ def _cell(value: float, right: np.ndarray | None, at: tuple[int, int]) -> str:
     inside = at[0] < whole.shape[0] and at[1] < whole.shape[1]
     if inside and np.isclose(whole[at], value):
         return f"<td>{number}</td>"
-    return f'<td class="off"><strong>{number} ✗</strong></td>'
+    return f'<td class="off">{number} ✗</td>'

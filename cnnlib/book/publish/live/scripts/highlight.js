@@ -1,13 +1,12 @@
-// Python in the colours of the page: the classes are those that the builder gives.
+// Python in the colours of the page: the elements are those that the builder gives.
 
 const WORDS = "and as assert async await break class continue def del elif else except finally for from global if import in is lambda match nonlocal not or pass raise return try while with yield";
 const KINDS = [
-  ["c1", /#[^\n]*/],
-  ["s2", /[rbfuRBFU]{0,2}(?:"""[^]*?(?:"""|$)|'''[^]*?(?:'''|$)|"(?:\\.|[^"\\\n])*"?|'(?:\\.|[^'\\\n])*'?)/],
-  ["mi", /\b\d[\w.]*/],
-  ["nf", /(?<=\b(?:def|class) )\w+/],
-  ["kc", /\b(?:None|True|False)\b/],
-  ["k", new RegExp(`\\b(?:${WORDS.replaceAll(" ", "|")})\\b`)],
+  ["small", /#[^\n]*/],
+  ["u", /[rbfuRBFU]{0,2}(?:"""[^]*?(?:"""|$)|'''[^]*?(?:'''|$)|"(?:\\.|[^"\\\n])*"?|'(?:\\.|[^'\\\n])*'?)/],
+  ["var", /(?<=\b(?:def|class) )\w+/],
+  ["b", /\b(?:None|True|False)\b/],
+  ["b", new RegExp(`\\b(?:${WORDS.replaceAll(" ", "|")})\\b`)],
   ["", /\w+/],
 ];
 const ANY = new RegExp(KINDS.map(([, pattern]) => `(${pattern.source})`).join("|"), "g");
@@ -19,10 +18,9 @@ export function highlighted(source) {
     const kind = KINDS[found.slice(1).findIndex((part) => part !== undefined)][0];
     if (!kind) continue;
     shown.append(source.slice(at, found.index));
-    const span = document.createElement("span");
-    span.className = kind;
-    span.textContent = found[0];
-    shown.append(span);
+    const coloured = document.createElement(kind);
+    coloured.textContent = found[0];
+    shown.append(coloured);
     at = found.index + found[0].length;
   }
   shown.append(source.slice(at), "\n");
