@@ -13,7 +13,8 @@ ALWAYS = {"srcset", "imagesrcset", "ping"}  # these do, whatever stands in them
 DEAD = {"script", "button", "input", "select", "textarea", "form", "iframe", "object", "embed"}
 LOADS = re.compile(r"@import|image-set|url\((?!['\"]?(?:data:|#))", re.IGNORECASE)
 HIDES = re.compile(LOADS.pattern + r"|\\", re.IGNORECASE)  # in CSS a u may be written \75
-BESIDE = re.compile(r"(?:assets|figures)/[\w.-]+")  # the files that the pages of a site share
+# The files that the pages of a site share.
+BESIDE = re.compile(r"(?:assets|explorers|figures)/[\w.-]+")
 SCHEME = re.compile(r"([a-z][a-z\d+.-]*):", re.IGNORECASE)
 SCHEMES = {"http", "https", "mailto"}  # where a link may lead; others would run or open something
 # What a cell may have. All else would be dropped by a browser, or swallow what follows.

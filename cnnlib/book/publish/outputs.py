@@ -16,7 +16,7 @@ from . import BuildError
 from .captions import Captions
 from .formulas import mathml
 from .outline import Addresses, tagged
-from .pictures import FORMATS, SVG, picture
+from .pictures import FORMATS, SVG, lighter, picture
 from .prose import to_html
 
 PICTURES = ("image/png", SVG, *FORMATS)
@@ -135,9 +135,15 @@ def explorer_html(explorer: Explorer, png: str, shown: list[Explorer]) -> str:
 
     The explorer joins `shown`, those of the page.
     """
-    still = picture("image/png", png, explorer.alt).replace("<img ", '<img class="still" ')
     shown.append(explorer)
-    return f'<div class="explorer" data-explorer="{len(shown) - 1}">{still}</div>'
+    return f'<div class="explorer" data-explorer="{len(shown) - 1}">{still(explorer, png)}</div>'
+
+
+def still(explorer: Explorer, png: str) -> str:
+    """The picture of an explorer that is not alive."""
+    picture("image/png", png, explorer.alt)  # refuses what is none
+    drawn = picture("image/webp", lighter(png), explorer.alt)
+    return drawn.replace("<img ", '<img class="still" ')
 
 
 def own_page(explorer: Explorer) -> str:

@@ -2,6 +2,7 @@
 
 import base64
 import gzip
+import hashlib
 import re
 import subprocess
 from collections.abc import Mapping, Sequence
@@ -10,12 +11,12 @@ from functools import cache
 from html import escape, unescape
 from importlib.metadata import version
 from pathlib import Path
+from urllib.parse import unquote
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from nbformat import NotebookNode
 
-from ..widgets import EXPLORERS, HOST, Explorer, in_script, policy
-from ..widgets.explorer import FOLDER as WIDGETS
+from ..widgets import HOST, Explorer, in_script, policy
 from . import REPORT
 from .checks import Page
 from .finding import FILES
@@ -29,6 +30,16 @@ TEMPLATES = Path(__file__).parent / "templates"
 # The ids that stand around a text.
 TAKEN = ("content", "contents", "explorer-data", "elsewhere")
 SHARED = "assets"  # the folder of what all pages of a site load
+# The folder of the explorers: their own pages, and what these and the book's pages make them from.
+# It may be copied alone.
+ALIVE = "explorers"
+LONG = 2000  # characters of JSON: data of an explorer that are longer lie in a file
+ICON = (
+    "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 16 16'%3E"
+    "%3Crect width='16' height='16' rx='3' fill='%2300558c'/%3E"
+    "%3Cpath d='M3 3h4v4H3zM9 9h4v4H9zM9 3h4v4H9zM3 9h4v4H3z' fill='%23fff' opacity='.35'/%3E"
+    "%3Cpath d='M3 3h4v4H3zM9 9h4v4H9z' fill='%23fff'/%3E%3C/svg%3E"
+)
 DESCRIPTION = 160  # characters
 HERO = re.compile(r'data-hero data-explorer="(\d+)"')
 FIRST = re.compile(r"</h1>\s*<p>(.*?)</p>", re.DOTALL)
@@ -43,7 +54,7 @@ class Site:
     chapters: tuple[Chapter, ...] = ()
     notebooks: frozenset[str] = frozenset()  # the names of those that can be downloaded
     wheel: str = ""
-    results: tuple[str, ...] = ()
+    results: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # that a notebook reads
 
     edition: str = ""  # version, date and commit
     live: Live | None = None  # what makes cells run
@@ -145,19 +156,21 @@ def _beside(
     text: Text, scripts: Sequence[str], needs: Sequence[str], runs: bool
 ) -> dict[str, object]:
     """What a page of a site loads from the files beside it."""
-    styles, files = ["course.css"], ["course.js"]
+    styles, files = [f"{SHARED}/course.css"], [f"{SHARED}/course.js"]
     if text.explorers:
         first = HERO.search(text.html)  # its module is there at once, the others when wanted
-        modules = [f"{type(text.explorers[int(first[1])]).__name__}.js"] if first else []
-        styles, files = [*styles, "explorers.css"], [*files, *modules, "explorers.js"]
+        modules = [f"{ALIVE}/{type(text.explorers[int(first[1])]).__name__}.js"] if first else []
+        styles = [*styles, f"{ALIVE}/explorers.css"]
+        files = [*files, *modules, f"{ALIVE}/explorers.js"]
     return {
-        "links": [f"{SHARED}/{name}" for name in styles] + [STYLE] * runs,
+        "links": styles + [STYLE] * runs,
+        "icon": f"{SHARED}/icon.svg",
         "first": f"{SHARED}/theme.js",
-        "files": [*(f"{SHARED}/{name}" for name in files), *needs] + [SCRIPT] * runs,
+        "files": [*files, *needs] + [SCRIPT] * runs,
         "style": "",
         "theme": "",
         "scripts": scripts,
-        "data": in_script({"shown": _shown(text)}) if text.explorers else "",
+        "data": in_script({"shown": list(map(apart, text.explorers))}) if text.explorers else "",
         "policy": policy(*scripts, beside=True, runs=runs),
     }
 
@@ -167,10 +180,12 @@ def _within(text: Text, scripts: Sequence[str]) -> dict[str, object]:
     scripts, data = [source("course.js"), *scripts], ""
     if text.explorers:
         modules = {type(explorer).__name__: packed(explorer.module) for explorer in text.explorers}
-        data = in_script({"modules": modules, "shown": _shown(text)})
-        scripts += [HOST + source("mount.js")]
+        shown = [(type(explorer).__name__, explorer.state()) for explorer in text.explorers]
+        data = in_script({"modules": modules, "shown": shown})
+        scripts += [mounting()]
     return {
         "links": [],
+        "icon": ICON,
         "first": "",
         "files": [],
         "style": "\n".join([style(), *dict.fromkeys(one.style for one in text.explorers)]),
@@ -181,22 +196,26 @@ def _within(text: Text, scripts: Sequence[str]) -> dict[str, object]:
     }
 
 
-def _shown(text: Text) -> list[tuple[str, dict]]:
-    return [(type(explorer).__name__, explorer.state()) for explorer in text.explorers]
+def mounting() -> str:
+    """The script that puts the explorers into a page."""
+    return HOST + source("arriving.js") + source("mount.js")
+
+
+def apart(explorer: Explorer) -> tuple[str, dict, dict[str, str]]:
+    """Kind and state of an explorer, and the names of the files that have its long data."""
+    state, name = explorer.state(), type(explorer).__name__
+    files = {}
+    for key, text in [(key, in_script(value)) for key, value in state.items()]:
+        if len(text) > LONG:
+            files[key] = f"{name}-{key}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
+    return name, {key: value for key, value in state.items() if key not in files}, files
 
 
 def assets() -> dict[str, str]:
-    """The files that the pages of a site share: style with fonts, scripts, explorers."""
-    kinds = {name: kind() for name, kind in EXPLORERS.items()}
-    files = {
-        "course.css": style(),
-        "theme.js": source("theme.js"),
-        "course.js": source("course.js"),
-        "explorers.css": _joined([one.style for one in kinds.values()]),
-        "explorers.js": HOST + source("mount.js"),
-    }
-    for name, one in kinds.items():  # a script, because a page on a disk may not fetch
-        files[f"{name}.js"] = f'(window.bookModules ??= {{}}).{name} = "{packed(one.module)}";\n'
+    """The files that the pages of a site share: style with fonts, scripts."""
+    names = ("theme.js", "course.js")
+    files = {"course.css": style(), "icon.svg": unquote(ICON.partition(",")[2])}
+    files |= {name: source(name) for name in names}
     return {f"{SHARED}/{name}": content for name, content in files.items()}
 
 
@@ -207,12 +226,6 @@ def _description(text: Text) -> str:
     if len(words) > DESCRIPTION:
         words = words[:DESCRIPTION].rpartition(" ")[0] + " …"
     return words
-
-
-def _joined(styles: Sequence[str]) -> str:
-    """The style sheets of the explorers; each begins with that of the parts, which comes once."""
-    parts = (WIDGETS / "parts.css").read_text(encoding="utf-8")
-    return parts + "\n".join(style.removeprefix(parts) for style in styles)
 
 
 @cache
@@ -231,7 +244,7 @@ def edition() -> str:
 
 
 def packed(text: str) -> str:
-    """Compress a text for a page: mount.js unpacks it."""
+    """Compress a text for a page: arriving.js unpacks it."""
     return base64.b64encode(gzip.compress(text.encode(), mtime=0)).decode()
 
 

@@ -18,6 +18,7 @@ from ..exercises import all_exercises
 from ..figures import png
 from ..widgets import EXPLORERS, ConvolutionExplorer, Explorer
 from . import REPOSITORY
+from .alive import alive
 from .build import LIBRARY, Book
 from .captions import Captions
 from .checks import Page, check_links
@@ -38,7 +39,7 @@ from .parts import Numbered, divided
 from .places import Places
 from .plan import read_plan
 from .prose import REFERENCE, to_html
-from .reading import companions, markdown, write
+from .reading import code_cells, companions, markdown, write
 from .wheels import wheel
 
 CITATION = "CITATION.cff"
@@ -89,8 +90,8 @@ def render(
     scripts = [source("ranking.js"), source("search.js")]
     html_of["search"] = page(site, texts["search"], scripts, needs=[INDEX])
     files |= {name: text.encode() for name, text in assets().items()}
-    for kind in EXPLORERS.values():  # what follows # in their addresses is a state, not a place
-        files[f"explorers/{page_name(kind)}"] = kind().page().encode()
+    shown = [explorer for text in texts.values() for explorer in text.explorers]
+    files |= {name: text.encode() for name, text in alive(shown).items()}
     unread = {f"{name}.html" for name in book.unread}
     check_links({f"{name}.html": text.read for name, text in texts.items()}, set(files), unread)
     for name, text in html_of.items():
@@ -150,9 +151,18 @@ def _site(book: Book, notebooks: Path, files: dict[str, bytes], live: Live | Non
         tuple(listed.values()),
         frozenset(Path(file).stem for file in below if file.endswith(".ipynb")),
         next(file for file in below if file.endswith(".whl")),
-        tuple(file for file in below if file.endswith(".json")),
+        {name: _named(notebook, below) for name, notebook in book.notebooks.items()},
         edition(),
         live,
+    )
+
+
+def _named(notebook: NotebookNode, files: Sequence[str]) -> tuple[str, ...]:
+    """Those of the files with results whose name, or folder, stands in the code of a notebook."""
+    code = "\n".join(cell.source for cell in code_cells(notebook))
+    names = {file: (f'"{file}"', f'"{file.rpartition("/")[0]}"') for file in files}
+    return tuple(
+        file for file in files if file.endswith(".json") and any(n in code for n in names[file])
     )
 
 

@@ -16,11 +16,11 @@ import nbformat
 from nbformat import NotebookNode
 
 from ..figures import png
-from ..widgets import HOST, Explorer, in_script, policy
+from ..widgets import Explorer, in_script, policy
 from .build import Book
 from .outline import Addresses, ids, numbered, read_chapters, tagged
-from .outputs import page_name
-from .pages import environment, packed, source, style
+from .outputs import explorer_html, page_name
+from .pages import environment, mounting, packed, source, style
 from .pictures import picture
 from .plan import Hour, read_plan, shown_explorer
 from .prose import highlighted, to_html
@@ -86,10 +86,8 @@ class Deck:
 
     def move(self, explorer: Explorer, head: str) -> None:
         """A slide with an explorer, alive; until it is, its still."""
-        still = picture("image/png", base64.b64encode(png(explorer.draw())).decode(), explorer.alt)
-        place = f'<div class="explorer" data-explorer="{len(self.explorers)}">'
-        self.explorers.append(explorer)
-        alive = place + still.replace("<img ", '<img class="still" ') + "</div>"
+        drawn = base64.b64encode(png(explorer.draw())).decode()
+        alive = explorer_html(explorer, drawn, self.explorers)
         self.show(head + alive, f"<p>{escape(explorer.alt)}</p>")
 
     def say(self, html: str) -> None:
@@ -157,7 +155,7 @@ def _page(
     _fill(deck, hour, notebooks[hour.chapter])
     modules = {type(one).__name__: packed(one.module) for one in deck.explorers}
     shown = [(type(one).__name__, one.state()) for one in deck.explorers]
-    scripts = [source("slides.js"), HOST + source("mount.js")]
+    scripts = [source("slides.js"), mounting()]
     return (
         environment()
         .get_template("slides.html.j2")

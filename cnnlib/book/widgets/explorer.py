@@ -78,7 +78,8 @@ def _hashes(texts: Sequence[str]) -> str:
 
 def in_script(value: Any) -> str:
     """JSON that may stand in a script element: no tag can end it."""
-    return json.dumps(value, sort_keys=True, ensure_ascii=False).replace("<", "\\u003c")
+    text = json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    return text.replace("<", "\\u003c")
 
 
 class Explorer(anywidget.AnyWidget):

@@ -36,7 +36,7 @@ ORDER = [page for name in CHAPTERS for page in PARTS[name]]
 PAGES = [*ORDER, "index", "search", "instructor", *LISTS]
 ALONE = [f"explorers/{name.removesuffix('Explorer').lower()}" for name in EXPLORERS]
 ALIVE = [n for n in CHAPTERS if MIME in (ROOT / "notebooks" / f"{n}.ipynb").read_text("utf-8")]
-SHARED = {"course.css", "course.js", "theme.js", "explorers.css", "explorers.js", "search-index.js"}
+SHARED = {"course.css", "course.js", "theme.js", "icon.svg", "search-index.js"}
 LOCAL = ("file:", "data:", "blob:", "about:")
 
 
@@ -78,22 +78,31 @@ def test_the_site_has_all_its_pages_and_files(site):
         assert not any(cell.get("outputs") for cell in theirs)
 
 
+def test_a_chapter_offers_what_its_notebook_reads_and_no_more(site):
+    for name in CHAPTERS:
+        notebook = reading.read(ROOT / "notebooks" / f"{name}.ipynb")
+        code = "\n".join(cell.source for cell in reading.code_cells(notebook))
+        asked = set(re.findall(r'"(results/\w+)(?:\.json)?"', code))
+        offered = re.findall(r'href="notebooks/(results/[\w./-]+)" download', text(site, name))
+        assert {re.match(r"results/\w+", file)[0] for file in offered} == asked, name
+    assert "frameworks.json</a> below it.\nThen" in text(site, "03_delta_backprop")
+    assert "the library</a> into a folder.\nThen" in text(site, "02_kernel_centre")
+
+
 def test_the_site_is_small_enough(site):
     """Without what runs Python: the notebooks, their data, and the library."""
     sizes = {name: path.stat().st_size for name, path in tree(site).items()}
-    assert sum(size for name, size in sizes.items() if "notebooks/" not in name) < 7.9e6
+    assert sum(size for name, size in sizes.items() if "notebooks/" not in name) < 6.1e6
     for name in PAGES:
         assert sizes[f"{name}.html"] < 250e3, name
 
 
 def test_what_pages_share_is_there_once(site):
-    assert SHARED | {f"{name}.js" for name in EXPLORERS} == {
-        path.name for path in (site / "assets").iterdir()
-    }
+    assert {path.name for path in (site / "assets").iterdir()} == SHARED
     assert len({path.read_bytes() for path in (site / "figures").iterdir()}) == len(
         list((site / "figures").iterdir())
     )
-    style = (site / "assets/explorers.css").read_text(encoding="utf-8")
+    style = (site / "explorers/explorers.css").read_text(encoding="utf-8")
     for kind in EXPLORERS.values():  # every rule of each, and none twice in a row of four
         for rule in kind().style.split("}\n"):
             assert rule.strip() in style
@@ -661,7 +670,7 @@ def test_text_has_a_measure_and_code_wraps(site, visit, name):
     assert page.evaluate(wide) == 0
     line = """() => {
         const code = document.querySelector('.cell > .source code');
-        const one = document.createElement('span');
+        const one = document.createElement('i');
         one.textContent = 'x'.repeat(85);
         code.append(one);
         const height = parseFloat(getComputedStyle(one).lineHeight);

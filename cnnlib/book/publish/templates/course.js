@@ -96,8 +96,8 @@
 
   function mark() {
     const read = progress.get({ pages: {} }).pages;
-    for (const link of all("a[data-page]", contents)) {
-      const { done, total } = read[link.dataset.page] ?? { done: [], total: 0 };
+    for (const link of all('li > a[href$=".html"]', contents)) {
+      const { done, total } = read[link.getAttribute("href").replace(".html", "")] ?? { done: [], total: 0 };
       const all = done.length >= total ? "read" : `${done.length} of ${total} read`;
       link.dataset.read = done.length ? all : "";
     }

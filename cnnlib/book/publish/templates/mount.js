@@ -1,26 +1,5 @@
 const book = JSON.parse(document.getElementById("explorer-data").textContent);
 const places = [...document.querySelectorAll(".explorer")];
-const modules = {};
-
-async function unpacked(text) {
-  const bytes = Uint8Array.from(atob(text), (character) => character.charCodeAt(0));
-  const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
-  return new Response(stream).text();
-}
-
-// A page that stands alone has the modules in it. In a site each is a file, loaded when it is
-// wanted: as a script, because a page on a disk may not fetch.
-function packed(name) {
-  const there = book.modules?.[name] ?? window.bookModules?.[name];
-  if (there) return Promise.resolve(there);
-  return new Promise((done, failed) => {
-    const script = document.createElement("script");
-    script.src = `assets/${name}.js`;
-    script.onload = () => done(window.bookModules[name]);
-    script.onerror = failed;
-    document.head.append(script);
-  });
-}
 
 // Until an explorer is there, its place is as high as it was at the last visit: nothing jumps.
 const heights = `heights:${location.pathname}:${innerWidth}`;
@@ -47,9 +26,8 @@ function settle(place) {
 }
 
 async function mount(number) {
-  const [name, state] = book.shown[places[number].dataset.explorer];
-  modules[name] ??= packed(name).then(unpacked);
-  await mountExplorer(places[number], await modules[name], state);
+  const [module, state] = await arrived(book.shown[places[number].dataset.explorer], book.modules);
+  await mountExplorer(places[number], module, state);
   settle(places[number]);
   performance.mark("explorer");
   const whole = places.map((place, at) => known[at] || place.offsetHeight);
