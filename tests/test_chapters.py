@@ -22,7 +22,7 @@ QUESTIONS = 15  # what readers ask again and again; 00_start_here answers each w
 MAIN_PATH = {
     "00_start_here": 2_154,
     "01_forward_pass": 7_803,
-    "02_kernel_centre": 5_009,
+    "02_kernel_centre": 5_010,
     "03_delta_backprop": 10_194,
     "04_weight_gradients": 8_839,
 }
