@@ -22,9 +22,9 @@ QUESTIONS = 15  # what readers ask again and again; 00_start_here answers each w
 MAIN_PATH = {
     "00_start_here": 2_154,
     "01_forward_pass": 7_803,
-    "02_kernel_centre": 5_010,
+    "02_kernel_centre": 5_042,
     "03_delta_backprop": 10_194,
-    "04_weight_gradients": 8_839,
+    "04_weight_gradients": 8_805,
 }
 # What the book in one hour may use: its lines are all there are.
 HOUR = {"io", "numpy", "IPython.display", "matplotlib.figure", "sklearn.datasets"}
