@@ -14,7 +14,7 @@ pytest.importorskip("anywidget")
 import nbformat
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
-from cnnlib.book.publish import BuildError, pages, reading
+from cnnlib.book.publish import BuildError, alive, pages, reading
 from cnnlib.book.publish import outline as outlines
 from cnnlib.book.publish import site as builder
 from cnnlib.book.publish.__main__ import main
@@ -293,7 +293,8 @@ def book(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     save("00_start_here", "# Start\n\n[next](01_next.ipynb#There)")
     save("01_next", "# Next\n\n## There\n\nThe *quick* fox.")
-    monkeypatch.setattr(builder, "EXPLORERS", {"ConvolutionExplorer": ConvolutionExplorer})
+    for module in (builder, alive):
+        monkeypatch.setattr(module, "EXPLORERS", {"ConvolutionExplorer": ConvolutionExplorer})
     instructor = new_notebook(cells=[new_markdown_cell("# For instructors")])
     monkeypatch.setattr(builder, "_instructor", lambda *_: instructor)
     empty = dict.fromkeys(LISTS, '<h1 id="top">A list</h1>')
@@ -314,8 +315,7 @@ def test_render_writes_only_what_belongs_to_the_site(book):
     assert main(["html"]) == 0
     names = {name for name in tree(Path("build/html")) if name.endswith(".html")}
     pages = ("00_start_here", "01_next", "index", "instructor", "search", *LISTS)
-    explorers = {f"explorers/{name}.html" for name in EXPLORERS}
-    assert names == {f"{name}.html" for name in pages} | explorers
+    assert names == {f"{name}.html" for name in pages} | {"explorers/convolution.html"}
 
 
 def test_render_does_nothing_twice(book, capsys, monkeypatch):
