@@ -5,6 +5,7 @@ The modules stay as they are written; what is joined of them is pressed. No name
 
 import re
 from collections.abc import Iterator
+from typing import cast
 
 _TOKEN = re.compile(
     r"(?P<aside>\s+|//[^\n]*|/\*.*?\*/)"
@@ -51,8 +52,7 @@ def _tokens(text: str) -> Iterator[tuple[bool, str]]:
             found = _TEMPLATE.match(text, at)
         elif text[at] == "/" and text[at + 1] not in "/*" and not re.search(r"[\w$)\]]$", last):
             found = _PATTERN.match(text, at)
-        found = found or _TOKEN.match(text, at)
-        assert found  # any character is a token
+        found = cast(re.Match[str], found or _TOKEN.match(text, at))  # any character is a token
         token, at = found[0], found.end()
         if found.lastgroup == "aside":
             line = line or "\n" in token

@@ -50,7 +50,9 @@ def live_site(pyodide, tmp_path_factory):
         name: builder.page(site, text, [builder.script(name)] if name in own else ())
         for name, text in texts.items()
     }
-    files = live.files | {name: text.encode() for name, text in builder.assets().items()}
+    shown = [explorer for text in texts.values() for explorer in text.explorers]
+    shared = builder.assets() | builder.alive(shown)
+    files = live.files | {name: text.encode() for name, text in shared.items()}
     pages = {
         f"{name}.html": builder._with_pictures(text, files).encode() for name, text in made.items()
     }
