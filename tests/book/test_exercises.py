@@ -596,6 +596,18 @@ def test_a_function_that_raises():
     assert "SystemExit" in judge_double(lambda x, times: exit(3))[1]
 
 
+def test_an_exception_without_a_text_is_told():
+    class Mute(Exception):
+        def __str__(self):
+            raise RuntimeError("no text")
+
+    def lattice(dz, s):
+        raise Mute
+
+    said = str(check("3.5", lattice))
+    assert "it raised Mute: it has no text that can be shown" in said
+
+
 def test_a_function_must_not_change_its_arguments():
     def greedy(x, times):
         x *= 2 * times

@@ -13,10 +13,10 @@ from typing import Any
 
 import numpy as np
 
-from cnnlib.errors import line
+from cnnlib.errors import raised
 
 from .asking import Explain
-from .telling import LONGEST, Drawn, Named, Told, close, setting, shown
+from .telling import Drawn, Named, Told, close, setting, shown
 
 Judge = Callable[[Any], "list[Told] | None"]
 
@@ -170,7 +170,7 @@ def _compare(
 
 def told(error: BaseException) -> str:
     """An exception in a line."""
-    return line(f"it raised {type(error).__name__}: {error}"[: 3 * LONGEST])
+    return f"it raised {raised(error)}"
 
 
 def missing(answer: object) -> bool:

@@ -9,7 +9,7 @@ import numpy as np
 
 from cnnlib.diagnosis import Finding, mistakes
 
-LONGEST = 60  # characters of a value in a sentence
+_LONGEST = 60  # characters of a value in a sentence
 _MOST = 8  # rows and columns of a drawing
 
 
@@ -153,7 +153,7 @@ def shown(value: object) -> str:
         text = re.sub(" at 0x[0-9A-Fa-f]+", "", repr(value))  # an address differs in every run
     except Exception:
         text = f"an object of type {type(value).__name__}"
-    return text if len(text) <= LONGEST else text[:LONGEST] + " ..."
+    return text if len(text) <= _LONGEST else text[:_LONGEST] + " ..."
 
 
 def setting(names: Sequence[str], case: tuple) -> str:

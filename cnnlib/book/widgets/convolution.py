@@ -20,7 +20,7 @@ from cnnlib.arrays import (
 from cnnlib.checks import Explanation, explain
 from cnnlib.convolution import conv, conv_delta, conv_weight_gradient, lay
 from cnnlib.diagnosis.report import is_right, tolerance
-from cnnlib.errors import InputError, shown
+from cnnlib.errors import InputError, raised, shown
 from cnnlib.geometry import BORDERS, Shape, Window, per_axis
 
 from ..exercises.asking import by_hand
@@ -363,7 +363,7 @@ class ConvolutionExplorer(Explorer):
         except Exception as reason:  # the reader's own: first it is shown as it is, later told
             if change is None:
                 raise
-            says = f"Your function raised {type(reason).__name__}: {reason}"
+            says = f"Your function raised {raised(reason)}"
         told = {"right": right.ravel().tolist(), "values": values, "says": says}
         self.set_trait("theirs", {"lens": lens, **told})
 
