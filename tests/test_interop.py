@@ -398,7 +398,8 @@ def test_four_axes_are_too_many(framework):
     ("layer", "message"),
     [
         (Conv(1, 2, stride=2, dilation=(1, 2)), "layer conv1 has stride (2, 2) and dilation (1, 2)"
-         "; Keras lets a layer have one of them: give it stride 1, and put MaxPool(1, stride=(2,"),
+         "; Keras lets a layer have one of them: give it stride 1 and its padding as numbers, and "
+         "put MaxPool(1, stride=(2, 2)) behind"),
         (MaxPool(3, stride=2, padding=1), "layer maxpool1 has the padding ((1, 0), (1, 0)); Keras "
          "pads a pool by its rule 'same' alone: choose padding='same'"),
         (AvgPool(2, stride=1, center=1), "layer avgpool1 has the padding ((1, 0), (1, 0)); ... "

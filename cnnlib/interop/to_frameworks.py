@@ -348,7 +348,8 @@ def _keras_laid(
     U, s, d = zip(*((a.kernel, a.stride, a.dilation) for a in axes), strict=True)
     if max(s) > 1 and max(d) > 1 and not transposed:
         has, why = f"has stride {s} and dilation {d}", "Keras lets a layer have one of them"
-        refuse(name, has, why, f"give it stride 1, and put MaxPool(1, stride={s}) behind it")
+        cure = "give it stride 1 and its padding as numbers, and put "
+        refuse(name, has, why, f"{cure}MaxPool(1, stride={s}) behind")
     if isinstance(layer, CONVOLUTIONS):
         _zeros_alone(name, axes, "Keras")
     if transposed:
