@@ -70,7 +70,8 @@ def render(
         print(f"Nothing has changed: open {html / 'index.html'}")
         return
     files = _downloads(notebooks, book, packed or wheel())
-    live = pack(pyodide, books, companions(notebooks)) if pyodide else None
+    kept = html.with_name("pyodide")
+    live = pack(pyodide, books, companions(notebooks), kept) if pyodide else None
     files |= live.files if live else {}
     site = _site(book, notebooks, files, live)
     texts = _texts(book, notebooks, site)

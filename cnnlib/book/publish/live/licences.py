@@ -6,7 +6,6 @@ from collections.abc import Mapping
 
 from .table import files
 
-NAMES = ("LICENSE", "LICENCE", "COPYING", "NOTICE")
 MPL = "https://www.mozilla.org/MPL/2.0/"
 
 NAMES = ("LICENSE", "LICENCE", "COPYING", "NOTICE")
@@ -16,8 +15,9 @@ def notices(pyodide: Mapping[str, bytes]) -> bytes:
     """A text with all packages and the licences that their wheels carry."""
     packages = {file.package: file for file in files()}
     lines = [
-        "The folder `live` holds, besides the book's own library and data, copies of these",
-        "packages as their makers published them. Their sources are at the addresses named.",
+        "The folder `live` holds, besides the book's own library and data, these packages as their",
+        "makers published them, but without tests, headers and types, and with the byte code of",
+        "sources in their place. Their sources are at the addresses named.",
         "",
     ]
     for package, file in sorted(packages.items(), key=lambda item: item[0].lower()):

@@ -6,10 +6,8 @@ server, whatever it says about the encoding.
 
 import base64
 import gzip
-import io
 import json
 import re
-import zipfile
 from collections.abc import Mapping
 from functools import cache
 from importlib.metadata import distribution
@@ -21,11 +19,14 @@ from nbformat import NotebookNode
 from cnnlib import data
 
 from ...widgets import HOST
-from ...widgets.scripts import joined
+from ...widgets.scripts import joined as joined_script
 from ..build import LIBRARY
 from ..reading import code_cells
-from . import SCRIPT, STYLE, Live, clinic
+from . import SCRIPT, STYLE, Live, archives, clinic
+from .archives import joined, zipped
 from .asking import forms, questions
+from .compiling import compiled
+from .inside import plan
 from .licences import notices
 from .table import files
 
@@ -38,13 +39,18 @@ TITLES = {
     "scipy": "SciPy",
     "mnist": "the handwritten digits",
 }
-PACKED = ("pyodide.asm.js", "pyodide.js", "pyodide.asm.wasm")  # of the others each is packed anyway
+LOCK, STDLIB = "pyodide-lock.json", "python_stdlib.zip"
 DATA = {"book": ("digits", "photograph"), "mnist": ("mnist_5k",)}
+COMPILED = ("numpy", "book", "figures")  # what most cells import
+SITE, LIBRARIES = "/lib/python3.12/site-packages", "/lib/python312.zip"  # where it lies in a page
 NEVER = {"__pycache__", "publish", "interop"}  # what no page can use
 
 
 def pack(
-    pyodide: Mapping[str, bytes], notebooks: Mapping[str, NotebookNode], beside: Mapping[str, bytes]
+    pyodide: Mapping[str, bytes],
+    notebooks: Mapping[str, NotebookNode],
+    beside: Mapping[str, bytes],
+    cache: Path,
 ) -> Live:
     """Make the parts from the files of Pyodide, the library and what the notebooks read.
 
@@ -56,8 +62,10 @@ def pack(
         The chapters, by name.
     beside : mapping
         The files that they read, by path.
+    cache : Path
+        A folder that keeps what was compiled.
     """
-    parts = _parts(pyodide, beside)
+    parts = _parts(pyodide, beside, cache)
     made = {f"live/{name}.js": _script(name, part) for name, part in parts.items()}
     manifest = {
         name: {
@@ -66,10 +74,7 @@ def pack(
             "packages": [
                 file.package.split()[0]
                 for file in files()
-                if file.part == name and _is_package(file.name)
-            ],
-            "archives": [
-                file for file, _ in part if file.startswith("cnnlib-") and file.endswith(".zip")
+                if file.part == name and file.name.startswith("openblas")
             ],
         }
         for name, part in parts.items()
@@ -77,7 +82,7 @@ def pack(
     made["live/licences.txt"] = notices(pyodide)
     made["live/page.js"] = _page(manifest).encode()
     for name, notebook in {**notebooks, clinic.NAME: clinic.notebook()}.items():
-        cells = [[cell.source, cell.metadata.get("tags", [])] for cell in code_cells(notebook)]
+        cells = [_cell(cell) for cell in code_cells(notebook)]
         asked = questions(name[:2].lstrip("0"))
         made[f"live/cells/{name}.js"] = _call(f"cells/{name}", {"code": cells, "questions": asked})
     start = f"const ASKED={json.dumps(forms())};\n{script('start')}"
@@ -89,7 +94,12 @@ def pack(
 @cache
 def script(name: str) -> str:
     """A script of the page, with the modules that it imports."""
-    return joined(name, HERE / "scripts")
+    return joined_script(name, HERE / "scripts")
+
+
+def _cell(cell: NotebookNode) -> list[Any]:
+    """A code cell for its page: its source, tags, and the names in it."""
+    return [cell.source, cell.metadata.get("tags", []), plan.written(plan.read(cell.source))]
 
 
 def _page(manifest: Mapping[str, Any]) -> str:
@@ -99,41 +109,71 @@ def _page(manifest: Mapping[str, Any]) -> str:
 
 
 def _parts(
-    pyodide: Mapping[str, bytes], beside: Mapping[str, bytes]
+    pyodide: Mapping[str, bytes], beside: Mapping[str, bytes], cache: Path
 ) -> dict[str, list[tuple[str, bytes]]]:
+    """The files of each part, with their byte code where that could be made."""
+    opened = _opened(pyodide)
+    code = compiled(
+        pyodide, {n: one for part in COMPILED for n, one in opened[part].items()}, cache
+    )
+    opened["book"] |= {f"cnnlib_beside/{name}": content for name, content in beside.items()}
     parts: dict[str, list[tuple[str, bytes]]] = {name: [] for name in TITLES}
     for file in files():
-        content = pyodide[file.name]
-        if file.name == "pyodide-lock.json":
-            content = _lock(content)
-        if file.name in PACKED:
-            parts[file.part].append((f"{file.name}.gz", gzip.compress(content, 9, mtime=0)))
-        else:
+        if not file.name.endswith(".whl"):
+            content = pyodide[file.name]
+            content = _lock(content) if file.name == LOCK else content
+            content = _quick(content, code) if file.name == STDLIB else content
             parts[file.part].append((file.name, content))
-    parts["book"].append(("cnnlib-book.zip", _library(beside)))
-    parts["figures"].append(("cnnlib-fonts.zip", _fonts(pyodide)))
-    for part, names in DATA.items():
-        packaged = dict(map(data.packaged, names))
-        parts[part].append((f"cnnlib-{part}-data.zip", _zip(packaged)))
+    for part, contents in opened.items():
+        parts[part].append((f"{part}.files", joined(with_code(contents, code, SITE))))
     return parts
 
 
-def _is_package(name: str) -> bool:
-    return name.endswith(".whl") or name.startswith("openblas")
+def _opened(pyodide: Mapping[str, bytes]) -> dict[str, dict[str, bytes]]:
+    """What lies in Python's folder of packages, by part and path."""
+    parts: dict[str, dict[str, bytes]] = {name: {} for name in TITLES if name != "python"}
+    for file in files():
+        if file.name.endswith(".whl"):
+            parts[file.part] |= archives.opened(pyodide[file.name])
+    parts["book"] |= _library()
+    parts["figures"]["matplotlib/fontlist.json"] = _fonts(parts["figures"])
+    for part, names in DATA.items():
+        parts[part] |= dict(map(data.packaged, names))
+    return parts
+
+
+def with_code(
+    contents: Mapping[str, bytes], code: Mapping[str, bytes], place: str
+) -> dict[str, bytes]:
+    """The contents of a folder with its byte code: instead of sources, beside the book's own."""
+    made = {}
+    for name, content in contents.items():
+        byte_code = code.get(f"{place}/{name}")
+        folder, _, file = name.rpartition("/")
+        if byte_code is None or name.startswith("cnnlib/"):
+            made[name] = content
+        if byte_code is not None and name.startswith("cnnlib/"):
+            made[f"{folder}/__pycache__/{file[:-3]}.cpython-312.pyc"] = byte_code
+        elif byte_code is not None:
+            made[f"{name}c"] = byte_code
+    return made
+
+
+def _quick(stdlib: bytes, code: Mapping[str, bytes]) -> bytes:
+    """Python's own modules, with the byte code of those that always load."""
+    return zipped(with_code(archives.opened(stdlib), code, LIBRARIES))
 
 
 def _lock(content: bytes) -> bytes:
-    """The lock file with the packages that are here; what these ask for besides is not needed."""
+    """The lock file with what Pyodide itself takes; what is in the wheels the page lays out."""
     lock = json.loads(content)
-    here = {file.name for file in files()}
-    packages = {name: one for name, one in lock["packages"].items() if one["file_name"] in here}
-    for one in packages.values():
-        one["depends"] = [name for name in one["depends"] if name in packages]
+    names = {file.name for file in files() if not file.name.endswith(".whl")}
+    packages = {name: one for name, one in lock["packages"].items() if one["file_name"] in names}
     return json.dumps(lock | {"packages": packages}, sort_keys=True).encode()
 
 
-def _library(beside: Mapping[str, bytes]) -> bytes:
-    """The library without what makes pages, what runs beside it, tqdm, and the chapters' files."""
+def _library() -> dict[str, bytes]:
+    """The library without what makes pages, what runs beside it, and tqdm."""
     paths = [path for path in sorted(LIBRARY.rglob("*")) if path.is_file()]
     contents = {
         f"cnnlib/{path.relative_to(LIBRARY).as_posix()}": path.read_bytes()
@@ -145,37 +185,26 @@ def _library(beside: Mapping[str, bytes]) -> bytes:
     for file in distribution("tqdm").files or ():
         if file.parts[0] == "tqdm" and file.suffix == ".py" and file.parts[1] != "contrib":
             contents[file.as_posix()] = Path(str(file.locate())).read_bytes()
-    contents |= {f"cnnlib_beside/{name}": content for name, content in beside.items()}
-    return _zip(contents)
+    return contents
 
 
-def _fonts(pyodide: Mapping[str, bytes]) -> bytes:
+def _fonts(there: Mapping[str, bytes]) -> bytes:
     """The list of fonts that matplotlib would else make in each worker: its own is an old one."""
-    wheel = next(name for name in pyodide if name.startswith("matplotlib-"))
-    with zipfile.ZipFile(io.BytesIO(pyodide[wheel])) as archive:
-        listed = json.loads(archive.read("matplotlib/fontlist.json"))
-        code = archive.read("matplotlib/font_manager.py").decode()
-        there = set(archive.namelist())
+    listed = json.loads(there["matplotlib/fontlist.json"])
+    code = there["matplotlib/font_manager.py"].decode()
     (version,) = re.findall(r"^    __version__ = (\d+)$", code, re.MULTILINE)
     for kind in ("ttflist", "afmlist"):
         listed[kind] = [
             font for font in listed[kind] if f"matplotlib/mpl-data/{font['fname']}" in there
         ]
     listed["_version"] = int(version)
-    return _zip({"matplotlib/fontlist.json": json.dumps(listed).encode()})
-
-
-def _zip(contents: Mapping[str, bytes]) -> bytes:
-    """The same bytes for the same contents."""
-    packed = io.BytesIO()
-    with zipfile.ZipFile(packed, "w") as archive:
-        for name, content in contents.items():
-            archive.writestr(zipfile.ZipInfo(name), content, zipfile.ZIP_DEFLATED, 9)
-    return packed.getvalue()
+    return json.dumps(listed).encode()
 
 
 def _script(name: str, part: list[tuple[str, bytes]]) -> bytes:
-    return _call(name, [[file, base64.b64encode(content).decode()] for file, content in part])
+    """Packed, which a browser undoes quicker than Python in it."""
+    packed = [(file, gzip.compress(content, 6, mtime=0)) for file, content in part]
+    return _call(name, [[file, base64.b64encode(content).decode()] for file, content in packed])
 
 
 def _call(name: str, contents: Any) -> bytes:

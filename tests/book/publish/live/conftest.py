@@ -13,6 +13,7 @@ PLACES = (
     ROOT / "build/pyodide",
     ROOT.parent / "shared/data/pyodide",
 )
+CACHE = ROOT / "build/pyodide"  # what `make html` keeps, too
 CHAPTER = "01_forward_pass"
 
 
@@ -39,7 +40,7 @@ def live_site(pyodide, tmp_path_factory):
 
     notebooks = ROOT / "notebooks"
     book = committed(notebooks)
-    live = pack(pyodide, book.notebooks, companions(notebooks))
+    live = pack(pyodide, book.notebooks, companions(notebooks), CACHE)
     beside = builder._downloads(notebooks, book, ("cnnlib.whl", b""))
     site = builder._site(book, notebooks, beside, live)
     (chapter,) = [one for one in site.chapters if one.name == CHAPTER]

@@ -1,5 +1,6 @@
 """What runs beside the library in a page, here in this Python: the shell and the plan of cells."""
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -127,6 +128,20 @@ def test_run_in_order_no_cell_of_the_book_runs_twice_and_none_waits_for_a_later_
         book.ran(number, sources)
     needed = plan.Plan().before(len(sources), sources)
     assert needed and needed[-1] < len(sources)
+
+
+@pytest.mark.parametrize("chapter", CHAPTERS, ids=lambda path: path.stem)
+def test_what_was_read_when_the_pages_were_made_is_what_a_page_would_read(chapter, monkeypatch):
+    monkeypatch.setattr(plan, "_known", {})
+    sources = {n: cell.source for n, cell in enumerate(code_cells(read(chapter)), 1)}
+    cells = [[source, [], plan.written(plan.read(source))] for source in sources.values()]
+    by_itself = plan.Plan().before(len(sources), sources)
+    plan._known.clear()
+    for source, _, lists in json.loads(json.dumps(cells)):
+        plan.know(source, lists)
+        assert plan._known[source] == plan.read(source)
+    monkeypatch.setattr(plan, "read", None)  # nothing is read again
+    assert plan.Plan().before(len(sources), sources) == by_itself
 
 
 def test_code_that_is_no_python_needs_nothing():

@@ -285,3 +285,25 @@ def test_a_readers_own_layer_is_examined(live_site, browser):
     assert opened.run(2).strip()
     assert all(url.startswith(LOCAL) for url in opened.asked)
     context.close()
+
+
+def test_a_stop_while_python_loads_ends_that_and_the_next_run_is_whole(live_site, browser):
+    """What was read for the worker that was stopped goes to no other, and ends no other."""
+    page = browser.new_page()
+    page.goto((live_site / "01_forward_pass.html").as_uri())
+    opened = Opened(page)
+    opened.write(9, "import numpy as np\nprint(np.arange(3).sum())")
+    again = (
+        "async (cell) => { cell.querySelector('[data-do=stop]').click();"
+        "await new Promise((done) => setTimeout(done));"
+        "cell.querySelector('[data-do=run]').click(); }"
+    )
+    opened.press(9, "run")
+    soon(page, lambda: page.evaluate("!!document.head.querySelector('[src=\"live/numpy.js\"]')"))
+    opened.cell(9).evaluate(again)
+    soon(page, lambda: page.workers)  # it starts
+    opened.cell(9).evaluate(again)
+    assert opened.until("ready", "failed") == "ready"
+    assert plain(opened.outputs(9).inner_text()) == "3"
+    assert len(page.workers) == 1 and opened.wrong == []
+    page.close()

@@ -5,9 +5,8 @@ with what running every cell from the top would have made: nothing runs twice wi
 """
 
 import ast
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
-from functools import lru_cache
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, fields
 
 STATEFUL = ("default_rng",)  # what these make changes when it is used, and so do objects of classes
 
@@ -56,6 +55,25 @@ def read(source: str) -> Cell:
     if later_called:
         cell.reads |= cell.later - cell.binds
     return cell
+
+
+_known: dict[str, Cell] = {}  # by their sources
+
+
+def written(cell: Cell) -> list[list[str]]:
+    """A cell as lists: those of the book are read when the pages are made, which takes a while."""
+    return [sorted(getattr(cell, one.name)) for one in fields(cell)]
+
+
+def know(source: str, lists: Iterable[list[str]]) -> None:
+    """This cell has been read: these are its lists."""
+    _known[source] = Cell(*map(set, lists))
+
+
+def _read(source: str) -> Cell:
+    if source not in _known:
+        _known[source] = read(source)
+    return _known[source]
 
 
 def _loads(node: ast.AST, own: frozenset[str] = frozenset()) -> tuple[set[str], set[str]]:
@@ -239,6 +257,3 @@ def _write(there: dict[str, Chain], mark: Mark, writes: Mapping[str, bool]) -> N
             there[name] = (mark,)
         elif name in there:
             there[name] = (*there[name], mark)
-
-
-_read = lru_cache(1000)(read)

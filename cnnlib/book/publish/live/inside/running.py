@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from .display import install, module
-from .plan import Plan
+from .plan import Plan, know
 from .shell import Output, Shell
 
 FOLDER = Path(__file__).parents[1] / "cnnlib_beside"  # where cells read and write files
@@ -66,8 +66,10 @@ class Running:
         self.post(json.dumps(message))
 
 
-def start(post: Callable[[str], None]) -> Running:
-    """Begin, in the folder of the chapters' files."""
+def start(post: Callable[[str], None], cells: str = "[]") -> Running:
+    """Begin, in the folder of the chapters' files; `cells` is what is known of a chapter's."""
+    for source, _, lists in json.loads(cells):
+        know(source, lists)
     os.makedirs(FOLDER, exist_ok=True)
     os.chdir(FOLDER)
     running = Running(post)

@@ -1,5 +1,5 @@
 // The worker with Python: its parts, its jobs one after the other, and its end.
-import { readPart, readScript } from "./parts.js";
+import { readPart } from "./parts.js";
 
 export const FIRST = ["python", "numpy", "book"]; // what every cell needs
 
@@ -28,19 +28,21 @@ export function machine({ script, manifest, heard, loading, state }) {
   let up;
   let module;
   let job; // what the page waits for
+  let life = {}; // of the worker, from before it is there: `over` is the error that ended it
   const there = new Set();
 
   function end(error) {
     worker?.terminate();
     worker = up = undefined;
     there.clear();
+    life.over = error;
+    life = {};
     job?.fail(error);
     job = undefined;
   }
 
   function answer({ data }) {
-    if (data.type === "ready") module = data.module ?? module;
-    if (data.type === "ready" || data.type === "done") {
+    if (data.type === "done") {
       const { done } = job ?? {};
       job = undefined;
       done?.(data);
@@ -58,50 +60,82 @@ export function machine({ script, manifest, heard, loading, state }) {
     state("failed");
   }
 
-  function ask(message) {
+  function ask(message, transfer = []) {
     return new Promise((done, fail) => {
       job = { done, fail };
-      worker.postMessage(message);
+      worker.postMessage(message, transfer);
     });
   }
 
-  async function begin() {
-    await able();
-    const parts = [];
+  // What a worker was to get is for no later one.
+  async function until(mine, promise) {
+    const value = await promise;
+    if (mine.over) throw mine.over;
+    return value;
+  }
+
+  async function unpacked(mine, name, files) {
+    const given = {};
+    for (const [file, unpack] of Object.entries(files)) given[file] = await until(mine, unpack());
+    return { name, packages: manifest[name].packages, files: given };
+  }
+
+  async function hand(part, message) {
+    await ask({ ...message, part }, Object.values(part.files).map((bytes) => bytes.buffer));
+    there.add(part.name);
+  }
+
+  // What can be done beside the worker is done here: it is what all wait for.
+  async function begin(mine, cells) {
+    await until(mine, able());
     const all = FIRST.reduce((sum, name) => sum + manifest[name].bytes, 0);
     let got = 0;
-    for (const name of FIRST) {
-      loading(got, all, "Loading Python");
-      parts.push({ name, ...manifest[name], files: await readPart(name) });
+    loading(got, all, "Loading Python");
+    const reading = FIRST.map(async (name) => {
+      const files = await readPart(name);
       got += manifest[name].bytes;
+      if (!mine.over) loading(got, all, got < all ? "Loading Python" : "Starting Python");
+      return files;
+    });
+    reading.forEach((files) => files.catch(() => {}));
+    const { booted } = await launch(mine, await until(mine, reading[0]));
+    booted.catch(() => {});
+    const rest = [];
+    for (const [at, name] of FIRST.entries()) {
+      if (at) rest.push(await unpacked(mine, name, await until(mine, reading[at])));
     }
-    loading(got, all, "Starting Python");
-    const texts = await Promise.all(["pyodide.asm.js", "pyodide.js"].map((file) => readScript(parts, file)));
-    const text = [...texts, script].join("\n;");
-    const address = URL.createObjectURL(new Blob([text], { type: "text/javascript" }));
+    await booted;
+    for (const part of rest) await hand(part, { type: "more" });
+    await ask({ type: "open", cells: JSON.stringify(cells) });
+  }
+
+  // The interpreter is compiled once, for all workers of this page.
+  async function launch(mine, { "pyodide.asm.js": asm, "pyodide.js": loader, "pyodide.asm.wasm": wasm, ...files }) {
+    const texts = [await until(mine, asm()), ";\n", await until(mine, loader()), ";\n", script];
+    const address = URL.createObjectURL(new Blob(texts, { type: "text/javascript" }));
     worker = new Worker(address);
     worker.onmessage = answer;
     worker.onerror = (event) => broken(event.message || "the worker did not start");
-    await ask({ type: "start", parts, module });
-    URL.revokeObjectURL(address);
-    FIRST.forEach((name) => there.add(name));
+    module ??= await until(mine, wasm().then((bytes) => WebAssembly.compile(bytes)));
+    const part = await unpacked(mine, FIRST[0], files);
+    return { booted: hand(part, { type: "start", module }).finally(() => URL.revokeObjectURL(address)) };
   }
 
   async function need(name) {
     if (there.has(name) || !manifest[name]) return;
+    const mine = life;
     loading(0, manifest[name].bytes, `Loading ${manifest[name].title}`);
-    const part = { name, ...manifest[name], files: await readPart(name) };
-    await ask({ type: "more", part });
-    there.add(name);
+    await hand(await unpacked(mine, name, await until(mine, readPart(name))), { type: "more" });
   }
 
   return {
-    async start() {
-      up ??= begin();
+    async start(cells) {
+      const mine = life;
+      up ??= begin(mine, cells);
       try {
         await up;
       } catch (error) {
-        up = undefined;
+        if (!mine.over) end(error);
         throw error;
       }
     },

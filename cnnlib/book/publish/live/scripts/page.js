@@ -13,7 +13,7 @@ const book = window.BOOK;
 const { root, cells } = book;
 const { chapter } = root.dataset;
 const edits = kept(chapter); // of all pages of the chapter
-let data; // of the chapter: its code cells as [source, tags], and what its exercises ask
+let data; // of the chapter: its code cells as [source, tags, names], and what its exercises ask
 let queue = Promise.resolve();
 let turn = 0; // a stop ends the runs that began in an earlier turn
 let showing; // where outputs go
@@ -173,7 +173,7 @@ async function one(number) {
 
 async function inTurn(cell) {
   const texts = await sources();
-  await python.start();
+  await python.start(data.code);
   const { cells: before, parts } = await python.ask({ type: "before", cell: cell.number, sources: JSON.stringify(texts) });
   const native = before.find((number) => data.code[number - 1][1].some((tag) => tag === "native" || tag.startsWith("needs-")));
   if (native) throw new Error(`Cell ${native}, which this one needs, runs in JupyterLab only.`);

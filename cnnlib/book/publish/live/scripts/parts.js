@@ -1,5 +1,6 @@
 // The files beside the pages: scripts, because those a page can load without a server.
 
+const CURE = `copy the folder "live" beside this page again.`;
 const waiting = new Map();
 
 function arrived(name, contents) {
@@ -11,17 +12,16 @@ function arrived(name, contents) {
 function load(name, file) {
   return new Promise((done, fail) => {
     const script = document.createElement("script");
-    const cure = `copy the folder "live" beside this page again.`;
     waiting.set(name, done);
     script.src = `live/${file}`;
     script.onload = () => {
       script.remove();
-      if (waiting.delete(name)) fail(new Error(`The file live/${file} is damaged: ${cure}`));
+      if (waiting.delete(name)) fail(new Error(`The file live/${file} is damaged: ${CURE}`));
     };
     script.onerror = () => {
       script.remove();
       waiting.delete(name);
-      fail(new Error(`The file live/${file} cannot be read: ${cure}`));
+      fail(new Error(`The file live/${file} cannot be read: ${CURE}`));
     };
     document.head.append(script);
   });
@@ -31,25 +31,28 @@ export function listen(book) {
   book.part = arrived;
 }
 
-// Pairs of a file's name and its bytes, in base64.
-export function readPart(name) {
-  return load(name, `${name}.js`);
+function decoded(text) {
+  // @ts-ignore
+  if (Uint8Array.fromBase64) return Uint8Array.fromBase64(text);
+  return Uint8Array.from(atob(text), (character) => character.charCodeAt(0));
 }
 
-// Of a chapter: all code cells as [source, tags], and what its exercises ask.
+async function unpacked(part, text) {
+  try {
+    const stream = new Blob([decoded(text)]).stream().pipeThrough(new DecompressionStream("gzip"));
+    return new Uint8Array(await new Response(stream).arrayBuffer());
+  } catch {
+    throw new Error(`The file live/${part}.js is damaged: ${CURE}`);
+  }
+}
+
+// Of each file, by its name, what gives its bytes.
+export async function readPart(name) {
+  const packed = await load(name, `${name}.js`);
+  return Object.fromEntries(packed.map(([file, text]) => [file, () => unpacked(name, text)]));
+}
+
+// Of a chapter: all code cells as [source, tags, names], and what its exercises ask.
 export function readCells(chapter) {
   return load(`cells/${chapter}`, `cells/${chapter}.js`);
-}
-
-// The text of a script in one of the parts, which are packed.
-export async function readScript(parts, name) {
-  for (const part of parts) {
-    const at = part.files.findIndex(([file]) => file === `${name}.gz`);
-    if (at < 0) continue;
-    const [[, text]] = part.files.splice(at, 1);
-    const bytes = Uint8Array.from(atob(text), (character) => character.charCodeAt(0));
-    const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
-    return new Response(stream).text();
-  }
-  throw new Error(`The files of Python lack ${name}: copy the folder "live" beside this page again.`);
 }

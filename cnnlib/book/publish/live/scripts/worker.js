@@ -4,41 +4,37 @@
 const SITE = "/lib/python3.12/site-packages";
 const files = {}; // name: bytes
 const say = (message) => self.postMessage(message);
-let wasm; // the compiled interpreter: the page keeps it for the next worker
 let python;
 let running;
 
 // @ts-ignore
 self.fetch = async (address) => {
   const name = String(address.url ?? address).split("/").pop();
+  if (name.endsWith(".wasm")) return new Response(); // it comes compiled
   if (!files[name]) throw new TypeError(`${name} is not in this book`);
   return new Response(files[name], { headers: { "Content-Type": "application/octet-stream" } });
 };
-WebAssembly.instantiateStreaming = async (_, imports) => {
-  wasm ??= await WebAssembly.compile(files["pyodide.asm.wasm"]);
-  delete files["pyodide.asm.wasm"];
-  return { module: wasm, instance: await WebAssembly.instantiate(wasm, imports) };
-};
 
-function decoded(text) {
-  // @ts-ignore
-  if (Uint8Array.fromBase64) return Uint8Array.fromBase64(text);
-  return Uint8Array.from(atob(text), (character) => character.charCodeAt(0));
+function forget() {
+  for (const name of Object.keys(files)) delete files[name];
 }
 
-async function take(part) {
-  for (const [name, text] of part.files) {
-    const bytes = decoded(text);
-    if (!name.endsWith(".gz") || name.endsWith(".csv.gz")) {
-      files[name] = bytes;
-      continue;
-    }
-    const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
-    files[name.slice(0, -3)] = new Uint8Array(await new Response(stream).arrayBuffer());
+// A line lists names and sizes; the files follow. None is copied: they stay where they were unpacked.
+function lay(bytes) {
+  const line = bytes.indexOf(10);
+  const folders = new Set();
+  let at = line + 1;
+  for (const [name, size] of JSON.parse(new TextDecoder().decode(bytes.subarray(0, line)))) {
+    const path = `${SITE}/${name}`;
+    const folder = path.slice(0, path.lastIndexOf("/"));
+    if (!folders.has(folder)) python.FS.mkdirTree(folder);
+    folders.add(folder);
+    python.FS.writeFile(path, bytes.subarray(at, at += size), { canOwn: true });
   }
 }
 
-async function unpack({ packages, archives }) {
+async function unpack({ name, packages, files: given }) {
+  Object.assign(files, given);
   if (packages.length) {
     const quiet = () => {};
     let failed = "";
@@ -46,35 +42,41 @@ async function unpack({ packages, archives }) {
     await python.loadPackage(packages, { messageCallback: quiet, errorCallback });
     if (failed) throw new Error(failed);
   }
-  for (const name of archives) {
-    python.unpackArchive(files[name], "zip", { extractDir: SITE });
-    delete files[name];
-  }
+  const all = files[`${name}.files`];
+  if (all) lay(all);
+  forget();
+  python.pyimport("sys").path_importer_cache.pop(SITE, null); // it looks again what is there
 }
 
-async function start({ parts, module }) {
-  wasm = module;
-  for (const part of parts) await take(part);
+async function start({ part, module }) {
+  Object.assign(files, part.files);
+  WebAssembly.instantiateStreaming = async (_, imports) => (
+    { module, instance: await WebAssembly.instantiate(module, imports) }
+  );
   const here = "https://book.invalid/";
   python = await self.loadPyodide({
     indexURL: here,
     lockFileURL: `${here}pyodide-lock.json`,
     env: { HOME: "/home/pyodide", MPLBACKEND: "Agg" },
   });
-  for (const part of parts) await unpack(part);
-  running = python.pyimport("inside.running").start((text) => say(JSON.parse(text)));
-  say({ type: "ready", module: wasm });
+  forget();
+  say({ type: "done", job: "start" });
 }
 
 async function more({ part }) {
-  await take(part);
   await unpack(part);
   say({ type: "done", job: "more" });
+}
+
+function open({ cells }) {
+  running = python.pyimport("inside.running").start((text) => say(JSON.parse(text)), cells);
+  say({ type: "done", job: "open" });
 }
 
 const jobs = {
   start,
   more,
+  open,
   before: ({ cell, sources }) => {
     say({ type: "done", job: "before", ...JSON.parse(running.before(cell, sources)) });
   },
