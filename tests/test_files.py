@@ -385,6 +385,7 @@ def test_nothing_here_writes_a_file_in_another_way():
         "book/figures/style.py: savefig(",  # into memory
         'book/publish/wheels.py: "w")',  # a wheel in memory
         'book/publish/live/archives.py: "w")',  # an archive in memory
+        'book/publish/live/byte_code.py: "w")',  # an archive in Pyodide's own files
         "book/publish/live/compiling.py: write_bytes(",  # what Node.js runs, in a temporary folder
         'book/publish/release.py: "w")',  # an archive in memory
         "moving_picture.py: write_text(",  # a page, in a temporary folder

@@ -23,7 +23,6 @@ def load() -> None:
             names = path.relative_to(SITE).with_suffix("").parts
             with suppress(ImportError):
                 importlib.import_module(".".join(names).removesuffix(".__init__"))
-    importlib.import_module("numpy.f2py")  # SciPy asks for it
     figures = importlib.import_module("cnnlib.book.figures")
     figures.png(figures.grids(figures.Grid([[1.5]], "weight", title="$w$")))
 
