@@ -75,6 +75,8 @@ class Chain:
         for name, layer in self.layers.items():
             shape = self.shapes[name] = _build(name, layer, shape, rng, dtype)
         self.output_shape = shape
+        # The outputs of the network's last pass, once it is over; a copy of it has the same layers.
+        self.last_pass: list[np.ndarray] = []
         self._with_mode = {name for name, layer in self.layers.items() if _has_mode(layer)}
 
     def forwards(self, y: np.ndarray, training: bool) -> Iterator[tuple[str, np.ndarray]]:

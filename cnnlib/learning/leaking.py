@@ -4,6 +4,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from cnnlib.arrays import float_arrays, read_number
+from cnnlib.errors import InputError
 
 from .activations import partners, quiet
 from .configured import Checked
@@ -36,7 +37,7 @@ def leaky_relu(z: ArrayLike, slope: float = 0.01) -> NDArray:
     [-1.0, 0.0, 3.0]
     """
     (z,) = float_arrays(z=z)
-    return np.where(z > 0, z, z.dtype.type(read_number("slope", slope)) * z)
+    return np.where(z > 0, z, _typed(slope, z.dtype) * z)
 
 
 @quiet
@@ -67,7 +68,15 @@ def leaky_relu_delta(da: ArrayLike, z: ArrayLike, slope: float = 0.01) -> NDArra
     [2.5, 3.0, 7.0]
     """
     da, z = partners(da, z=z)
-    return np.where(z > 0, da, da.dtype.type(read_number("slope", slope)) * da)
+    return np.where(z > 0, da, _typed(slope, da.dtype) * da)
+
+
+def _typed(slope: float, dtype: np.dtype) -> np.floating:
+    """The slope in the type of the numbers, which it must not leave."""
+    typed = dtype.type(read_number("slope", slope))
+    if not np.isfinite(typed):
+        raise InputError(f"slope is {slope}; the numbers are {dtype}, which has none so large")
+    return typed
 
 
 class LeakyReLU(Activation):

@@ -239,7 +239,6 @@ class Network:
         self.output_shape = self.chain.output_shape
         self._held = {name: layer.params for name, layer in walk(self.layers)}
         self._kinds = self._kinds_now()
-        self._pass: list[np.ndarray] = []  # the outputs of the last forward pass, once it is over
 
     def check_layers(self) -> None:
         """Refuse layers whose arrays are no longer those that they were built with."""
@@ -319,7 +318,7 @@ class Network:
 
     def backward(self, y: np.ndarray, t: np.ndarray) -> tuple[float, dict[str, np.ndarray]]:
         """As `gradients`, right after `y = forward(x)`: deltas go from the loss to all layers."""
-        loss, last = value_of(self.loss, y, t), self._pass
+        loss, last = value_of(self.loss, y, t), self.chain.last_pass
         if not any(y is its or np.array_equal(y, its, equal_nan=True) for its in last):
             raise InputError(
                 "the network has not gone forwards to this y, or to another one since: its layers "
@@ -331,7 +330,7 @@ class Network:
         )
         for _ in self.chain.backwards(dz, first):
             pass
-        if last is not self._pass:
+        if last is not self.chain.last_pass:
             raise InputError("another thread has used this network; give each one a network")
         if lacking := self.params.keys() - self.grads.keys():
             raise InputError(
@@ -386,7 +385,7 @@ class Network:
         """The walk through all layers: 'x' and the batch, then each layer and its outputs."""
         y, training = self.read(x), read_truth("training", training)
         self.check_layers()
-        self._pass = this = []
+        self.chain.last_pass = this = []
         yield "x", y
         batch = y.view()  # the caller's own numbers
         batch.flags.writeable = False

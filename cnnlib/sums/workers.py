@@ -65,7 +65,7 @@ def threads(count: int) -> AbstractContextManager[None]:
     Parameters
     ----------
     count : int
-        Number of threads, at least 1; no more than the machine has cores.
+        Number of threads, at least 1; more than the machine has cores bring nothing.
 
     Raises
     ------

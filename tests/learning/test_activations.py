@@ -37,6 +37,13 @@ def test_relu_delta_by_hand_has_slope_0_at_the_kink():
     np.testing.assert_array_equal(dz, [[0, 0], [7, -8]])
 
 
+@pytest.mark.parametrize("of", [leaky_relu, lambda z, slope: leaky_relu_delta(z, z, slope)])
+def test_a_slope_beyond_the_type_is_refused(of):
+    """It would be infinite, and what is 0 no number."""
+    with pytest.raises(InputError, match="slope is 1e\\+39; the numbers are float32"):
+        of(np.float32([0, -1]), 1e39)
+
+
 def test_leaky_relu_by_hand_has_the_left_slope_at_the_kink():
     assert leaky_relu([[-8, 0], [3, -1]], 0.25).tolist() == [[-2, 0], [3, -0.25]]
     dz = leaky_relu_delta([[5, 6], [7, -8]], [[-2, 0], [3, 1e-300]], 0.5)

@@ -1,5 +1,6 @@
 """Networks: whole gradients against central differences and PyTorch, names, shapes, errors."""
 
+import copy
 import re
 
 import numpy as np
@@ -880,6 +881,16 @@ def test_deltas_belong_to_the_last_forward_pass():
         network.backward(y, t)
     found = network.backward(network.forward(x).copy(), t)[1]
     assert all(np.array_equal(found[name], g) for name, g in expected.items())
+
+
+def test_a_copy_has_the_same_layers_so_its_pass_is_the_networks():
+    network, rng = small(), np.random.default_rng(0)
+    x, other = rng.normal(size=(2, 2, 5, 6, 2))
+    twin = copy.copy(network)
+    y = network.forward(x)
+    twin.forward(other)
+    with pytest.raises(InputError, match="has not gone forwards to this y"):
+        network.backward(y, np.array([0, 3]))
 
 
 def test_a_pass_of_another_thread_in_between_is_noticed():
