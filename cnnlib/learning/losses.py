@@ -316,19 +316,27 @@ class SoftmaxCrossEntropy(_OneOfK):
         return softmax(y) - t
 
 
+def _float(number: Any) -> float:
+    """A number as a float; one that is too large for that is infinite."""
+    try:
+        return float(number)
+    except OverflowError:
+        return math.inf if number > 0 else -math.inf
+
+
 def value_of(loss: Loss, y: ArrayLike, t: ArrayLike) -> float:
     """What a loss says of a batch, also one of a class of your own."""
     value: Any = loss.value(y, t)
     if not isinstance(value, Real):
         kind = type(loss).__name__
         raise InputError(f"value of {kind} returned {shown(value)}; expected a number: float(E)")
-    return float(value)
+    return _float(value)
 
 
 def accuracy_of(loss: Loss, y: ArrayLike, t: ArrayLike) -> float:
     """The share of right classes as a loss says it, also one of a class of your own."""
     share: Any = loss.accuracy(y, t)
-    number = float(share) if isinstance(share, Real) else math.inf
+    number = _float(share) if isinstance(share, Real) else math.inf
     if not (0 <= number <= 1 or math.isnan(number)):
         kind = type(loss).__name__
         raise InputError(

@@ -24,6 +24,7 @@ from cnnlib.data.files import Place, blaming
 from cnnlib.errors import Error, InputError, shown
 
 from . import storage
+from .activations import quiet
 from .chain import ARRAYS, Chain, named, walk
 from .configured import Checked
 from .later import LATER, later
@@ -49,6 +50,7 @@ from .losses import (
     SoftmaxCrossEntropy,
     value_of,
 )
+from .optimizers import check_writable
 
 MOST = 10_000  # layers of a network
 # The classes that a file may name without ado, besides those of `later.py`.
@@ -99,6 +101,7 @@ class NamedArrays(MutableMapping[str, np.ndarray]):
         a, values = self[name], read_array(name, values)
         if values.shape != a.shape:
             raise InputError(f"{name} has shape {a.shape}; what is assigned has {values.shape}")
+        check_writable(name, a)
         with np.errstate(over="ignore"):  # it shows
             cast = values.astype(a.dtype)
         if not np.isfinite(cast).all():
@@ -301,6 +304,7 @@ class Network:
             for key, array in getattr(layer, kind).items()
         }
 
+    @quiet
     def forward(self, x: np.ndarray, *, training: bool = False) -> np.ndarray:
         """Outputs `y` of the last layer for the batch `x`.
 
@@ -316,6 +320,7 @@ class Network:
         """Mean loss of a batch, and its derivative by every parameter, named like `params`."""
         return self.backward(self.forward(x, training=training), t)
 
+    @quiet
     def backward(self, y: np.ndarray, t: np.ndarray) -> tuple[float, dict[str, np.ndarray]]:
         """As `gradients`, right after `y = forward(x)`: deltas go from the loss to all layers."""
         loss, last = value_of(self.loss, y, t), self.chain.last_pass
@@ -339,6 +344,7 @@ class Network:
             )
         return loss, self.grads
 
+    @quiet
     def trace(self, x: np.ndarray, t: np.ndarray | None = None, *, training: bool = False) -> Trace:
         """Go forwards and, given targets, backwards; keep what every layer gives and owes.
 

@@ -204,7 +204,7 @@ def test_the_record_is_of_these_mistakes_and_settings():
     goal = f"to {trainings.GOAL} of the first, as a mean over {trainings.LAST} steps"
     assert settings["falls"] == goal
     for run in [*RECORD["without a mistake"].values(), *RECORD["trainings"]]:
-        assert len(run["outcome"]) == len(run["accuracy"]) == len(settings["seeds"]) == 5
+        assert len(run["outcome"]) == len(run["accuracy"]) == len(settings["seeds"]) == 10
         for outcome, accuracy in zip(run["outcome"], run["accuracy"], strict=True):
             assert (outcome in ("stops", "explodes")) == (accuracy == 0)
 

@@ -13,6 +13,7 @@ from cnnlib.learning.losses import (
     Loss,
     SigmoidBinaryCrossEntropy,
     SoftmaxCrossEntropy,
+    value_of,
 )
 
 FLOATS = [np.float32, np.float64]
@@ -414,3 +415,12 @@ def test_a_caller_who_lets_numpy_raise_gets_the_same_numbers(loss):
     with np.errstate(all="raise"):
         assert loss.value(y, t) == expected[0]
         assert np.array_equal(loss.delta(y, t), expected[1])
+
+
+@pytest.mark.parametrize(("number", "said"), [(10**400, np.inf), (-(10**400), -np.inf), (2, 2.0)])
+def test_a_loss_of_ones_own_may_be_too_large_for_a_float(number, said):
+    class Own(HalfSquaredError):
+        def value(self, y, t):
+            return number
+
+    assert value_of(Own(), np.ones((1, 1)), np.ones((1, 1))) == said

@@ -883,6 +883,22 @@ def test_deltas_belong_to_the_last_forward_pass():
     assert all(np.array_equal(found[name], g) for name, g in expected.items())
 
 
+def test_numbers_that_are_not_finite_go_through_without_a_warning():
+    network = small()
+    for value in (np.inf, -np.inf, np.nan, 1e308):
+        x = np.full((1, 5, 6, 2), value)
+        with np.errstate(all="raise"):
+            assert network.forward(x).shape == (1, 4)
+            network.gradients(x, np.array([0]))
+
+
+def test_a_parameter_that_is_read_only_is_named():
+    network = small()
+    network.params["dense1.w"].setflags(write=False)
+    with pytest.raises(InputError, match="dense1.w"):
+        network.params["dense1.w"] = np.zeros(network.params["dense1.w"].shape)
+
+
 def test_a_copy_has_the_same_layers_so_its_pass_is_the_networks():
     network, rng = small(), np.random.default_rng(0)
     x, other = rng.normal(size=(2, 2, 5, 6, 2))
