@@ -76,7 +76,7 @@ notebooks: $(STAMP)  ## execute the notebooks in place: only this rewrites commi
 number: $(STAMP)  ## number sections, equations, exercises anew, and mentions; tag cells for slides
 	@$(RUN) -m cnnlib.book.publish number
 
-results: $(STAMP)  ## train anew what chapters 5, 7 and 9 quote and the explorers show (half an hour; real MNIST)
+results: $(STAMP)  ## train anew what chapters 5, 7 and 9 quote and the explorers show (under an hour; real MNIST)
 	@$(RUN) benchmarks/results.py
 
 lint: $(STAMP)-dev  ## check style, format and types; of the explorers' scripts, where tsc and eslint are

@@ -2,7 +2,7 @@
 
 `python benchmarks/results.py --only generalising` writes `notebooks/results/generalising.json`: a
 quarter of an hour of one core. Of the 4000 images of `mnist_5k` 800 are learned from and 800 others
-choose; the 1000 held-out ones have no say and are looked at once. Everything from five seeds.
+choose; the 1000 held-out ones have no say and are looked at once. Everything from ten seeds.
 """
 
 from collections.abc import Callable, Sequence

@@ -1,4 +1,4 @@
-"""Make the numbers and the trained networks that the book shows: `make results`, half an hour.
+"""Make the numbers and the trained networks that the book shows: `make results`, under an hour.
 
 On one thread, with fixed seeds. All but the clinic's, the comparisons' and chapter 7's
 trainings want the real files of MNIST (the environment variable CNNLIB_DATA names their folder):
@@ -8,16 +8,16 @@ trainings want the real files of MNIST (the environment variable CNNLIB_DATA nam
   had to be chosen, the rule for the learning rate, was chosen on the last 10000 of the training
   images, by networks that learned from the other 50000, and the file has that comparison too;
 - `notebooks/results/clinic.json`: chapter 9's trainings with each way of each mistake, and without
-  any, from ten seeds: what became of the loss, and the accuracy on held-out digits. Eight
+  any, from ten seeds: what became of the loss, and the accuracy on held-out digits. Six
   minutes of one core, a training 0.4 s;
 - `notebooks/results/generalising.json`: chapter 5's comparisons from ten seeds, which are in
-  `generalising.py`. Half an hour of one core;
+  `generalising.py`. A quarter of an hour of one core;
 - `notebooks/results/axes.json`: chapter 7's networks for signals, images and volumes, with
   convolutions and without, from ten seeds: accuracy on what they had not seen. Two minutes;
 - `notebooks/results/exploding.json`: trainings of chapter 7's question, with wrong and with right
-  gradients, from ten seeds and two sizes of first weights. Ten minutes;
+  gradients, from ten seeds and two sizes of first weights. Three minutes;
 - `notebooks/results/deep.json`: chapter 10's network of seventeen convolutions, with and without
-  batch norm and sums, at two learning rates, from five seeds. Eight minutes of one core;
+  batch norm and sums, at two learning rates, from five seeds. Five minutes of one core;
 - `cnnlib/book/widgets/data/network.json`: the classical model, trained, for the NetworkExplorer;
 - `cnnlib/book/widgets/data/*.recording.json`: the runs that the TrainingExplorer shows.
 """
@@ -52,7 +52,7 @@ from cnnlib.learning.training import evaluate, fit
 RESULTS = Path(__file__).parents[1] / "notebooks" / "results"
 RATE, BATCH, EPOCHS = 1e-3, 64, (5, 10)
 SEEDS = range(10)
-FEW_SEEDS = range(5)  # where a training takes a minute or more
+FEW_SEEDS = range(5)  # of the networks that take longest
 CHOICE_SEEDS = range(100, 103)  # others, so that no run is used twice
 RULES = {"constant": 1.0, "last fifth of the epochs at a tenth of the rate": 0.1}
 
@@ -318,7 +318,7 @@ def deep_results() -> dict[str, object]:
 
 def write(name: str, contents: dict[str, object]) -> None:
     text = json.dumps(contents, indent=1, ensure_ascii=False)
-    # The innermost lists, such as the numbers of five seeds, on a line each.
+    # The innermost lists, such as the numbers of all seeds, on a line each.
     text = re.sub(r"\[\s+([^][{}]*?)\s+\]", lambda found: f"[{' '.join(found[1].split())}]", text)
     files.write(RESULTS / name, (text + "\n").encode())
 

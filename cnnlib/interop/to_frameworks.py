@@ -348,8 +348,8 @@ def _keras_laid(
     U, s, d = zip(*((a.kernel, a.stride, a.dilation) for a in axes), strict=True)
     if max(s) > 1 and max(d) > 1 and not transposed:
         has, why = f"has stride {s} and dilation {d}", "Keras lets a layer have one of them"
-        cure = "give it stride 1 and its padding as numbers, and put "
-        refuse(name, has, why, f"{cure}MaxPool(1, stride={s}) behind")
+        cure = f"its padding as numbers, and put MaxPool(1, stride={s}) behind"
+        refuse(name, has, why, f"give it stride 1 and {cure}")
     if isinstance(layer, CONVOLUTIONS):
         _zeros_alone(name, axes, "Keras")
     if transposed:

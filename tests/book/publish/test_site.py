@@ -472,13 +472,10 @@ def violations(axe, page, rules, context=None):
 
 
 # Later parts are made as first parts are, so they wait for `make ci-long`.
-LATER = pytest.mark.long
-
-
 @pytest.mark.parametrize(
     "name",
     [
-        pytest.param(name, marks=LATER if re.search("_[b-e]$", name) else ())
+        pytest.param(name, marks=pytest.mark.long if re.search("_[b-e]$", name) else ())
         for name in PAGES + ALONE
     ],
 )
