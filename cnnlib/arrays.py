@@ -197,7 +197,7 @@ def read_array(name: str, value: ArrayLike) -> np.ndarray:
     if type(value) is np.ndarray and value.dtype.kind in "fiub":
         return value  # as nearly always
     try:
-        masked = _has_mask(value)
+        masked = has_mask(value)
         array = np.asarray(0 if masked else value)
     except Exception as error:  # rows of unequal length, or what another library says
         raise InputError(f"{name} is no array of numbers: {error!s:.200}") from None
@@ -274,18 +274,20 @@ def within_memory(fn: Fn) -> Fn:
             return fn(*given, **named)
         except MemoryError as error:
             raise InputError(
-                f"there is too little memory ({error}): pass fewer or smaller images, or lessen "
-                "stride, dilation or padding"
+                f"there is too little memory ({error}): pass less of it, or lessen stride, "
+                "dilation or padding"
             ) from error
 
     return as_type(Fn, computed)
 
 
-def _has_mask(value: Any) -> bool:
-    """Whether it is a masked array, or a list with one: NumPy would drop the mask."""
-    if isinstance(value, _ROW):
-        return any(map(_has_mask, value))
-    return isinstance(value, np.ma.MaskedArray)
+def has_mask(value: Any) -> bool:
+    """Whether it is, or gives, a masked array, or is a row with one: NumPy would drop the mask."""
+    if hasattr(value, "__array__"):
+        return isinstance(np.asanyarray(value), np.ma.MaskedArray)
+    if isinstance(value, str | bytes | bytearray | memoryview):
+        return False
+    return hasattr(value, "__getitem__") and hasattr(value, "__len__") and any(map(has_mask, value))
 
 
 def check_images(name: str, x: np.ndarray, axes: int | None = None) -> None:

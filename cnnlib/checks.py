@@ -18,12 +18,14 @@ from .arrays import (
     read_positive,
     read_word,
     spatial,
+    within_memory,
 )
 from .convolution import check_bias, check_kernel, conv, conv_delta, conv_weight_gradient, lay
 from .errors import InputError, shown
 from .geometry import Padding, PerAxis, Shape, Window, per_axis
 
 
+@within_memory
 def numerical_gradient(
     f: Callable[[np.ndarray], float], x: ArrayLike, step: float = 1e-5
 ) -> np.ndarray:
@@ -87,6 +89,7 @@ def _value(returned: Any) -> float:
 _HUGE = float(np.finfo(float).max) / 2  # the difference of two such numbers may be infinite
 
 
+@within_memory
 def relative_error(a: ArrayLike, b: ArrayLike) -> float:
     """Largest difference of two arrays, relative to the largest entry: `max|a-b| / max(|a|,|b|)`.
 

@@ -1,7 +1,7 @@
 """What may come in: types, shapes, errors."""
 
 import os
-from collections import deque
+from collections import UserList, deque
 
 import grid
 import numpy as np
@@ -233,6 +233,33 @@ def test_a_mask_in_a_list_is_no_more_dropped_than_elsewhere():
         with pytest.raises(InputError, match="x is a masked array"):
             layout.read_array("x", value)
     assert layout.read_array("x", [x, x]).shape == (2, 2, 3)
+
+
+def gives(value):
+    return type("Gives", (), {"__array__": lambda self, dtype=None, copy=None: value})()
+
+
+class Rows:
+    """A sequence of nobody's base class."""
+
+    def __init__(self, *rows):
+        self.rows = rows
+
+    def __len__(self):
+        return len(self.rows)
+
+    def __getitem__(self, n):
+        return self.rows[n]
+
+
+@pytest.mark.parametrize("kind", [deque, UserList, lambda rows: Rows(*rows), lambda r: gives(r[0])])
+def test_a_mask_in_any_sequence_or_behind_an_array_is_not_dropped(kind):
+    masked = np.ma.array(np.ones(3), mask=[True, False, False])
+    for value in (kind([masked, masked]), [kind([masked])]):
+        with pytest.raises(InputError, match="x is a masked array"):
+            layout.read_array("x", value)
+    assert layout.read_array("x", kind([np.ones(3)])).size == 3
+    assert layout.read_array("x", memoryview(np.ones((2, 3)))).shape == (2, 3)
 
 
 def raising(*names):

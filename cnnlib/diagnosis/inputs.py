@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from cnnlib.arrays import MOST
+from cnnlib.arrays import MOST, has_mask
 from cnnlib.errors import InputError, raised, shown
 
 Values = dict[str, Any]  # by name, in the order of the arguments
@@ -132,7 +132,7 @@ def _drawn(inputs: Mapping[str, Any], sizes: Mapping[str, int], rng: np.random.G
 
 def _whole(name: str, value: Any) -> Any:
     """A value as it was given; numbers without a slope are refused."""
-    if isinstance(value, list | tuple) and not _is_masked(value):
+    if isinstance(value, list | tuple) and not has_mask(value):
         try:
             array = np.asarray(value)
         except ValueError:
@@ -140,18 +140,11 @@ def _whole(name: str, value: Any) -> Any:
                 f"{name} is {shown(value)}; expected rows of one length, which make an array"
             ) from None
         value = array if array.dtype.kind == "f" else value
-    if _is_masked(value):
+    if has_mask(value):
         raise InputError(f"{name} is a masked array: fill it, {name}.filled(0)")
     if isinstance(value, np.ndarray) and value.dtype.kind == "f" and not np.isfinite(value).all():
         raise InputError(f"{name} holds a number that is not finite: no slope can be taken there")
     return value
-
-
-def _is_masked(value: Any) -> bool:
-    """Whether it is a masked array, or a list of such: as an array it would lose the mask."""
-    if isinstance(value, list | tuple):
-        return any(map(_is_masked, value))
-    return isinstance(value, np.ma.MaskedArray)
 
 
 def _filled(

@@ -19,14 +19,16 @@ by 1 - a.
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from cnnlib.arrays import check_memory, float_arrays
+from cnnlib.arrays import Fn, check_memory, float_arrays, within_memory
 from cnnlib.errors import InputError
 
 # How far above 1 (or below 0 or -1) the rounding of another library may have put an output.
 ROUNDING = 1e-3
 
-# What overflows, or is no number, shows by itself in the result; what underflows is meant to.
-quiet = np.errstate(all="ignore")
+
+def quiet(fn: Fn) -> Fn:
+    """Without a warning: what overflows, or is no number, shows; what underflows is meant to."""
+    return within_memory(np.errstate(all="ignore")(fn))
 
 
 @quiet

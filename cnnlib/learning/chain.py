@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from cnnlib.arrays import Shape, whole
+from cnnlib.arrays import Shape, read_function, read_kind, whole
 from cnnlib.errors import InputError, shown
 
 from .layers import Layer
@@ -46,6 +46,9 @@ def walk(layers: Mapping[str, Layer], depth: int = 1) -> Iterator[tuple[str, Lay
                 "put them one after another"
             )
         yield name, layer
+        read_kind(f"inner of layer {name}", layer.inner, Mapping, "a dict of its layers by name")
+        for part in layer.inner.values():
+            read_kind(f"an entry of inner of layer {name}", part, Layer, "an instance")
         inside = {f"{name}.{inner}": part for inner, part in layer.inner.items()}
         yield from walk(inside, depth + 1)
 
@@ -77,6 +80,8 @@ class Chain:
         self.output_shape = shape
         # The outputs of the network's last pass, once it is over; a copy of it has the same layers.
         self.last_pass: list[np.ndarray] = []
+        # What each layer remembers of this chain's pass: its attributes, as the pass left them.
+        self._left: dict[str, dict[str, Any]] = {}
         self._with_mode = {name for name, layer in self.layers.items() if _has_mode(layer)}
 
     def forwards(self, y: np.ndarray, training: bool) -> Iterator[tuple[str, np.ndarray]]:
@@ -86,6 +91,7 @@ class Chain:
             shape = (len(y), *self.shapes[name])
             with _called("forward", name):
                 y = layer.forward(y, **mode)
+            self._left[name] = {**vars(layer)}
             y = self.typed(f"forward of layer {name}", y, shape)
             yield name, y
 
@@ -100,13 +106,25 @@ class Chain:
         inputs = [self.input_shape, *self.shapes.values()]
         for n, (name, layer) in reversed([*enumerate(self.layers.items())]):
             yield name, dz
+            self._refuse_another_pass(name)
             with _called("backward", name):
                 if name == first:
                     layer.gradients(dz)
                     return
                 back = layer.backward(dz)
+            self._left[name] = {**vars(layer)}
             dz = self.typed(f"delta of layer {name}", back, (len(dz), *inputs[n]))
         yield "x", dz
+
+    def _refuse_another_pass(self, name: str) -> None:
+        """A layer that was called by itself meanwhile remembers other inputs than this chain's."""
+        now, left = vars(self.layers[name]), self._left.get(name, {})
+        other = [key for key in now.keys() | left.keys() if now.get(key) is not left.get(key)]
+        if other:
+            raise InputError(
+                f"layer {name} has gone forwards by itself, or was changed, since the pass that "
+                f"goes back here (it has another {other[0]}): call forward(x) right before"
+            )
 
     def typed(self, what: str, a: np.ndarray, shape: Shape) -> np.ndarray:
         """Refuse what a part returns in another type: all that follows would be computed in it."""
@@ -145,6 +163,7 @@ def _build(
     if not all(isinstance(getattr(layer, what, None), dict) for what in ARRAYS):
         cure = "let its __init__ begin with super().__init__()"
         raise InputError(f"layer {name} has no params: {cure}")
+    read_function(f"forward of layer {name}", layer.forward, "of a batch x")
     # The dicts are new, so that a network can tell that another one has built its layer.
     layer.params, layer.buffers = copy(layer.params), copy(layer.buffers)
     try:

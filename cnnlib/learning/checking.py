@@ -1,5 +1,7 @@
 """Does a network's backward pass give the gradients of its forward pass?"""
 
+import math
+
 import numpy as np
 
 from cnnlib.arrays import read_generator, read_integer, read_kind, read_positive
@@ -68,7 +70,7 @@ def check_gradients(
         return network.forward(x, training=training)
 
     try:
-        _, grads = network.gradients(x, t, training=training)
+        here, grads = network.gradients(x, t, training=training)
         for name, p in network.params.items():
             chosen = rng.choice(p.size, min(entries, p.size), replace=False)
 
@@ -79,6 +81,8 @@ def check_gradients(
             before = p.flat[chosen]
             numerical = numerical_gradient(loss, before, step)
             p.flat[chosen] = before
+            if math.isfinite(here) and not np.isfinite(numerical).all():
+                raise InputError(f"step is {step}; {name} moved by it breaks the loss: lessen it")
             errors[name] = relative_error(grads[name].flat[chosen], numerical)
     finally:  # whatever stops it
         for a, as_it_was in zip(arrays, kept, strict=True):

@@ -9,7 +9,7 @@ from cnnlib.arrays import float_arrays, read_generator, read_number, read_truth
 from cnnlib.errors import InputError
 
 from .configured import Checked
-from .layers import Activation, Remembered, read_deltas
+from .layers import Activation, Remembered, read_batch, read_deltas
 
 
 class Dropout(Activation):
@@ -62,7 +62,7 @@ class Dropout(Activation):
 
     def forward(self, x: np.ndarray, *, training: bool = False) -> np.ndarray:
         """a = m * x. The draws are of float64, so that a seed gives one mask in every type."""
-        (x,) = float_arrays(x=x)
+        (x,) = float_arrays(x=read_batch(x))
         self.m = np.broadcast_to(x.dtype.type(1), x.shape)
         if not read_truth("training", training):
             return x

@@ -354,9 +354,7 @@ class Flatten(Layer):
 
     def forward(self, x: np.ndarray, *, training: bool = False) -> np.ndarray:
         """Only the shape changes."""
-        x = read_array("x", x)
-        if x.size == 0 or x.ndim == 0:
-            raise InputError(f"x has shape {x.shape}; expected a batch of at least one sample")
+        x = read_batch(x)
         self.input_shape = x.shape
         return x.reshape(len(x), -1)
 
@@ -472,8 +470,8 @@ class ReLU(Activation):
 
     def forward(self, x: np.ndarray, *, training: bool = False) -> np.ndarray:
         """a = max(z, 0)."""
-        self.z = x
-        return activations.relu(x)
+        self.z = read_batch(x)
+        return activations.relu(self.z)
 
     def delta(self, dz: np.ndarray) -> np.ndarray:
         """da * 1[z > 0]."""
@@ -487,7 +485,7 @@ class Sigmoid(Activation):
 
     def forward(self, x: np.ndarray, *, training: bool = False) -> np.ndarray:
         """a = 1 / (1 + exp(-z))."""
-        self.a = activations.sigmoid(x)
+        self.a = activations.sigmoid(read_batch(x))
         return self.a
 
     def delta(self, dz: np.ndarray) -> np.ndarray:
@@ -502,7 +500,7 @@ class Tanh(Activation):
 
     def forward(self, x: np.ndarray, *, training: bool = False) -> np.ndarray:
         """a = tanh z."""
-        self.a = activations.tanh(x)
+        self.a = activations.tanh(read_batch(x))
         return self.a
 
     def delta(self, dz: np.ndarray) -> np.ndarray:
@@ -517,7 +515,7 @@ class Softmax(Activation):
 
     def forward(self, x: np.ndarray, *, training: bool = False) -> np.ndarray:
         """a_k = exp z_k / sum_l exp z_l over the last axis."""
-        self.a = activations.softmax(x)
+        self.a = activations.softmax(read_batch(x))
         return self.a
 
     def delta(self, dz: np.ndarray) -> np.ndarray:
@@ -587,6 +585,14 @@ def read_image(name: str, shape: Shape) -> Shape:
     if len(shape) < 2:
         raise InputError(f"samples have shape {shape}; expected images (*P, C)")
     return shape
+
+
+def read_batch(x: np.ndarray) -> np.ndarray:
+    """Read a batch (N, ...)."""
+    x = read_array("x", x)
+    if x.size == 0 or x.ndim == 0:
+        raise InputError(f"x has shape {x.shape}; expected a batch of at least one sample")
+    return x
 
 
 def read_deltas(dz: np.ndarray, expected: Shape) -> np.ndarray:

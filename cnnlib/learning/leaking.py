@@ -8,7 +8,7 @@ from cnnlib.errors import InputError
 
 from .activations import partners, quiet
 from .configured import Checked
-from .layers import Activation, Remembered
+from .layers import Activation, Remembered, read_batch
 
 
 @quiet
@@ -92,8 +92,8 @@ class LeakyReLU(Activation):
 
     def forward(self, x: np.ndarray, *, training: bool = False) -> np.ndarray:
         """a = z where z > 0, else slope * z."""
-        self.z = x
-        return leaky_relu(x, self.slope)
+        self.z = read_batch(x)
+        return leaky_relu(self.z, self.slope)
 
     def delta(self, dz: np.ndarray) -> np.ndarray:
         """da where z > 0, else slope * da."""

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from cnnlib.arrays import float_arrays, read_array
-from cnnlib.errors import InputError, shown
+from cnnlib.errors import InputError, raised, shown
 
 from .activations import ROUNDING, quiet, sigmoid, softmax
 from .configured import Configured
@@ -322,6 +322,8 @@ def _float(number: Any) -> float:
         return float(number)
     except OverflowError:
         return math.inf if number > 0 else -math.inf
+    except Exception as error:  # what a foreign class raises
+        raise InputError(f"{shown(number)} is no number ({raised(error)})") from error
 
 
 def value_of(loss: Loss, y: ArrayLike, t: ArrayLike) -> float:

@@ -63,6 +63,7 @@ LOSSES = (
     SoftmaxCrossEntropy,
 )
 INSIDE = ("layer", "arguments")  # a file's words for a layer that is an argument of another one
+BUILT = ("layers", "shapes", "chain", "dtype", "input_shape", "output_shape")  # of a network
 LIBRARY: dict[str, type] = {kind.__name__: kind for kind in (*LAYERS, *LOSSES)}
 
 
@@ -202,6 +203,12 @@ class Network:
     """
 
     loss = Checked(partial(read_kind, kind=Loss, cure="an instance, such as SoftmaxCrossEntropy()"))
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Refuse another shape, type or layer: what is built was made for these."""
+        if name in vars(self) and name in BUILT:
+            raise InputError(f"{name} of a network stays as it was built: make a new Network")
+        super().__setattr__(name, value)
 
     def __init__(
         self,
@@ -644,6 +651,8 @@ def _said(part: Any, known: dict[str, type]) -> Any:
     def plain(value: Any) -> Any:
         if isinstance(value, Layer):
             return dict(zip(INSIDE, _said(value, known), strict=True))
+        if isinstance(value, Mapping) and set(value) == set(INSIDE):
+            raise InputError(f"{shown(value)} would come back as a layer: rename its entries")
         return [plain(one) for one in value] if isinstance(value, list | tuple) else value
 
     _know(known, type(part))

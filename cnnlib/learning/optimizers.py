@@ -30,7 +30,15 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from cnnlib.arrays import read_array, read_kind, read_number, read_positive, read_truth, read_word
+from cnnlib.arrays import (
+    read_array,
+    read_kind,
+    read_number,
+    read_positive,
+    read_truth,
+    read_word,
+    within_memory,
+)
 from cnnlib.errors import InputError, shown
 
 from .activations import quiet
@@ -158,7 +166,15 @@ class Optimizer(Configured, ABC):
                     f"shape of its parameter, {p.shape}"
                 )
             _check_apart([(f"params[{shown(name)}]", p), (f"grads[{shown(name)}]", g)])
-            kinds = [(m.shape, m.dtype) for m in self.memory.get(name, {}).values()]
+            memory = self.memory.get(name, dict.fromkeys(self.letters, p))
+            if not isinstance(memory, Mapping) or not {*self.letters} <= memory.keys():
+                raise InputError(
+                    f"memory[{name!r:.80}] is {shown(memory)}; expected arrays by the letters "
+                    f"{', '.join(self.letters)}: delete it, and they are 0 again"
+                )
+            for m in memory.values():
+                read_kind(f"an entry of memory[{name!r:.80}]", m, np.ndarray, "delete it")
+            kinds = [(m.shape, m.dtype) for m in memory.values()]
             for shape, dtype in (*kinds, self._kinds.get(name, (p.shape, p.dtype))):
                 if (shape, dtype) != (p.shape, p.dtype):
                     raise InputError(
@@ -432,6 +448,7 @@ def check_writable(name: str, p: NDArray) -> None:
         raise InputError(f"params[{name!r:.80}] is read-only; {cure}")
 
 
+@within_memory
 def clip_gradients(grads: Mapping[str, NDArray], most: float) -> dict[str, NDArray]:
     """Gradients, all shortened by one factor where their norm is above `most` (chapter 5).
 

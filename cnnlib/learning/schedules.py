@@ -1,11 +1,12 @@
 """Schedules: the learning rate as a function of the step."""
 
 import math
+from functools import partial
 
 from cnnlib.arrays import read_integer, read_positive
 from cnnlib.errors import InputError
 
-from .configured import Configured
+from .configured import Checked, Configured
 
 
 class Cosine(Configured):
@@ -38,17 +39,21 @@ class Cosine(Configured):
     [0.5, 1.0, 1.0, 0.854, 0.5, 0.146]
     """
 
+    peak = Checked(read_positive)
+    steps = Checked(partial(read_integer, least=1))
+    warm_up = Checked(partial(read_integer, least=0))
+
     def __init__(self, peak: float, steps: int, *, warm_up: int = 0) -> None:
-        self.peak, self.steps = read_positive("peak", peak), read_integer("steps", steps, 1)
-        self.warm_up = read_integer("warm_up", warm_up, 0)
+        self.peak, self.steps, self.warm_up = peak, steps, warm_up
+        self(self.steps)
+
+    def __call__(self, t: int) -> float:
+        """The learning rate of step t = 1, 2, ..."""
         if self.warm_up >= self.steps:
             raise InputError(
                 f"warm_up is {self.warm_up}, steps is {self.steps}; a warm-up must be shorter than "
                 "the training"
             )
-
-    def __call__(self, t: int) -> float:
-        """The learning rate of step t = 1, 2, ..."""
         η, T, W = self.peak, self.steps, self.warm_up
         if (t := read_integer("t", t, 1)) > T:
             raise InputError(

@@ -3,6 +3,7 @@
 import math
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import count
@@ -405,7 +406,26 @@ def _bar(total: int, done: int, shown: bool) -> Any:
         monitor_interval = 0
 
     nowhere = getattr(sys.stderr, "closed", sys.stderr is None)
-    return Bar(total=total, initial=done, miniters=1, disable=nowhere or not shown)
+    hidden = nowhere or not shown
+    return Bar(total=total, initial=done, miniters=1, disable=hidden, file=_Reader(sys.stderr))
+
+
+class _Reader:
+    """A stream whose other end may go, as of `fit | head`: what nobody reads is no error."""
+
+    def __init__(self, stream: Any) -> None:
+        self.stream = stream
+
+    def write(self, text: str) -> None:
+        with suppress(OSError, ValueError):  # the latter where it is closed
+            self.stream.write(text)
+
+    def flush(self) -> None:
+        with suppress(OSError, ValueError):
+            self.stream.flush()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.stream, name)
 
 
 def _record(step: Step, x: np.ndarray, kept: TrainingState) -> None:

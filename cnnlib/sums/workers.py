@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from cnnlib.geometry import Shape, per_axis
+from cnnlib.arrays import Shape, read_integer
+from cnnlib.errors import InputError
 
 KEPT = 16 << 20  # bytes: larger arrays are not kept
 
@@ -81,7 +82,7 @@ def threads(count: int) -> AbstractContextManager[None]:
     >>> z.ravel().tolist()
     [1.0, 3.0, 7.0, 9.0, 13.0, 15.0, 19.0, 21.0]
     """
-    return _Threads(per_axis("count", count, 1, 1)[0])
+    return _Threads(read_integer("count", count, 1))
 
 
 class _Threads(AbstractContextManager):
@@ -97,6 +98,8 @@ class _Threads(AbstractContextManager):
         self.entered.append(context)
 
     def __exit__(self, *error: Any) -> None:
+        if not self.entered:
+            raise InputError("this context was left, but not entered before: with threads(2): ...")
         self.entered.pop().__exit__(*error)
 
 

@@ -125,6 +125,15 @@ def test_check_of_gradients_needs_float64():
         check_gradients(network(ReLU(), np.float32), *batch(), rng=np.random.default_rng(0))
 
 
+def test_a_step_that_breaks_the_loss_is_named():
+    rng = np.random.default_rng(0)
+    one = Network([Dense(1)], HalfSquaredError(), input_shape=(2,), rng=rng, dtype=float)
+    before = one.params["dense1.w"].copy()
+    with pytest.raises(InputError, match=r"step is 1e\+300; dense1.w moved by it breaks the loss"):
+        check_gradients(one, np.ones((1, 2)), np.ones((1, 1)), rng=rng, step=1e300)
+    assert np.array_equal(one.params["dense1.w"], before)
+
+
 def test_check_of_gradients_restores_parameters_bit_for_bit():
     checked = network(Conv(2, 2))
     # Numbers that adding a step and taking it off again does not restore.

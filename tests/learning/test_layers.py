@@ -524,6 +524,15 @@ def test_errors(make, shape, message):
         make().build(shape, np.random.default_rng(0), np.float32)
 
 
+@pytest.mark.parametrize(
+    "layer", [ReLU(), Sigmoid(), Tanh(), Softmax(), LeakyReLU(), Dropout(0.5), Flatten()]
+)
+@pytest.mark.parametrize("x", [1.0, np.ones((0, 3)), np.ones((3, 0))])
+def test_what_is_no_batch_is_refused(layer, x):
+    with pytest.raises(InputError, match="x has shape .*expected a batch"):
+        layer.forward(x)
+
+
 def test_base_layer_must_be_filled_in():
     with pytest.raises(NotImplementedError):
         layers.Layer().forward(np.zeros((1, 2)))

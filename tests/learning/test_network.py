@@ -704,10 +704,8 @@ def change(network, how):
         "conv.stride = 2",
         "conv.padding = {1: 2}",
         "conv.stride = Mute()",
-        "n.input_shape = (9, 9, 1)",
         "n.layers['extra'] = type(n.layers['times1'])(2)",
         "del n.layers['times1']",
-        "n.dtype = 'float16'",
         "n.layers['times1'].factor = {1: 3}",
         "n.layers['times1'].factor = {1, 2}",
     ],
@@ -771,6 +769,16 @@ def test_a_stride_that_no_longer_fits_what_was_built_is_refused():
         InputError, match=r"forward of layer conv1 returned the shape \(1, .*expected"
     ):
         network.forward(np.ones((1, 5, 6, 2)))
+
+
+def test_an_argument_that_would_come_back_as_a_layer_is_refused(tmp_path):
+    """A file's words for a layer inside another one."""
+    rng, named = np.random.default_rng(0), {"layer": "ReLU", "arguments": {}}
+    network = Network([Times(2)], HalfSquaredError(), input_shape=(3,), rng=rng)
+    for factor in (named, [named]):
+        network.layers["times1"].factor = factor
+        with pytest.raises(InputError, match="would come back as a layer"):
+            network.save(tmp_path / "a.npz")
 
 
 def test_two_classes_of_one_name_are_told_apart(tmp_path):
@@ -909,6 +917,46 @@ def test_a_copy_has_the_same_layers_so_its_pass_is_the_networks():
         network.backward(y, np.array([0, 3]))
 
 
+class Tried(ReLU):
+    """A layer of one's own whose output_shape is tried on zeros."""
+
+    output_shape = Layer.output_shape
+
+
+@pytest.mark.parametrize(
+    "meanwhile",
+    [
+        lambda layers, x: layers["dense1"].forward(2 * x),
+        lambda layers, x: layers["tried1"].forward(2 * x),
+        lambda layers, x: layers["tried1"].output_shape((3,)),
+        lambda layers, x: layers["residual1"].forward(2 * x),
+        lambda layers, x: layers["residual1"].inner["dense1"].forward(2 * x),
+        lambda layers, x: layers["dropout1"].forward(x),
+        lambda layers, x: layers["batchnorm1"].forward(x),
+    ],
+)
+def test_a_layer_that_is_called_by_itself_in_between_is_named(meanwhile):
+    rng = np.random.default_rng(0)
+    layers = [Dense(3), Tried(), Residual([Dense(3), ReLU()]), BatchNorm(), Dropout(0.5, rng)]
+    network = Network(layers, HalfSquaredError(), input_shape=(3,), rng=rng, dtype=float)
+    x, t = rng.normal(size=(2, 5, 3))
+    y = network.forward(x, training=True)
+    _, first = network.backward(y, t)
+    first = {name: g.copy() for name, g in first.items()}
+    again = network.backward(y, t)[1]  # twice after one pass is right
+    assert all(np.array_equal(g, again[name]) for name, g in first.items())
+    meanwhile(network.layers, x)
+    with pytest.raises(InputError, match="^layer .*1 has gone forwards by itself, or was changed"):
+        network.backward(y, t)
+    network.backward(network.forward(x), t)
+
+
+@pytest.mark.parametrize("name", ["layers", "shapes", "chain", "dtype", "input_shape"])
+def test_what_a_network_was_built_for_stays(name):
+    with pytest.raises(InputError, match=f"^{name} of a network stays as it was built"):
+        setattr(small(), name, None)
+
+
 def test_a_pass_of_another_thread_in_between_is_noticed():
     """As if another thread went forwards while this one goes forwards, or back."""
     network = small()
@@ -971,6 +1019,9 @@ def adds(what):
             lying(gradients=Layer.gradients),
             r"no layer has found the gradients \['lies1.w'\]: let gradients\(dz\) fill",
         ),
+        (lying(inner=None), "inner of layer lies1 is None; expected a Mapping"),
+        (lying(inner={"a": 3}), "an entry of inner of layer lies1 is 3; expected a Layer"),
+        (lying(forward=None), "forward of layer lies1 is None; expected a function"),
         (lying(delta=lambda self, dz: None), "delta of layer lies1 returned NoneType"),
         (lying(delta=lambda self, dz: dz[:1]), "delta of layer lies1 returned the shape"),
     ],
@@ -983,11 +1034,17 @@ def test_a_layer_that_lies_is_named(layer, words):
     assert len(str(caught.value)) <= 1000
 
 
+class Wordless(float):
+    def __float__(self):
+        return {}["number"]
+
+
 @pytest.mark.parametrize(
     ("defined", "words"),
     [
         ({"value": lambda self, y, t: None}, "value of Lies returned None; expected a number"),
         ({"value": lambda self, y, t: np.ones(2)}, r"value of Lies returned array\(\[1., 1.\]\)"),
+        ({"value": lambda *_: Wordless()}, "is no number .KeyError"),
         ({"delta": lambda self, y, t: None}, "delta of the loss returned NoneType"),
         ({"delta": lambda self, y, t: np.ones(5, "f4")}, "delta of the loss returned the shape"),
     ],

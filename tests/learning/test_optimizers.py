@@ -511,6 +511,17 @@ def test_refuses_another_network_under_the_same_names(kind):
         np.testing.assert_array_equal(p, np.ones(p.shape))
 
 
+@pytest.mark.parametrize("memory", [None, 3, {}, {"v": None}, {"v": [0.0, 0.0]}])
+def test_a_memory_that_is_none_is_named(memory):
+    optimizer, p = Momentum(0.1), {"w": np.ones(2)}
+    optimizer.step(p, {"w": np.ones(2)})
+    optimizer.memory["w"] = memory
+    before = p["w"].copy()
+    with pytest.raises(InputError, match=r"memory\['w'\] is .*expected"):
+        optimizer.step(p, {"w": np.ones(2)})
+    assert np.array_equal(p["w"], before)
+
+
 def test_an_optimizer_is_one_of_the_four_rules():
     with pytest.raises(TypeError, match="abstract"):
         Optimizer(0.1)

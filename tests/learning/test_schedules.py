@@ -128,6 +128,8 @@ def test_what_is_no_schedule_is_refused_before_the_work():
         (lambda: Cosine(1, 3, warm_up=3), "warm_up is 3, steps is 3; a warm-up must be shorter"),
         (lambda: Cosine(1, 3, warm_up=-1), "warm_up is -1"),
         (lambda: Cosine(1, 3)(0), "t is 0"),
+        (lambda: setattr(Cosine(1, 3), "peak", -1), "peak is -1; expected a positive"),
+        (lambda: setattr(Cosine(1, 3), "steps", 2.5), "steps is 2.5; expected an integer"),
         (lambda: Cosine(1, 3)(4), "has 3 steps and was asked for step 4"),
     ],
 )

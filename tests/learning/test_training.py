@@ -1,6 +1,8 @@
 """Training: the loss falls, batches, fit by hand, evaluation, history, divergence, errors."""
 
 import io
+import os
+import subprocess
 import sys
 import threading
 from itertools import islice, product
@@ -710,6 +712,25 @@ def test_a_buffer_that_a_training_adds_is_refused_at_the_first_checkpoint(tmp_pa
     with pytest.raises(InputError, match=r"late1.buffers\['v'\] was not there when the layer"):
         fit(network, x, x[:, :1], **how, checkpoint=tmp_path / "a.npz")
     assert Network.load(tmp_path / "a.npz", classes=[Late]).buffers.keys() == set()
+
+
+def test_a_bar_whose_reader_has_gone_stops_no_training():
+    """As that of `python train.py 2>&1 | head -1`."""
+    code = """
+import numpy as np
+from cnnlib.learning import SGD, Dense, HalfSquaredError, Network, fit
+rng, x = np.random.default_rng(0), np.ones((50, 1), "f4")
+network = Network([Dense(1)], HalfSquaredError(), input_shape=(1,), rng=rng)
+fit(network, x, x, optimizer=SGD(0.1), epochs=20, rng=rng, batch=1, progress=True)
+print("done", flush=True)
+"""
+    reader, writer = os.pipe()
+    os.close(reader)
+    with os.fdopen(writer, "wb", buffering=0) as gone:
+        done = subprocess.run(
+            [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=gone, text=True, timeout=60
+        )
+    assert done.stdout == "done\n"
 
 
 @pytest.mark.parametrize("stderr", ["None", "closed"])

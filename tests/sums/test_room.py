@@ -155,9 +155,17 @@ def test_a_limit_of_the_process_counts(monkeypatch):
 
 LIMITED = """
 import resource, numpy as np, cnnlib
+from cnnlib.learning import HalfSquaredError, Network, ReLU, clip_gradients, sigmoid
 resource.setrlimit(resource.RLIMIT_AS, (3 << 30,) * 2)
 x, w = np.ones((1, 5, 1)), np.ones((1, 3, 1))
+wide = np.broadcast_to(np.float32(0.5), (2**30, 2))
+network = Network([ReLU()], HalfSquaredError(), input_shape=(2,), rng=np.random.default_rng(0))
 for call in (
+    lambda: sigmoid(wide),
+    lambda: HalfSquaredError().value(wide, wide),
+    lambda: network.forward(wide),
+    lambda: clip_gradients({"w": wide}, 1.0),
+    lambda: cnnlib.relative_error(wide, wide),
     lambda: cnnlib.conv(x, w, padding=2**28),
     lambda: cnnlib.conv(x, w, padding=2**30),
     lambda: cnnlib.conv(x, w, dilation=2**28, padding="full"),
@@ -178,7 +186,7 @@ def test_what_a_limited_process_cannot_hold_is_refused():
     alone = os.environ | {"OPENBLAS_NUM_THREADS": "1"}
     call = [sys.executable, "-c", LIMITED]
     run = subprocess.run(call, capture_output=True, text=True, check=True, env=alone)
-    assert run.stdout.count("memory") == 7, run.stdout + run.stderr
+    assert run.stdout.count("memory") == 12, run.stdout + run.stderr
 
 
 BIG = (1, 10**5, 10**5, 1)

@@ -380,10 +380,15 @@ def test_layers_return_contiguous_arrays_of_their_own():
         assert not np.shares_memory(z, x)
 
 
-@pytest.mark.parametrize("count", [-1, 0, "2", 1.5])
+@pytest.mark.parametrize("count", [-1, 0, "2", 1.5, (2,), [2], True])
 def test_a_wrong_number_of_threads_is_refused_at_once(count):
     with pytest.raises(InputError, match="count is"):
         cnnlib.threads(count)
+
+
+def test_a_context_that_was_not_entered_is_not_left():
+    with pytest.raises(InputError, match="not entered before"):
+        cnnlib.threads(2).__exit__(None, None, None)
 
 
 def test_a_context_can_be_used_again_and_within_itself():
