@@ -7,6 +7,7 @@ from cnnlib.convolution import conv
 
 from .desk import Exercise
 from .judging import choice, function, values
+from .varying import varied
 
 
 def _depthwise(x: NDArray, w: NDArray) -> NDArray:
@@ -45,6 +46,14 @@ EXERCISES: tuple[Exercise, ...] = (
         "grouped_kernel",
         level=1,
         judge=values([24, 3, 3, 3], reveal=False),
+        variant=varied(
+            "Images with {C} channels for each of 4 groups, {K} filters for each of them, of {U} "
+            "by {U} cells. Which shape has the kernel?",
+            lambda C, K, U: [4 * K, U, U, C],
+            C=(3, 2, 9),
+            K=(6, 2, 9),
+            U=(3, 2, 7),
+        ),
         hints=(
             "Each of the 24 filters still has its 3 by 3 places. How many channels does it meet?",
             "Twelve channels in four groups: a filter meets 12/4 of them.",
@@ -75,6 +84,14 @@ EXERCISES: tuple[Exercise, ...] = (
         "two_layers",
         level=1,
         judge=values([25 * 16 * 32, 25 * 16 + 16 * 32], reveal=False),
+        variant=varied(
+            "{C} channels, {K} filters, {U} by {U} cells, no biases. How many weights has one "
+            "layer, and how many have a depthwise one and a 1 by 1 one together?",
+            lambda C, K, U: [U * U * C * K, U * U * C + C * K],
+            C=(16, 8, 64),
+            K=(32, 8, 64),
+            U=(5, 2, 7),
+        ),
         hints=(
             "One layer has U*C*K weights; of the two, the first has one channel for each filter.",
             "Depthwise 25*16; then each of 32 filters reads 16 numbers at its place.",
@@ -86,6 +103,12 @@ EXERCISES: tuple[Exercise, ...] = (
         "reflected",
         level=1,
         judge=values([14, 15, 18, 19], reveal=False),
+        variant=varied(
+            "x = {x}, w = [1, 1, 1] with the centre in the middle, border='reflect'. What are the "
+            "four outputs?",
+            lambda x: np.correlate([x[1], *x, x[2]], [1, 1, 1]),
+            x=[4, 5, 6, 7],
+        ),
         hints=(
             "The border is 'reflect': the edge stands once. What stands before 4, what after 7?",
             "5 [4 5 6 7] 6: the first output is 5 + 4 + 5.",
@@ -159,6 +182,13 @@ EXERCISES: tuple[Exercise, ...] = (
         "running_after",
         level=1,
         judge=values(2.8, reveal=False),
+        variant=varied(
+            "A fresh BatchNorm with rate=0.1 sees a batch of the mean {first} and then one of the "
+            "mean {second}. What is its running mean?",
+            lambda first, second: 0.09 * first + 0.1 * second,
+            first=(20, 10, 60),
+            second=(10, 10, 60),
+        ),
         hints=(
             "It begins with 0, and goes a tenth of the way to 20.",
             "(10.29) from 2: a tenth of the way from there to 10.",
@@ -170,6 +200,14 @@ EXERCISES: tuple[Exercise, ...] = (
         "delta_of_a_sum",
         level=2,
         judge=values([2, 10], reveal=False),
+        variant=varied(
+            "F(x) = 3 * relu(x), and the layer gives z = F(x) + 2 * x. The inputs are x = [-{left},"
+            " {right}], the deltas of the outputs dz = {dz}. What do the inputs owe?",
+            lambda left, right, dz: [2 * dz[0], 5 * dz[1]],  # whatever the inputs' sizes
+            left=4,
+            right=5,
+            dz=[1, 2],
+        ),
         hints=(
             "Two ways: through F, where a ReLU decides, and past it with the weight 2.",
             "A negative input reaches nobody through F. For 5 the slopes are 3 and 2.",
