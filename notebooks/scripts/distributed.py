@@ -34,6 +34,8 @@ def work(rank: int, folder: Path, steps: int, firsts: list[int]) -> None:
     for first in firsts:
         train(rank, folder, steps, first)
     dist.destroy_process_group()
+    # All is written. A thread of gloo's that wakes up while Python ends would abort the process.
+    os._exit(0)
 
 
 def train(rank: int, folder: Path, steps: int, first: int) -> None:
