@@ -25,6 +25,7 @@ settings.load_profile("long" if LONG else "book")
 # By a fixture's name: what a test needs that has it.
 NEEDS = {
     "chromium": "browser",
+    "firefox": "browser",
     "torch": "frameworks",
     "tensorflow": "frameworks",
     "opencv": "frameworks",

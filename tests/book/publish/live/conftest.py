@@ -1,6 +1,7 @@
 """Chapter 1 with all that makes its cells run, and a page of it in a browser without a network."""
 
 import os
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -72,3 +73,12 @@ def chapter(browser, live_site):
     page.goto((live_site / f"{CHAPTER}.html").as_uri())
     yield opened
     context.close()
+
+
+@pytest.fixture(scope="session")
+def firefox():
+    """Where Firefox is; it is driven without a package."""
+    found = next(filter(None, map(shutil.which, ("firefox-esr", "firefox"))), None)
+    if found is None:
+        pytest.skip("there is no firefox on this machine (on Debian: apt install firefox-esr)")
+    return found

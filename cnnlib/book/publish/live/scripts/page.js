@@ -283,6 +283,8 @@ export function act(cell, does) {
   if (does === "stop") return stop();
   if (does === "reset") return reset(cell);
   edit(cell);
+  const fold = cell.code.closest("details.code"); // a figure's code is folded
+  if (fold) fold.open = true;
   return cell.editor.area.focus();
 }
 
