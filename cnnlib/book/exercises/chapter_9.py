@@ -167,7 +167,7 @@ EXERCISES: tuple[Exercise, ...] = (
         faulty="clinic_head",
         judge=find(
             "a",
-            {"a": "S4", "b": "S5", "c": "S6", "d": "nothing, it is right"},
+            {"a": "S4", "b": "S7", "c": "S6", "d": "nothing, it is right"},
             diagnosed(diagnose_head),
         ),
         hints=(
