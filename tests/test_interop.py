@@ -460,7 +460,9 @@ def torch_cases():
         "output_padding between stride and dilation": (
             lambda nn: nn.ConvTranspose2d(2, 4, 3, dilation=2, output_padding=1),
             "less than the stride"),
-        "ceil_mode": (lambda nn: nn.MaxPool2d(2, ceil_mode=True), "ceil_mode=True"),
+        "ceil_mode": (
+            lambda nn: nn.MaxPool2d(2, ceil_mode=True),
+            "ceil_mode=True); interop has no rule for ceil_mode: choose ceil_mode=False"),
         "pool dilation": (lambda nn: nn.MaxPool2d(2, dilation=2), "dilation=2"),
         "indices": (lambda nn: nn.MaxPool2d(2, return_indices=True), "MaxPool2d"),
         "divisor": (lambda nn: nn.AvgPool2d(2, divisor_override=3), "AvgPool2d"),
@@ -507,6 +509,18 @@ def test_modules_without_a_counterpart(torch_nn, case):
     make, message = torch_cases()[case]
     with quiet(), pytest.raises(InputError, match=says(message)):
         from_torch(make(torch_nn), HalfSquaredError(), input_shape=(6, 7, 2))
+
+
+def test_a_padding_takes_the_place_of_ceil_mode(torch_nn):
+    import torch
+
+    pad = torch_nn.ConstantPad2d((0, 2, 0, 2), -np.inf)
+    network = from_torch(
+        torch_nn.Sequential(pad, torch_nn.MaxPool2d(3)), HalfSquaredError(), input_shape=(7, 7, 2)
+    )
+    x = RNG.normal(size=(2, 7, 7, 2)).astype(np.float32)
+    z = torch_nn.MaxPool2d(3, ceil_mode=True)(torch.from_numpy(np.moveaxis(x, -1, 1).copy()))
+    assert np.array_equal(network.forward(x), np.moveaxis(z.numpy(), 1, -1))
 
 
 @pytest.mark.parametrize("n", [1, 2, 3])

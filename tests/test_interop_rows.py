@@ -228,7 +228,7 @@ def test_a_residual_that_computes_something_else_is_refused(torch):
         def forward(self, x):
             return self.main(x) - self.shortcut(x)
 
-    with pytest.raises(InputError, match=says("is Residual(...cnnlib has no layer that computes")):
+    with pytest.raises(InputError, match=says("is Residual(...interop has no rule for it")):
         from_torch(Residual(), HalfSquaredError(), input_shape=(4,))
 
 

@@ -45,8 +45,8 @@ def from_torch(module: Any, loss: Loss, *, input_shape: Shape) -> Network:
     """Turn a `torch.nn.Sequential` into a network that computes the same (chapter 6).
 
     Convolutions become cross-correlations with explicit paddings. On the way there and back no
-    bit of a weight changes. Each layer is tried on random numbers; one whose settings cnnlib does
-    not have is refused.
+    bit of a weight changes. Each layer is tried on random numbers, and refused if cnnlib's
+    computes something else.
 
     Parameters
     ----------
@@ -192,8 +192,8 @@ def from_keras(model: Any, loss: Loss) -> Network:
     """Turn a `keras.Sequential` into a network that computes the same (chapter 6).
 
     Convolutions become cross-correlations. An `activation` becomes a layer of its own. On the way
-    there and back no bit of a weight changes. Each layer is tried on random numbers; one whose
-    settings cnnlib does not have is refused.
+    there and back no bit of a weight changes. Each layer is tried on random numbers, and
+    refused if cnnlib's computes something else.
 
     Parameters
     ----------
@@ -460,5 +460,8 @@ def _sum(pads: Pairs, more: Pairs) -> Pairs:
 
 
 def _unknown(place: str, part: Any) -> NoReturn:
-    why = "cnnlib has no layer that computes the same"
+    if getattr(part, "ceil_mode", False):
+        why = "interop has no rule for ceil_mode"
+        refuse(place, f"is {part}", why, "choose ceil_mode=False, and a padding in its place")
+    why = "interop has no rule for it"
     refuse(place, f"is {part}", why, "build the model of the layers that the docstring lists")
