@@ -52,7 +52,7 @@ def print_book(notebooks: Path, book: Book, target: Path, folder: Path) -> None:
     the book twice: the first PDF says on which page each heading came to stand.
     """
     names = [name for name in book.notebooks if name not in book.unread]
-    chapters = [_chapter(name, book.notebooks[name], notebooks) for name in names]
+    chapters = [chapter(name, book.notebooks[name], notebooks) for name in names]
     days = {name: committed_on(notebooks / f"{name}.ipynb") for name in names}
     numbers = _places(_printed(chapters, {}, TITLE, max(days.values())))
     content = _printed(chapters, numbers, TITLE, max(days.values()))
@@ -70,7 +70,7 @@ def browser() -> str:
     return found[0]
 
 
-def _chapter(name: str, notebook: NotebookNode, folder: Path) -> Printed:
+def chapter(name: str, notebook: NotebookNode, folder: Path) -> Printed:
     told = notebook.copy()
     told.cells = [c for c in notebook.cells if not (tagged(c, "hint") or tagged(c, "solution"))]
     resources = {"metadata": {"name": name, "path": str(folder)}}
@@ -79,13 +79,17 @@ def _chapter(name: str, notebook: NotebookNode, folder: Path) -> Printed:
     if body is None:
         raise BuildError(f"{name}.ipynb has no text")
     text, answers = _apart(body[1])
-    text = re.sub(r'\bid="([^"]*)"', rf'id="{name}.\1"', text)
-    text = re.sub(r'href="#([^"]*)"', rf'href="#{name}.\1"', text)
-    text = re.sub(r'href="(\w+)\.html#([^"]*)"', r'href="#\1.\2"', text)
-    text = re.sub(r'href="(\w+)\.html"', r'href="#\1"', text)
-    answers = re.sub(r'(id|href)="(#?)([^"]*)"', rf'\1="\2{name}.\3"', answers)
+    text, answers = _within(name, text), _within(name, answers)
     headings = [h for h in Page(name, text).headings if h[0] <= 2]
     return Printed(name, headings[0][2], text, headings[1:], answers + _solutions(name, notebook))
+
+
+def _within(name: str, html: str) -> str:
+    """Names and links of a chapter as those of a whole: each begins with its chapter's name."""
+    html = re.sub(r'\bid="', f'id="{name}.', html)
+    html = html.replace('href="#', f'href="#{name}.')
+    html = re.sub(r'href="(\w+)\.html#', r'href="#\1.', html)
+    return re.sub(r'href="(\w+)\.html"', r'href="#\1"', html)
 
 
 def _apart(text: str) -> tuple[str, str]:

@@ -2,13 +2,16 @@
 
 import re
 from pathlib import Path
+from urllib.parse import unquote
 
+import nbformat
 import pytest
 
 pytest.importorskip("nbconvert")
 pytest.importorskip("anywidget")
 
 from cnnlib.book.exercises import solution
+from cnnlib.book.publish import pdf
 from cnnlib.book.publish.build import Book, committed
 
 ROOT = Path(__file__).parents[3]
@@ -24,12 +27,23 @@ def titles(outline):
             yield one.title
 
 
+@pytest.mark.parametrize("name", ["05_training", "08_from_loops_to_blas"])
+def test_each_link_of_a_chapter_leads_somewhere(name):
+    """Its name begins with digits, which no pattern may take for a number of its own."""
+    notebooks = ROOT / "notebooks"
+    made = pdf.chapter(name, nbformat.read(notebooks / f"{name}.ipynb", 4), notebooks)
+    html = made.text + made.answers
+    links, names = (re.findall(rf'\b{what}="([^"]*)"', html) for what in ("href", "id"))
+    assert all(link.startswith(("#", "https://")) for link in links)
+    own = {unquote(link[1:]) for link in links if link.startswith(f"#{name}.")}
+    assert own <= {*names} and any(".answer-" in link for link in own)
+    assert len(names) == len({*names}) and all(one.startswith(f"{name}.") for one in names)
+
+
 @pytest.fixture(scope="module")
 def printed(chromium, tmp_path_factory):
     """Two chapters as a book, and each for itself."""
     pypdf = pytest.importorskip("pypdf")
-    from cnnlib.book.publish import pdf
-
     folder = tmp_path_factory.mktemp("pdf")
     all_of_them = committed(ROOT / "notebooks").notebooks
     book = Book({name: all_of_them[name] for name in NAMES})
