@@ -535,7 +535,7 @@ def test_an_image_of_one_channel_is_not_taken_for_channels_last(torch_nn, monkey
 
     monkeypatch.setattr(kind, "forward", forward)
     from_torch(kind(1, 2, 2), HalfSquaredError(), input_shape=(5,) * n + (1,))
-    assert seen == [True]
+    assert seen == [True, True]  # the layer, and the whole
 
 
 def test_where_torch_itself_computes_something_else_it_says_so(torch_nn, monkeypatch):
@@ -572,6 +572,34 @@ def test_a_class_from_elsewhere_is_refused(torch_nn, keras):
     model = keras.Sequential([keras.Input((3,)), Dense(2)])
     with pytest.raises(InputError, match="is <Dense"):
         from_keras(model, HalfSquaredError())
+
+
+def test_what_a_model_does_beside_its_layers_is_not_lost(torch_nn):
+    def tripled(module):
+        module.register_forward_hook(lambda module, given, y: y * 3)
+        return module
+
+    def assigned(module):
+        module.forward = lambda x: x * 9
+        return module
+
+    for module in (
+        tripled(torch_nn.Sequential(torch_nn.Linear(2, 2))),
+        assigned(torch_nn.Sequential(torch_nn.Linear(2, 2))),
+        torch_nn.Sequential(tripled(torch_nn.Sequential(torch_nn.Linear(2, 9))), torch_nn.Tanh()),
+    ):
+        with pytest.raises(InputError, match="something else than its layers one after another"):
+            from_torch(module, HalfSquaredError(), input_shape=(2,))
+    with pytest.raises(InputError, match="device 'meta'"):
+        linear = torch_nn.Linear(4, 4, device="meta")
+        from_torch(torch_nn.Sequential(linear), HalfSquaredError(), input_shape=(4,))
+
+
+def test_a_method_that_was_assigned_to_a_layer_is_not_lost(framework):
+    network = network_of(Dense(2), shape=(2,))
+    network.layers["dense1"].forward = lambda x: x * 7
+    with pytest.raises(InputError, match="layer dense1 has a forward that was assigned to it"):
+        framework.to(network)
 
 
 def test_a_torch_module_as_people_write_it(torch_nn):

@@ -112,8 +112,11 @@ def from_torch(module: Any, loss: Loss, *, input_shape: Shape) -> Network:
     def doubled(part: Any, x: np.ndarray) -> Any:
         return run(deepcopy(part).double(), x.astype(np.float64))
 
-    found = _found(torch.nn, deepcopy(module).cpu().eval(), leaves, _torch_layers)
-    return _network(found, weights, run, loss, input_shape, dtypes, doubled)
+    if any(p.is_meta for p in module.parameters()):
+        raise InputError("module is on the device 'meta', without numbers; expected it on the CPU")
+    module = deepcopy(module).cpu().eval()
+    found = _found(torch.nn, module, leaves, _torch_layers)
+    return _network(module, found, weights, run, loss, input_shape, dtypes, doubled)
 
 
 def _torch_layers(place: str, kind: str, n: int, part: Any, pads: list[Any]) -> Iterator[Layer]:
@@ -254,7 +257,7 @@ def from_keras(model: Any, loss: Loss) -> Network:
 
     read = partial(_keras_layers, keras.activations)
     found = _found(keras.layers, model, leaves, read)
-    return _network(found, weights, run, loss, model.input_shape[1:], dtypes)
+    return _network(model, found, weights, run, loss, model.input_shape[1:], dtypes)
 
 
 def _keras_layers(
@@ -368,6 +371,7 @@ def _found(home: Any, model: Any, leaves: Callable[[Any], Any], read: Any) -> li
 
 
 def _network(
+    model: Any,
     found: list[Found],
     weights: Callable[[Any], list[np.ndarray]],
     run: Run,
@@ -376,7 +380,7 @@ def _network(
     dtypes: set[str],
     doubled: Run | None = None,
 ) -> Network:
-    """Fill a network with what was found, and try each layer on random numbers.
+    """Fill a network with what was found, and try each layer and the whole on random numbers.
 
     PyTorch has channels first, and `doubled`: what `run` gives, computed in float64.
     """
@@ -388,6 +392,16 @@ def _network(
     if doubled is not None:
         check_end(network.chain)
     _fill(found, network.chain, None, weights, run, rng, doubled)
+    x = 4 * rng.standard_normal((2, *network.input_shape)).astype(dtype)
+    ours, theirs = (
+        np.moveaxis(a, -1, 1) if doubled is not None and a.ndim > 2 else a
+        for a in (network.forward(x), x)
+    )
+    if np.isfinite(ours).all() and not _equal(run(model, theirs), ours):
+        raise InputError(
+            "model computes something else than its layers one after another: it has a hook, or "
+            "a forward of its own; remove that, or give it a layer of its own"
+        )
     return network
 
 

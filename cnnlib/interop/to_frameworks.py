@@ -11,7 +11,7 @@ from cnnlib.arrays import read_kind
 from cnnlib.errors import InputError
 from cnnlib.geometry import Axis, Shape, Window, per_axis
 from cnnlib.learning.averaging import GlobalAveragePool
-from cnnlib.learning.chain import Chain
+from cnnlib.learning.chain import Chain, check_methods
 from cnnlib.learning.dropping import Dropout
 from cnnlib.learning.layers import (
     AvgPool,
@@ -97,6 +97,7 @@ def to_torch(network: Network) -> Any:
     )
     """
     read_kind("network", network, Network, "Network(layers, loss, ...)")
+    check_methods(network.layers)
     torch = framework("torch", "torch")
     state: dict[str, Any] = {}
     check_end(network.chain)
@@ -268,6 +269,7 @@ def to_keras(network: Network) -> Any:
     (['conv1_pad', 'conv1'], (1, 0))
     """
     read_kind("network", network, Network, "Network(layers, loss, ...)")
+    check_methods(network.layers)
     keras = framework("keras", "tensorflow-cpu")
     return _keras_model(keras, network.chain)
 

@@ -53,6 +53,16 @@ def walk(layers: Mapping[str, Layer], depth: int = 1) -> Iterator[tuple[str, Lay
         yield from walk(inside, depth + 1)
 
 
+def check_methods(layers: Mapping[str, Layer]) -> None:
+    """Refuse methods assigned to a layer: what is made from its class does not have them."""
+    for name, layer in walk(layers):
+        if own := sorted(key for key in vars(layer) if callable(getattr(type(layer), key, None))):
+            raise InputError(
+                f"layer {name} has a {own[0]} that was assigned to it, and would lose it: define "
+                "it in a class of your own"
+            )
+
+
 class Chain:
     """Layers in the order of the forward pass, built for samples of one shape.
 

@@ -2,7 +2,7 @@
 
 `forward(x)` gives the outputs. After it, `backward(dz)` takes the deltas of those outputs, fills
 `grads`, and returns the deltas of the inputs: the book's three sums. What `forward` remembers are
-the arrays themselves, so do not change them in between.
+the arrays themselves, so change neither them, nor its outputs, nor parameters in between.
 
 A network, its files, its training and its explorers ask a layer for what `Layer` lists, and for
 nothing else. A layer of your own is a subclass of `Layer`, or of `Activation`; the least that it

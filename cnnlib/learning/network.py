@@ -25,7 +25,7 @@ from cnnlib.errors import Error, InputError, shown
 
 from . import storage
 from .activations import quiet
-from .chain import ARRAYS, Chain, named, walk
+from .chain import ARRAYS, Chain, check_methods, named, walk
 from .configured import Checked
 from .later import LATER, later
 from .layers import (
@@ -483,6 +483,7 @@ class Network:
             As `save`.
         """
         self.check_layers()
+        check_methods(self.layers)
         made = self.architecture()
         tree = {"network": made, "params": dict(self.params), "buffers": dict(self.buffers)}
         kinds = [type(self.loss), *(type(layer) for _, layer in walk(self.layers))]

@@ -32,6 +32,7 @@ from numpy.typing import NDArray
 
 from cnnlib.arrays import (
     read_array,
+    read_integer,
     read_kind,
     read_number,
     read_positive,
@@ -93,10 +94,11 @@ class Optimizer(Configured, ABC):
         self.memory: dict[str, Memory] = {}
         self.steps: dict[str, int] = {}
         self._kinds: dict[str, tuple[Any, Any]] = {}  # shape and type of each parameter
+        self._lie: list[tuple[int, Any, Any]] = []  # where arrays lie that share no memory
 
     def __setattr__(self, name: str, value: Any) -> None:
         """Refuse what no rule reads, such as another library's word; your own class may."""
-        known = hasattr(type(self), name) or name in ("memory", "steps", "_kinds")
+        known = hasattr(type(self), name) or name in ("memory", "steps", "_kinds", "_lie")
         if not known and type(self).__module__ == __name__:
             arguments = ", ".join(signature(type(self)).parameters)
             raise InputError(
@@ -147,8 +149,8 @@ class Optimizer(Configured, ABC):
                 f"{shown([*params.keys() - grads.keys()])}, without a parameter: "
                 f"{shown([*grads.keys() - params.keys()])}"
             )
-        if not params.keys() <= self.steps.keys():  # once, when they are new
-            _check_apart([(f"params[{shown(name)}]", p) for name, p in params.items()])
+        for name, kept in (("memory", self.memory), ("steps", self.steps)):
+            read_kind(name, kept, Mapping, "{}, with which all begins anew")
         for name, p in params.items():
             # In float16 the usual epsilons are 0, and 0/0 would follow.
             if not isinstance(p, np.ndarray) or p.dtype.kind != "f" or p.dtype.itemsize < 4:
@@ -165,7 +167,7 @@ class Optimizer(Configured, ABC):
                     f"grads[{name!r:.80}] is {g.dtype} {g.shape}; expected real numbers in the "
                     f"shape of its parameter, {p.shape}"
                 )
-            _check_apart([(f"params[{shown(name)}]", p), (f"grads[{shown(name)}]", g)])
+            read_integer(f"steps[{name!r:.80}]", self.steps.get(name, 0), 0)
             memory = self.memory.get(name, dict.fromkeys(self.letters, p))
             if not isinstance(memory, Mapping) or not {*self.letters} <= memory.keys():
                 raise InputError(
@@ -174,6 +176,7 @@ class Optimizer(Configured, ABC):
                 )
             for m in memory.values():
                 read_kind(f"an entry of memory[{name!r:.80}]", m, np.ndarray, "delete it")
+                check_writable(name, m, "memory")
             kinds = [(m.shape, m.dtype) for m in memory.values()]
             for shape, dtype in (*kinds, self._kinds.get(name, (p.shape, p.dtype))):
                 if (shape, dtype) != (p.shape, p.dtype):
@@ -181,6 +184,21 @@ class Optimizer(Configured, ABC):
                         f"params[{name!r:.80}] was {dtype} {shape} in earlier steps and is "
                         f"{p.dtype} {p.shape} now; make a new optimizer for another network"
                     )
+        self._check_together(params, grads)
+
+    def _check_together(self, params: Mapping[str, Any], grads: Mapping[str, Any]) -> None:
+        """Refuse arrays that share memory; those that lie where they lay before do not."""
+        named = [(f"params[{shown(name)}]", p) for name, p in params.items()]
+        for grad, g in grads.items():  # new ones in each step
+            for name, p in named:
+                if np.may_share_memory(p, g):
+                    _check_apart([(name, p), (f"grads[{shown(grad)}]", g)])
+        for name in [name for name in params if name in self.memory]:
+            named += [(f"memory[{shown(name)}]", m) for m in self.memory[name].values()]
+        lie = [(a.__array_interface__["data"][0], a.shape, a.strides) for _, a in named]
+        if lie != self._lie:
+            _check_apart(named)
+            self._lie = lie
 
 
 class SGD(Optimizer):
@@ -441,11 +459,13 @@ def _check_apart(arrays: Sequence[tuple[str, NDArray]]) -> None:
             )
 
 
-def check_writable(name: str, p: NDArray) -> None:
-    """Refuse an array that cannot change in place."""
+def check_writable(name: str, p: NDArray, kind: str = "params") -> None:
+    """Refuse an array that cannot change in place, each number by itself."""
     if not p.flags.writeable:
         cure = "pass a copy, p.copy(), or let p.flags.writeable be True"
-        raise InputError(f"params[{name!r:.80}] is read-only; {cure}")
+        raise InputError(f"{kind}[{name!r:.80}] is read-only; {cure}")
+    if any(step == 0 < size - 1 for step, size in zip(p.strides, p.shape, strict=True)):
+        raise InputError(f"{kind}[{name!r:.80}] has numbers that share a place; pass a copy")
 
 
 @within_memory

@@ -771,6 +771,13 @@ def test_a_stride_that_no_longer_fits_what_was_built_is_refused():
         network.forward(np.ones((1, 5, 6, 2)))
 
 
+def test_a_method_that_was_assigned_to_a_layer_is_not_lost_in_a_file(tmp_path):
+    network = small()
+    network.layers["dense1"].forward = lambda x: x
+    with pytest.raises(InputError, match="layer dense1 has a forward that was assigned to it"):
+        network.save(tmp_path / "a.npz")
+
+
 def test_an_argument_that_would_come_back_as_a_layer_is_refused(tmp_path):
     """A file's words for a layer inside another one."""
     rng, named = np.random.default_rng(0), {"layer": "ReLU", "arguments": {}}

@@ -522,6 +522,48 @@ def test_a_memory_that_is_none_is_named(memory):
     assert np.array_equal(p["w"], before)
 
 
+@pytest.mark.parametrize("count", [-3, 0.5, True, None, "x", float("nan"), 10**30])
+def test_a_count_of_steps_that_is_none_is_named(count):
+    optimizer, p = Adam(0.1), {"w": np.ones(2)}
+    optimizer.step(p, {"w": np.ones(2)})
+    optimizer.steps["w"] = count
+    with pytest.raises(InputError, match=r"steps\['w'\] is "):
+        optimizer.step(p, {"w": np.ones(2)})
+
+
+@pytest.mark.parametrize("name", ["memory", "steps"])
+@pytest.mark.parametrize("value", [None, 3, "x", []])
+def test_a_state_that_is_none_is_named(name, value):
+    optimizer = Adam(0.1)
+    setattr(optimizer, name, value)
+    with pytest.raises(InputError, match=f"^{name} is .*expected a Mapping"):
+        optimizer.step({"w": np.ones(2)}, {"w": np.ones(2)})
+
+
+def test_arrays_that_share_memory_later_are_refused():
+    a, b, g = np.ones(2), np.ones(2), {"a": np.ones(2), "b": np.ones(2)}
+    optimizer = Momentum(0.5)
+    optimizer.step({"a": a, "b": b}, g)
+    optimizer.step({"a": a, "b": b}, g)
+    for params, grads in (({"a": a, "b": a}, g), ({"a": a, "b": b}, g | {"b": a})):
+        before = a.copy(), b.copy()
+        with pytest.raises(InputError, match="share memory"):
+            optimizer.step(params, grads)
+        assert np.array_equal(a, before[0]) and np.array_equal(b, before[1])
+    optimizer.memory["b"]["v"] = optimizer.memory["a"]["v"]
+    with pytest.raises(InputError, match="share memory"):
+        optimizer.step({"a": a, "b": b}, g)
+    optimizer.memory["b"]["v"] = read_only([1.0, 2.0])
+    with pytest.raises(InputError, match=r"memory\['b'\] is read-only"):
+        optimizer.step({"a": a, "b": b}, g)
+
+
+def test_an_array_whose_numbers_share_a_place_is_refused():
+    one = np.lib.stride_tricks.as_strided(np.ones(2), (3,), (0,))
+    with pytest.raises(InputError, match="numbers that share a place"):
+        SGD(0.5).step({"a": one}, {"a": np.ones(3)})
+
+
 def test_an_optimizer_is_one_of_the_four_rules():
     with pytest.raises(TypeError, match="abstract"):
         Optimizer(0.1)

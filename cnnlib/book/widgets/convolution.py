@@ -210,7 +210,7 @@ class ConvolutionExplorer(Explorer):
         """Keep only what `cnnlib` takes, as numbers and lists."""
         name, value = proposal["trait"].name, proposal["value"]
         try:
-            if isinstance(value, np.ndarray | tuple | list):
+            if isinstance(value, np.ndarray | np.generic | tuple | list):
                 value = np.asarray(value).tolist()
             shapes = self._shapes(**{name: value})
             if name == "bias" and isinstance(value, list) and len(value) != self._filters():

@@ -90,6 +90,12 @@ def test_python_reads_sets_and_observes_the_state():
     assert explorer.state()["padding"] == [[1, 2], [0, 1]]
 
 
+def test_numbers_of_numpy_are_kept_as_pythons():
+    explorer = ConvolutionExplorer(stride=np.int8(2), padding=np.int64(1))
+    assert explorer.stride == 2 and type(explorer.stride) is type(explorer.padding) is int
+    assert explorer.explain().value == ConvolutionExplorer(stride=2, padding=1).explain().value
+
+
 def test_the_choice_and_the_deltas_follow_the_grids():
     explorer = ConvolutionExplorer(input=X, kernel=W, position=[1, 2])
     explorer.deltas = [[1, 2, 3], [4, 5, 6]]
