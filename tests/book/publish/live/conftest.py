@@ -64,6 +64,18 @@ def live_site(pyodide, tmp_path_factory):
     return folder
 
 
+@pytest.fixture(scope="session")
+def whole_site(pyodide, tmp_path_factory):
+    """A folder with the pages of all chapters."""
+    pytest.importorskip("nbconvert")
+    from cnnlib.book.publish.build import committed
+    from cnnlib.book.publish.site import render
+
+    folder = tmp_path_factory.mktemp("whole") / "html"
+    render(ROOT / "notebooks", committed(ROOT / "notebooks"), folder, pyodide=pyodide)
+    return folder
+
+
 @pytest.fixture(scope="module")
 def chapter(browser, live_site):
     """Chapter 1, from its file, without a network."""

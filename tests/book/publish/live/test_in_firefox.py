@@ -4,19 +4,12 @@ import re
 import time
 
 import pytest
+from comparing import CELL, SHOWN, differences
 from marionette import Firefox
 
 pytestmark = pytest.mark.long
 
 CONTROL, ENTER = "\ue009", "\ue007"  # as WebDriver writes these keys
-CELL = "const cell = document.querySelector(`[data-code-cell='${arguments[0]}']`);"
-SHOWN = """
-const place = cell.querySelector("[data-outputs]");
-const explorers = place?.querySelectorAll(".explorer").length ?? 0;
-if (explorers) return ["", explorers];
-const words = (place?.innerText ?? "").replace(/\\s+/g, " ").trim().replaceAll(" PNG", "");
-return [words, place?.querySelectorAll("img").length ?? 0];
-"""
 
 
 class Page:
@@ -167,15 +160,10 @@ def test_every_cell_of_chapter_1_gives_what_is_committed(page, live_site, part):
     page.browser.open(address)
     page.browser.evaluate("localStorage.clear();")  # what the other tests wrote
     page.browser.open(address)
-    cells = "return [...document.querySelectorAll('[data-code-cell]')]"
-    numbers = page.browser.evaluate(f"{cells}.map((one) => Number(one.dataset.codeCell));")
-    assert len(numbers) > 20
-    for number in numbers:
-        if not page.of(number, "return Boolean(cell.querySelector('[data-do=run]'));"):
-            continue  # a hint or a solution
-        words, pictures = page.of(number, SHOWN)
-        said = page.run(number)
-        assert page.state == "ready", (number, said)
-        if page.of(number, "return Boolean(cell.querySelector('.panel'));"):
-            words = ""  # what was a figure is a playground now
-        assert page.of(number, SHOWN) == [words, pictures], number
+
+    def run(number):
+        page.run(number)
+        return page.state
+
+    count, found = differences(page.browser.evaluate, run)
+    assert count > 20 and found == []

@@ -7,13 +7,13 @@ import threading
 from functools import partial
 
 import pytest
+from comparing import FIRST_PART, PAGES, differences
 from opening import Opened
 
 from cnnlib.book.publish.live import clinic
 
 LOCAL = ("file:", "blob:", "data:")
 SOURCE = "document.querySelector(\"[data-code-cell='{}']\").cell.source"
-FIRST_CELLS = range(1, 21)  # with figures, explorers, SciPy and an exercise
 
 
 def plain(text):
@@ -39,44 +39,33 @@ def test_the_first_cell_waits_for_numpy_and_the_library_alone(chapter):
     chapter.press(2, "reset")
 
 
-def test_the_first_cells_of_chapter_1_give_what_is_committed(chapter):
-    compare(chapter, FIRST_CELLS)
+def test_every_cell_of_part_a_of_chapter_1_gives_what_is_committed(browser, live_site):
+    compare(browser, live_site, FIRST_PART)  # with figures, explorers, SciPy and exercises
 
 
-@pytest.mark.parametrize("part", ["", "_b", "_c"])
+@pytest.mark.parametrize("name", PAGES)
 @pytest.mark.long
-def test_every_cell_of_chapter_1_gives_what_is_committed(chapter, part):
-    address = chapter.page.url
-    chapter.page.goto(address.replace("01_forward_pass", f"01_forward_pass{part}"))
-    numbers = chapter.page.evaluate(
-        "[...document.querySelectorAll('[data-code-cell]')].map((e) => Number(e.dataset.codeCell))"
-    )
-    assert len(numbers) > 20
-    compare(chapter, numbers)
-    chapter.page.goto(address)
+def test_every_cell_gives_what_is_committed(browser, whole_site, name):
+    compare(browser, whole_site, name)
 
 
-def compare(chapter, numbers):
-    for number in numbers:
-        if not chapter.cell(number).locator('[data-do="run"]').count():
-            continue  # a hint or a solution
-        place = chapter.outputs(number)
-        words, pictures = shown(place)
-        chapter.run(number)
-        assert chapter.state == "ready", (number, place.inner_text())
-        if place.locator(".panel").count():
-            words = ""  # what was a figure is a playground now
-        assert shown(place) == (words, pictures), number
-    assert all(url.startswith(LOCAL) for url in chapter.asked) and chapter.wrong == []
+def compare(browser, site, name):
+    context = browser.new_context(offline=True, reduced_motion="reduce")
+    page = context.new_page()
+    opened = Opened(page)
+    page.goto((site / f"{name}.html").as_uri())
 
+    def evaluate(script, *arguments):
+        return page.evaluate(f"(all) => (function () {{ {script} }})(...all)", list(arguments))
 
-def shown(place):
-    """The words of a cell's outputs, and how many pictures there are; an explorer is one."""
-    if not place.count():
-        return "", 0
-    explorers = place.locator(".explorer").count()
-    words = plain(place.inner_text()).replace(" PNG", "")  # links to files
-    return ("", explorers) if explorers else (words, place.locator("img").count())
+    def run(number):
+        opened.run(number)
+        return opened.state
+
+    count, found = differences(evaluate, run)
+    assert count > 9 and found == []
+    assert all(url.startswith(LOCAL) for url in opened.asked) and opened.wrong == []
+    context.close()
 
 
 def test_a_cell_runs_first_what_it_needs(chapter):
