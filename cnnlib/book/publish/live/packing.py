@@ -10,7 +10,7 @@ import json
 import re
 from collections.abc import Mapping
 from functools import cache
-from importlib.metadata import distribution
+from importlib.metadata import distribution, version
 from pathlib import Path
 from typing import Any
 
@@ -173,19 +173,27 @@ def _lock(content: bytes) -> bytes:
 
 
 def _library() -> dict[str, bytes]:
-    """The library without what makes pages, what runs beside it, and tqdm."""
+    """The library without what makes pages, its version, what runs beside it, and tqdm."""
     paths = [path for path in sorted(LIBRARY.rglob("*")) if path.is_file()]
     contents = {
         f"cnnlib/{path.relative_to(LIBRARY).as_posix()}": path.read_bytes()
         for path in paths
         if not NEVER & set(path.relative_to(LIBRARY).parts)
     }
+    contents |= _version("cnnlib")
     for path in sorted((HERE / "inside").glob("*.py")):
         contents[f"inside/{path.name}"] = path.read_bytes()
     for file in distribution("tqdm").files or ():
         if file.parts[0] == "tqdm" and file.suffix == ".py" and file.parts[1] != "contrib":
             contents[file.as_posix()] = Path(str(file.locate())).read_bytes()
     return contents
+
+
+def _version(package: str) -> dict[str, bytes]:
+    """What tells `importlib.metadata` of a package which one it is: a file of weights names it."""
+    number = version(package)
+    text = f"Metadata-Version: 2.1\nName: {package}\nVersion: {number}\n"
+    return {f"{package}-{number}.dist-info/METADATA": text.encode()}
 
 
 def _fonts(there: Mapping[str, bytes]) -> bytes:

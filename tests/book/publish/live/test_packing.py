@@ -7,6 +7,7 @@ import json
 import re
 import shutil
 import zipfile
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -92,6 +93,7 @@ def test_without_node_the_pages_compile(pyodide, monkeypatch, tmp_path, capsys):
 def test_the_library_is_there_without_what_no_page_can_use(live_site):
     names = set(laid(live_site, "book"))
     assert {"cnnlib/convolution.py", "tqdm/auto.py"} <= names
+    assert f"cnnlib-{version('cnnlib')}.dist-info/METADATA" in names  # a file of weights names it
     assert "cnnlib_beside/results/clinic.json" in names
     assert not [name for name in names if re.search("publish|interop", name)]
 
