@@ -15,6 +15,7 @@ PAGES = (
     *("09_clinic", "09_clinic_b", "09_clinic_c"),
     *("law_sheet", "sources"),
 )
+BAR = re.compile(r"\d+%\|[^|]*\|[^]]*\]")  # of a loop that has ended: committed pages leave it out
 SANITIZED = Path(__file__).parents[3] / "sanitize.cfg"
 CELL = "const cell = document.querySelector(`[data-code-cell='${arguments[0]}']`);"
 CELLS = """
@@ -23,25 +24,24 @@ return [...document.querySelectorAll("[data-code-cell]")]
   .map((one) => Number(one.dataset.codeCell));
 """
 # The words of a cell's outputs without the links to files, and how many pictures there are. The
-# words of an explorer are its own, and it is one picture.
+# words of an explorer are its own, and it is one picture; of a playground, the caption was there.
 SHOWN = """
 const place = cell.querySelector("[data-outputs]");
+const words = (place?.querySelector(".panel ~ figcaption") ?? place)?.innerText ?? "";
 const explorers = place?.querySelectorAll(".explorer").length ?? 0;
-if (explorers) return ["", explorers];
-const words = (place?.innerText ?? "").replaceAll(" PNG", "");
-return [words, place?.querySelectorAll("img").length ?? 0];
+if (explorers && !place.querySelector(".panel")) return ["", explorers];
+return [words.replaceAll(" PNG", ""), place?.querySelectorAll("img").length ?? 0];
 """
-PANEL = "return Boolean(cell.querySelector('.panel'));"
 
 
-def without_clock(text):
-    """What a notebook's outputs are compared by: without spaces, and without what a clock says."""
+def lasting(text):
+    """What outputs are compared by: neither spaces nor bars, and of a clock what notebooks may."""
     known = configparser.ConfigParser(interpolation=None)
     known.read(SANITIZED, encoding="utf-8")
     for section in known.values():
         if "regex" in section:
             text = re.sub(section["regex"], section["replace"], text)
-    return re.sub(r"\s+", " ", text).strip()
+    return re.sub(r"\s+", " ", BAR.sub("", text)).strip()
 
 
 def differences(evaluate, run):
@@ -54,9 +54,7 @@ def differences(evaluate, run):
         words, pictures = evaluate(CELL + SHOWN, number)
         state = run(number)
         now, drawn = evaluate(CELL + SHOWN, number)
-        if evaluate(CELL + PANEL, number):
-            words = now = ""  # what was a figure is a playground now
-        words, now = without_clock(words), without_clock(now)
+        words, now = lasting(words), lasting(now)
         if (state, now, drawn) != ("ready", words, pictures):
             found.append((number, state, (words, pictures), (now, drawn)))
     return len(numbers), found

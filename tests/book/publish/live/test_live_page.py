@@ -180,14 +180,21 @@ def test_an_explorer_follows_python_and_python_follows_the_explorer(chapter):
 def test_a_playground_draws_the_readers_own_function(chapter):
     chapter.run(56)
     place = chapter.outputs(56)
-    picture = place.locator("img").first
+    picture, caption = place.locator("img").first, place.locator("figcaption")
+    first = caption.inner_text()
+    assert first.startswith("Figure 1.18. The outputs for stride 2") and "PNG" not in first
+    assert not chapter.cell(56).locator(".note").is_visible()  # that it stands still
     assert "equal the library's" in picture.get_attribute("alt")
     slider = place.locator("input[type=range]").first
     slider.evaluate("e => { e.value = 3; e.dispatchEvent(new Event('input')); }")
-    soon(chapter.page, lambda: "At stride 3" in picture.get_attribute("alt"))
+    soon(chapter.page, lambda: "At stride 3" in caption.inner_text())
+    assert picture.get_attribute("alt") in caption.inner_text()
     chapter.run(55, "def my_forward(x, w, s, d, padding):\n    raise ValueError('mine')")
     chapter.run(56)
     soon(chapter.page, lambda: "line 2" in place.inner_text())
+    assert caption.inner_text().strip() == "Figure 1.18."  # of no picture
+    chapter.press(56, "reset")
+    assert caption.inner_text().startswith(first.strip()) and not place.locator(".panel").count()
 
 
 def test_a_loop_without_an_end_is_stopped_and_the_page_goes_on(chapter):

@@ -11,7 +11,8 @@ export function follow(id, name, value) {
   models.get(id)?.(name, value);
 }
 
-export async function mountLive(place, { model: id, module, style, state }, tell) {
+// `begun` gets the model before it is drawn.
+export async function mountLive(place, { model: id, module, style, state }, tell, begun = () => {}) {
   const box = document.createElement("div");
   box.className = "explorer mounted";
   const sheet = document.createElement("style");
@@ -34,6 +35,7 @@ export async function mountLive(place, { model: id, module, style, state }, tell
     if (Object.keys(values).length) tell(id, values);
   });
   models.set(id, set);
+  begun(model);
   const root = document.createElement("div");
   await widget.initialize?.({ model });
   await widget.render({ model, el: root });
@@ -92,14 +94,16 @@ function paced(send) {
   };
 }
 
-export function mountPanel(place, { controls, picture }, tell) {
-  const box = document.createElement("div");
-  box.className = "output panel";
+// `said` gets the picture's words whenever they change; none where something went wrong.
+export function mountPanel(place, { controls, picture }, tell, said) {
   for (const view of controls) {
-    box.append(CONTROLS[view.kind](view, paced((value) => tell(view.model, { value }))));
+    place.append(CONTROLS[view.kind](view, paced((value) => tell(view.model, { value }))));
   }
   const root = document.createElement("div");
-  box.append(root);
-  place.append(box);
-  return mountLive(root, picture, tell);
+  place.append(root);
+  return mountLive(root, picture, tell, (model) => {
+    const words = () => said(model.get("wrong") ? "" : model.get("alt"));
+    model.on("change", words);
+    words();
+  });
 }

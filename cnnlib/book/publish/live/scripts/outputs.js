@@ -61,7 +61,7 @@ function html(text) {
 }
 
 // A figure of the book keeps its number and its caption.
-function framed(content, figure, words) {
+function framed(content, figure) {
   const box = element("div", { className: "output" });
   if (!figure) {
     box.append(content);
@@ -69,11 +69,14 @@ function framed(content, figure, words) {
   }
   const kept = figure.cloneNode(true);
   kept.querySelector(".save")?.remove();
-  kept.firstElementChild.replaceWith(element("div", { className: "frame" }, content));
-  const said = kept.querySelector("figcaption [aria-hidden]");
-  if (said && words) said.textContent = words;
+  kept.firstElementChild.replaceWith(content);
   box.append(kept);
   return box;
+}
+
+function caption(box, words) {
+  const said = box.querySelector("figcaption [aria-hidden]");
+  if (said) said.textContent = words;
 }
 
 // `figures` are those that stood here: each next one frames the next picture.
@@ -86,12 +89,19 @@ export function show(place, output, model, figures = []) {
     place.append(framed(box, figures.shift()));
     return void mountLive(box, data[LIVE], model);
   }
-  if (data[PANEL]) return void mountPanel(place, data[PANEL], model);
+  if (data[PANEL]) {
+    const panel = element("div", { className: "panel" });
+    const box = framed(panel, figures.shift());
+    place.append(box);
+    return void mountPanel(panel, data[PANEL], model, (words) => caption(box, words));
+  }
   if (data["text/html"]) return place.append(html(data["text/html"]));
   if (data["image/png"]) {
     const alt = metadata?.["image/png"]?.alt ?? "";
     const picture = element("img", { src: `data:image/png;base64,${data["image/png"]}`, alt });
-    return place.append(framed(picture, figures.shift(), alt));
+    const box = framed(element("div", { className: "frame" }, picture), figures.shift());
+    if (alt) caption(box, alt);
+    return place.append(box);
   }
   if (data["image/svg+xml"]) {
     const address = `data:image/svg+xml,${encodeURIComponent(data["image/svg+xml"])}`;

@@ -89,6 +89,9 @@
     const touch = () => load().then((page) => page.edit(cell), () => {});
     code.closest(".source").addEventListener("pointerdown", touch, { once: true });
   }
+  for (const note of document.querySelectorAll(".note.lifeless")) {
+    note.textContent = "A playground runs your own function. This is its first picture: Run makes it move.";
+  }
   // One hint after the other: the next one is offered when the one before it has been opened.
   for (const place of document.querySelectorAll(".exercise-cell [data-outputs]")) {
     const hints = [...place.querySelectorAll("details")].filter((one) => one.textContent.startsWith("Hint "));
