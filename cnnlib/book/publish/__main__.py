@@ -29,7 +29,10 @@ def main(arguments: list[str] | None = None) -> int:
     commands = parser.add_subparsers(dest="command", required=True)
     book = commands.add_parser("book", help="execute what changed, render all to build/html")
     book.add_argument("--jobs", type=_count, default=0, help="kernels side by side (one per core)")
-    commands.add_parser("html", help="render the committed outputs to build/html")
+    html = commands.add_parser("html", help="render the committed outputs to build/html")
+    html.add_argument(
+        "--light", action="store_true", help="without SciPy, and as an archive: build/light.zip"
+    )
     commands.add_parser("notebooks", help="execute in place: rewrites the committed outputs")
     commands.add_parser("live", help="get Python, which the pages need to run cells: build/pyodide")
     commands.add_parser(
@@ -86,6 +89,8 @@ def _run(chosen: argparse.Namespace) -> int:
 
         handout(NOTEBOOKS, BUILD / "handout")
         handout(NOTEBOOKS, BUILD / "instructor", solutions=True)
+    elif chosen.command == "html" and chosen.light:
+        _light()
     else:
         _shown(chosen.command)
     return 0
@@ -124,7 +129,20 @@ def _shown(command: str) -> None:
         slides(NOTEBOOKS, book, BUILD / "slides")
 
 
-def _render(book: "Book") -> None:
+def _light() -> None:
+    """A smaller site to hand out; `make html` has its own folder."""
+    from cnnlib.data.files import write
+
+    from .build import committed
+    from .release import archive
+
+    _render(committed(NOTEBOOKS), "light")
+    packed = archive(BUILD / "light")
+    write(BUILD / "light.zip", packed)
+    print(f"{len(packed) / 1e6:.0f} MB to hand out: {BUILD / 'light.zip'}")
+
+
+def _render(book: "Book", folder: str = "html") -> None:
     """The site, with Python for its cells where that is here or can be had."""
     from .live.bringing import bring
     from .site import render
@@ -132,7 +150,7 @@ def _render(book: "Book") -> None:
     pyodide, said = bring(BUILD / "pyodide")
     if said:
         print(said)
-    render(NOTEBOOKS, book, BUILD / "html", pyodide=pyodide)
+    render(NOTEBOOKS, book, BUILD / folder, pyodide=pyodide, light=folder == "light")
 
 
 def _count(text: str) -> int:

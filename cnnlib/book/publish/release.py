@@ -34,7 +34,7 @@ def release(build: Path, changelog: Path, tag: str) -> None:
         raise BuildError(f"the tag is {tag}, the version {version}: set it in pyproject.toml")
     files: dict[str, bytes] = {name: content, "NOTES.md": notes(changelog, version).encode()}
     for folder, called in ARCHIVES.items():
-        files[f"convolution-book-{version}-{called}.zip"] = _archive(build / folder)
+        files[f"convolution-book-{version}-{called}.zip"] = archive(build / folder)
     for old in (build / "release").glob("*"):
         old.unlink()
     for file, data in files.items():
@@ -42,16 +42,7 @@ def release(build: Path, changelog: Path, tag: str) -> None:
     print(f"{len(files)} files of version {version}: {build / 'release'}")
 
 
-def notes(changelog: Path, version: str) -> str:
-    """What the changelog says of a version."""
-    text = changelog.read_text(encoding="utf-8")
-    found = re.search(rf"^## {re.escape(version)}\b.*\n((?:(?!## ).*\n)*)", text, re.MULTILINE)
-    if not found or not found[1].strip():
-        raise BuildError(f"{changelog.name} has nothing under ## {version}: say what is new")
-    return found[1].strip() + "\n"
-
-
-def _archive(folder: Path) -> bytes:
+def archive(folder: Path) -> bytes:
     """The files of a folder, below its name: the same files give the same bytes."""
     packed, files = io.BytesIO(), [p for p in sorted(folder.rglob("*")) if p.is_file()]
     if not files:
@@ -62,3 +53,12 @@ def _archive(folder: Path) -> bytes:
             entry.external_attr = 0o644 << 16
             archive.writestr(entry, path.read_bytes(), zipfile.ZIP_DEFLATED)
     return packed.getvalue()
+
+
+def notes(changelog: Path, version: str) -> str:
+    """What the changelog says of a version."""
+    text = changelog.read_text(encoding="utf-8")
+    found = re.search(rf"^## {re.escape(version)}\b.*\n((?:(?!## ).*\n)*)", text, re.MULTILINE)
+    if not found or not found[1].strip():
+        raise BuildError(f"{changelog.name} has nothing under ## {version}: say what is new")
+    return found[1].strip() + "\n"

@@ -52,11 +52,13 @@ def render(
     *,
     pyodide: Mapping[str, bytes] | None = None,
     packed: tuple[str, bytes] | None = None,
+    light: bool = False,
 ) -> None:
     """Render the notebooks of the book, whose sources are in `notebooks`, to a site in `html`.
 
     With the files of `pyodide`, its code cells run in the pages. `packed` is the wheel that lies
-    beside them, by name and content; without it that of the whole library is made.
+    beside them, by name and content; without it that of the whole library is made. A `light` site
+    has no SciPy for its cells.
 
     Nothing of an older site is touched before all pages are made and checked. Where neither what
     the site is made from nor its files have changed, nothing is done.
@@ -65,13 +67,14 @@ def render(
     books = book.notebooks
     contents = hashlib.sha256("".join(map(nbformat.writes, books.values())).encode()).hexdigest()
     inputs = contents + _digest(_below(LIBRARY), _below(notebooks), [notebooks.parent / CITATION])
-    inputs += edition() + " live" * bool(pyodide)
+    inputs += edition() + " live" * bool(pyodide) + " light" * light
     if record.exists() and record.read_text() == f"{inputs} {_digest(_below(html))}":
         print(f"Nothing has changed: open {html / 'index.html'}")
         return
     files = _downloads(notebooks, book, packed or wheel())
     kept = html.with_name("pyodide")
-    live = pack(pyodide, books, companions(notebooks), kept) if pyodide else None
+    beside = companions(notebooks)
+    live = pack(pyodide, books, beside, kept, light=light) if pyodide else None
     files |= live.files if live else {}
     site = _site(book, notebooks, files, live)
     texts = _texts(book, notebooks, site)

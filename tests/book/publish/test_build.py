@@ -8,6 +8,7 @@ import re
 import signal
 import subprocess
 import sys
+import zipfile
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 from pathlib import Path
@@ -68,6 +69,22 @@ def executed_names(monkeypatch):
 
     monkeypatch.setattr(build, "execute", execute)
     return names
+
+
+def test_a_light_site_has_a_folder_of_its_own_and_is_packed(book, monkeypatch, capsys):
+    made = []
+
+    def render(notebooks, book, html, **how):
+        made.append((html, how["light"]))
+        html.mkdir(parents=True)
+        (html / "index.html").write_text("page")
+
+    monkeypatch.setattr(site, "render", render)
+    assert main(["html"]) == main(["html", "--light"]) == 0
+    assert made == [(Path("build/html"), False), (Path("build/light"), True)]
+    with zipfile.ZipFile("build/light.zip") as archive:
+        assert archive.namelist() == ["light/index.html"]
+    assert "to hand out: build/light.zip" in capsys.readouterr().out
 
 
 def test_execute_fills_build_and_leaves_the_source_alone(book):

@@ -13,7 +13,7 @@ NAMES = ("LICENSE", "LICENCE", "COPYING", "NOTICE")
 
 def notices(pyodide: Mapping[str, bytes]) -> bytes:
     """A text with all packages and the licences that their wheels carry."""
-    packages = {file.package: file for file in files()}
+    packages = {file.package: file for file in files() if file.name in pyodide}
     lines = [
         "The folder `live` holds, besides the book's own library and data, these packages as their",
         "makers published them, but without tests, headers and types, and with the byte code of",

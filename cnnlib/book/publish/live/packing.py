@@ -28,7 +28,7 @@ from .asking import forms, questions
 from .compiling import compiled
 from .inside import plan
 from .licences import notices
-from .table import files
+from .table import File, files
 
 HERE = Path(__file__).parent
 TITLES = {
@@ -39,6 +39,7 @@ TITLES = {
     "scipy": "SciPy",
     "mnist": "the handwritten digits",
 }
+HEAVY = ("scipy",)  # of the size it is more than a third, and few cells need it
 LOCK, STDLIB = "pyodide-lock.json", "python_stdlib.zip"
 DATA = {"book": ("digits", "photograph"), "mnist": ("mnist_5k",)}
 COMPILED = ("numpy", "book", "figures")  # what most cells import
@@ -51,6 +52,8 @@ def pack(
     notebooks: Mapping[str, NotebookNode],
     beside: Mapping[str, bytes],
     cache: Path,
+    *,
+    light: bool = False,
 ) -> Live:
     """Make the parts from the files of Pyodide, the library and what the notebooks read.
 
@@ -64,7 +67,11 @@ def pack(
         The files that they read, by path.
     cache : Path
         A folder that keeps what was compiled.
+    light : bool
+        Without the parts of `HEAVY`: a cell that needs one says that this copy has none.
     """
+    if light:
+        pyodide = {file.name: pyodide[file.name] for file in files() if file.part not in HEAVY}
     parts = _parts(pyodide, beside, cache)
     made = {f"live/{name}.js": _script(name, part) for name, part in parts.items()}
     manifest = {
@@ -73,12 +80,14 @@ def pack(
             "bytes": len(made[f"live/{name}.js"]),
             "packages": [
                 file.package.split()[0]
-                for file in files()
+                for file in _taken(pyodide)
                 if file.part == name and file.name.startswith("openblas")
             ],
         }
-        for name, part in parts.items()
+        for name in parts
     }
+    for name in set(TITLES) - set(parts):
+        manifest[name] = {"title": TITLES[name], "bytes": 0, "packages": []}
     made["live/licences.txt"] = notices(pyodide)
     made["live/page.js"] = _page(manifest).encode()
     for name, notebook in {**notebooks, clinic.NAME: clinic.notebook()}.items():
@@ -95,6 +104,11 @@ def pack(
 def script(name: str) -> str:
     """A script of the page, with the modules that it imports."""
     return joined_script(name, HERE / "scripts")
+
+
+def _taken(pyodide: Mapping[str, bytes]) -> list[File]:
+    """The files of the table that this copy of the book has."""
+    return [file for file in files() if file.name in pyodide]
 
 
 def _cell(cell: NotebookNode) -> list[Any]:
@@ -117,11 +131,12 @@ def _parts(
         pyodide, {n: one for part in COMPILED for n, one in opened[part].items()}, cache
     )
     opened["book"] |= {f"cnnlib_beside/{name}": content for name, content in beside.items()}
-    parts: dict[str, list[tuple[str, bytes]]] = {name: [] for name in TITLES}
-    for file in files():
+    there = {"python", *opened}
+    parts: dict[str, list[tuple[str, bytes]]] = {name: [] for name in TITLES if name in there}
+    for file in _taken(pyodide):
         if not file.name.endswith(".whl"):
             content = pyodide[file.name]
-            content = _lock(content) if file.name == LOCK else content
+            content = _lock(content, pyodide) if file.name == LOCK else content
             content = _quick(content, code) if file.name == STDLIB else content
             parts[file.part].append((file.name, content))
     for part, contents in opened.items():
@@ -131,8 +146,9 @@ def _parts(
 
 def _opened(pyodide: Mapping[str, bytes]) -> dict[str, dict[str, bytes]]:
     """What lies in Python's folder of packages, by part and path."""
-    parts: dict[str, dict[str, bytes]] = {name: {} for name in TITLES if name != "python"}
-    for file in files():
+    there = {*DATA, *(file.part for file in _taken(pyodide))} - {"python"}
+    parts: dict[str, dict[str, bytes]] = {name: {} for name in TITLES if name in there}
+    for file in _taken(pyodide):
         if file.name.endswith(".whl"):
             parts[file.part] |= archives.opened(pyodide[file.name])
     parts["book"] |= _library()
@@ -164,10 +180,10 @@ def _quick(stdlib: bytes, code: Mapping[str, bytes]) -> bytes:
     return zipped(with_code(archives.opened(stdlib), code, LIBRARIES))
 
 
-def _lock(content: bytes) -> bytes:
+def _lock(content: bytes, pyodide: Mapping[str, bytes]) -> bytes:
     """The lock file with what Pyodide itself takes; what is in the wheels the page lays out."""
     lock = json.loads(content)
-    names = {file.name for file in files() if not file.name.endswith(".whl")}
+    names = {name for name in pyodide if not name.endswith(".whl")}
     packages = {name: one for name, one in lock["packages"].items() if one["file_name"] in names}
     return json.dumps(lock | {"packages": packages}, sort_keys=True).encode()
 

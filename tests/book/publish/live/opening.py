@@ -45,12 +45,12 @@ class Opened:
         return int(self.cell(number).get_attribute("data-ran") or 0)
 
     def run(self, number, source=None):
-        """The text that a cell shows after a run; one of chapter 9 takes more than a minute."""
+        """The text that a cell shows after a run; a training of chapter 5 takes minutes."""
         if source is not None:
             self.write(number, source)
         before = self.ran(number)
         self.press(number, "run")
-        for _ in range(30_000):
+        for _ in range(60_000):
             if self.ran(number) > before:
                 return self.outputs(number).inner_text()
             self.page.wait_for_timeout(10)

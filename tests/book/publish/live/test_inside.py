@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from cnnlib.book.publish.live.inside import plan, shell
+from cnnlib.book.publish.live.inside import plan, running, shell
 from cnnlib.book.publish.reading import code_cells, read
 
 CHAPTERS = sorted((Path(__file__).parents[4] / "notebooks").glob("*.ipynb"))
@@ -27,6 +27,19 @@ def ran(monkeypatch):
         return list(outputs)
 
     return run
+
+
+def test_a_module_that_a_package_does_not_have_is_an_error_and_no_part_of_the_site(monkeypatch):
+    monkeypatch.setitem(sys.modules, "__main__", sys.modules["__main__"])
+    monkeypatch.setattr("builtins.input", input)
+    posted = []
+    one = running.Running(posted.append)
+    one.sources = {1: "import scipy.nothing"}
+    assert json.loads(one.run(1)) == {"ok": False, "lacks": ""}
+    assert "No module named 'scipy.nothing'" in posted[0]
+    posted.clear()
+    monkeypatch.setattr(running, "find_spec", lambda name: None)  # not loaded yet
+    assert json.loads(one.run(1)) == {"ok": False, "lacks": "scipy"} and not posted
 
 
 def texts(outputs):

@@ -5,13 +5,16 @@ import re
 import shutil
 import threading
 from functools import partial
+from pathlib import Path
 
 import pytest
 from comparing import FIRST_PART, PAGES, differences
 from opening import Opened
 
 from cnnlib.book.publish.live import clinic
+from cnnlib.book.publish.live.packing import pack
 
+CACHE = Path(__file__).parents[4] / "build/pyodide"
 LOCAL = ("file:", "blob:", "data:")
 SOURCE = "document.querySelector(\"[data-code-cell='{}']\").cell.source"
 
@@ -267,6 +270,21 @@ def test_a_damaged_part_is_named(live_site, browser, tmp_path):
         said = opened.run(9)
         assert "live/numpy.js" in said and says in said and opened.state == "failed"
         page.close()
+
+
+@pytest.mark.long
+def test_a_light_copy_says_what_it_does_not_have(live_site, pyodide, browser, tmp_path):
+    folder = tmp_path / "site"
+    shutil.copytree(live_site, folder, ignore=shutil.ignore_patterns("scipy.js"))
+    for name, content in pack(pyodide, {}, {}, CACHE, light=True).files.items():
+        (folder / name).write_bytes(content)
+    page = browser.new_page()
+    page.goto((folder / "01_forward_pass.html").as_uri())
+    opened = Opened(page)
+    assert opened.run(17) == "This cell needs SciPy, which this copy of the book does not have."
+    assert opened.state == "ready" and opened.wrong == []
+    assert plain(opened.run(12, "print(1 + 1)")) == "2"
+    page.close()
 
 
 def test_it_runs_from_a_server_in_a_folder_below(live_site, browser):

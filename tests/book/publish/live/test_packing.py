@@ -105,6 +105,17 @@ def test_the_same_files_give_the_same_bytes(live_site, pyodide):
         assert again.files[path] == (live_site / path).read_bytes()
 
 
+def test_a_light_copy_has_all_but_scipy(live_site, pyodide):
+    files = packing.pack(pyodide, {}, {}, CACHE, light=True).files
+    whole = packing.pack(pyodide, {}, {}, CACHE).files
+    assert set(whole) - set(files) == {"live/scipy.js"}
+    assert sum(map(len, files.values())) < 0.6 * sum(map(len, whole.values()))
+    for name in ("numpy", "book", "figures", "mnist"):
+        assert files[f"live/{name}.js"] == whole[f"live/{name}.js"]
+    assert b"scipy 1." not in files["live/licences.txt"]
+    assert b"scipy 1." in whole["live/licences.txt"]
+
+
 def test_every_script_belongs_to_a_page():
     folder = packing.HERE / "scripts"
     visited = []

@@ -4,6 +4,7 @@ import json
 import os
 import re
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -57,8 +58,9 @@ class Running:
 
     def _emit(self, output: Output) -> None:
         if output["output_type"] == "error":
-            self.lacking = MODULES.get(output.pop("module", ""), "")
-            if self.lacking:
+            module = output.pop("module", "")
+            if module in MODULES and not find_spec(module):  # what is there has no such module
+                self.lacking = MODULES[module]
                 return
         self._post(type="output", cell=self.cell, output=output)
 

@@ -121,8 +121,11 @@ export function machine({ script, manifest, heard, loading, state }) {
     return { booted: hand(part, { type: "start", module }).finally(() => URL.revokeObjectURL(address)) };
   }
 
+  // A light copy of the book has not all parts.
+  const has = (name) => Boolean(manifest[name]?.bytes);
+
   async function need(name) {
-    if (there.has(name) || !manifest[name]) return;
+    if (there.has(name) || !has(name)) return;
     const mine = life;
     loading(0, manifest[name].bytes, `Loading ${manifest[name].title}`);
     await hand(await unpacked(mine, name, await until(mine, readPart(name))), { type: "more" });
@@ -141,7 +144,7 @@ export function machine({ script, manifest, heard, loading, state }) {
     },
     ask,
     need,
-    has: (name) => Boolean(manifest[name]),
+    has,
     tell: (message) => worker?.postMessage(message),
     stop: () => end(new Stopped("Stopped.")),
     get alive() { return Boolean(worker); },

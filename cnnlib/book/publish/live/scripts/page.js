@@ -149,6 +149,8 @@ function say(cell, text) {
 
 // ---- Running
 
+const absent = (part) => `This cell needs ${MANIFEST[part].title}, which this copy of the book does not have.`;
+
 async function one(number) {
   showing = stage(number);
   const mine = showing;
@@ -160,6 +162,8 @@ async function one(number) {
       mine.end(true);
       showing = stage(number);
       ended = await python.ask({ type: "run", cell: number });
+    } else if (ended.lacks) {
+      showing.show({ output_type: "error", traceback: [absent(ended.lacks)] });
     }
     showing.end(false);
     return ended;
