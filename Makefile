@@ -64,7 +64,7 @@ mutants: $(STAMP)  ## plant each mistake of the catalogue wherever it fits: a te
 kernels: $(STAMP)  ## execute the chapters that measure time with other kernels, busy cores, a mad clock
 	@$(RUN) tests/elsewhere/kernels.py
 
-ci-long: $(STAMP)  ## what takes an hour: all mutants, new examples, every chapter in other environments
+ci-long: $(STAMP)  ## what takes two hours: all mutants, new examples, every chapter in other environments
 	@VENV=$(VENV) bash .ci/long
 
 lab: $(STAMP)  ## open the first chapter in JupyterLab
